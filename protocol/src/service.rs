@@ -1,0 +1,165 @@
+//! The calls between clients, workers and the coordinator.
+//!
+//! Every mutating call may be repeated: submissions carry a request key, reports name their attempt, a registration names its
+//! incarnation. Messages stay far below [`FRAME_BYTES_MAX`](crate::limits::FRAME_BYTES_MAX) by construction: long lists are asked for in pages.
+
+use gristmill_model::{
+    Assignment, AttemptId, AttemptLog, Blob, ClusterId, Explanation, Incarnation, JobId, JobRequest,
+    JobStatus, Progress, Refusal, Report, RequestKey, Segment, Sha256, TaskId, WorkerId, WorkerStatus,
+};
+use serde::{Deserialize, Serialize};
+
+/// Grows with every incompatible change of a message.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// What a coordinator says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoordinatorInfo {
+    /// Its cluster.
+    pub cluster: ClusterId,
+    /// Its version of gristmill, for people.
+    pub version: String,
+    /// Slots of all its live workers.
+    pub slots: u32,
+}
+
+/// How a worker introduces itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerHello {
+    /// [`PROTOCOL_VERSION`].
+    pub protocol: u32,
+    /// What it calls itself, for people.
+    pub name: String,
+    /// This life of it.
+    pub incarnation: Incarnation,
+    /// How many attempts it can run at once.
+    pub slots: u32,
+    /// Which machine it is on: runs are read in place by workers of the same machine.
+    pub machine: String,
+    /// Attempts that it still runs from before it lost the coordinator.
+    pub running: Vec<AttemptId>,
+}
+
+/// What a registered worker needs to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    /// Its id; the same again when the same incarnation registers twice.
+    pub worker: WorkerId,
+    /// The cluster it has joined.
+    pub cluster: ClusterId,
+    /// Jobs that are not over; files of any other job of this cluster are rubbish.
+    pub live_jobs: Vec<JobId>,
+    /// How often to send a heartbeat, in milliseconds.
+    pub heartbeat_ms: u64,
+}
+
+/// A worker has room, or news.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PollRequest {
+    /// Who.
+    pub worker: WorkerId,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+    /// How many more attempts it can take at once.
+    pub free_slots: u32,
+    /// Attempts that have ended since the last answered poll. Repeated until answered.
+    pub reports: Vec<Report>,
+    /// How long it is willing to wait for an assignment, in milliseconds. With reports it is answered at once.
+    pub wait_ms: u64,
+}
+
+/// What became of a reported attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// It is the task's winner: keep its files.
+    Won,
+    /// Everything else, stale reports included: its files are rubbish.
+    Discarded,
+}
+
+/// What a worker is to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PollReply {
+    /// New attempts, at most `free_slots`.
+    pub assignments: Vec<Assignment>,
+    /// One for each report of the request, in its order.
+    pub verdicts: Vec<(AttemptId, Verdict)>,
+    /// What else it should know.
+    pub orders: Orders,
+}
+
+/// What a worker must not miss; sent with polls and heartbeats until its effect shows, so losing a copy does no harm.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Orders {
+    /// End these attempts and report them as cancelled.
+    pub cancel: Vec<AttemptId>,
+    /// These jobs are over: remove their files.
+    pub forget: Vec<JobId>,
+    /// The coordinator has nothing more to do and is about to end: the worker may exit with success.
+    pub finished: bool,
+}
+
+/// A worker is alive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// Who.
+    pub worker: WorkerId,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+    /// Every attempt that it runs.
+    pub running: Vec<Progress>,
+}
+
+/// What clients call.
+#[tarpc::service]
+pub trait ClientService {
+    /// Who are you? `protocol` is the caller's [`PROTOCOL_VERSION`].
+    async fn info(protocol: u32) -> Result<CoordinatorInfo, Refusal>;
+    /// How many bytes of this blob (a plugin, a job request) are here already; its size when it is complete.
+    async fn blob_bytes(sha256: Sha256) -> u64;
+    /// Some bytes of a blob of `total` bytes, at most [`CHUNK_BYTES`](crate::limits::CHUNK_BYTES), in order. Returns how many are
+    /// here now. The last chunk is refused unless the whole has the hash.
+    async fn put_blob(sha256: Sha256, total: u64, offset: u64, chunk: Blob) -> Result<u64, Refusal>;
+    /// Submits a job: an uploaded [`JobRequest`](gristmill_model::JobRequest) in postcard, with the same key in it, whose plugin is
+    /// uploaded too. The same key again gives the same job.
+    async fn submit(key: RequestKey, request: Sha256) -> Result<JobId, Refusal>;
+    /// The status of a job, as soon as its revision is above `seen` (at once with 0), or after `wait_ms` as it is.
+    async fn job(job: JobId, seen: u64, wait_ms: u64) -> Result<JobStatus, Refusal>;
+    /// Jobs with ids above `after`, in order, at most a page; an empty page is the end.
+    async fn jobs(after: JobId) -> Vec<JobStatus>;
+    /// Cancels a job. One that is over stays as it is.
+    async fn cancel(job: JobId) -> Result<(), Refusal>;
+    /// What a job, or one task of it, waits for.
+    async fn explain(job: JobId, task: Option<TaskId>) -> Result<Vec<Explanation>, Refusal>;
+    /// What attempts of a job (or of one task) printed, those after `after`, at most a page; an empty page is the end.
+    async fn logs(
+        job: JobId,
+        task: Option<TaskId>,
+        after: Option<AttemptId>,
+    ) -> Result<Vec<AttemptLog>, Refusal>;
+    /// The live workers.
+    async fn workers() -> Vec<WorkerStatus>;
+}
+
+/// What workers call.
+#[tarpc::service]
+pub trait WorkerService {
+    /// Joins, or joins again.
+    async fn register(hello: WorkerHello) -> Result<Registered, Refusal>;
+    /// Reports, and takes assignments; waits for one if there is none.
+    async fn poll(request: PollRequest) -> Result<PollReply, Refusal>;
+    /// Says that the worker lives. On a connection of its own, so that it never waits behind a slow call.
+    async fn heartbeat(heartbeat: Heartbeat) -> Result<Orders, Refusal>;
+    /// The segments of a reduce attempt from map `from` on, in map order, at most a page
+    /// ([`SEGMENTS_PAGE`](crate::limits::SEGMENTS_PAGE)); refused as stale when the attempt is not the worker's.
+    async fn segments(
+        worker: WorkerId,
+        incarnation: Incarnation,
+        attempt: AttemptId,
+        from: u32,
+    ) -> Result<Vec<Segment>, Refusal>;
+    /// Bytes of a blob from `offset` on, at most [`CHUNK_BYTES`](crate::limits::CHUNK_BYTES); empty at its end.
+    async fn blob(sha256: Sha256, offset: u64) -> Result<Blob, Refusal>;
+    /// Leaves: everything it runs is given to others at once.
+    async fn goodbye(worker: WorkerId, incarnation: Incarnation);
+}

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The gate that only reads: formatting, lints, docs, what each crate must not know, shell scripts. Tests are apart.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+cargo fmt --all --check
+cargo clippy --workspace --all-targets --quiet -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+scripts/absences.sh
+if command -v shellcheck >/dev/null; then
+    shellcheck scripts/*.sh .ci/run
+else
+    echo "check: shellcheck is not installed; shell scripts were not checked" >&2
+fi
+echo "check: all clean"

@@ -1,0 +1,197 @@
+#!/usr/bin/env bash
+# Runs the crash app and the word count on real workers while it kills, stops and restarts them at random, and
+# compares every output byte by byte with the sequential one. Prints what it did and a verdict; leaves nothing behind.
+#
+#   scripts/crash-test.sh [--seconds N] [--kill-ms N] [--workers N] [--slots N] [--seed N] [--bin DIR]
+#
+#   --seconds N   start new jobs for this long (default 30)
+#   --kill-ms N   milliseconds between two faults (default 700; at most 1000)
+#   --workers N   worker processes (default 3)
+#   --slots N     slots of each worker (default 2)
+#   --seed N      seed of all random choices (default: drawn, and printed)
+#   --bin DIR     where gristmill and the app libraries are (default: built here, target/release)
+#
+# Exit status: 0 all outputs right; 1 a wrong output, a failed job or something left behind; 2 wrong usage.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+seconds=30 kill_ms=700 workers=3 slots=2 seed=$((RANDOM * 32768 + RANDOM)) bin=""
+usage() { sed -n '2,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+number() { [[ $2 =~ ^[0-9]{1,6}$ && $2 -ge 1 ]] || { echo "crash-test: $1 takes a number from 1 to 999999, not '$2'" >&2; exit 2; }; }
+while [[ $# -gt 0 ]]; do
+    case $1 in
+        -h | --help) usage; exit 0 ;;
+        --seconds | --kill-ms | --workers | --slots | --seed | --bin)
+            [[ $# -ge 2 ]] || { echo "crash-test: $1 needs a value" >&2; exit 2; } ;;&
+        --seconds) number "$1" "$2"; seconds=$2 ;;
+        --kill-ms) number "$1" "$2"; kill_ms=$2; ((kill_ms <= 1000)) || { echo "crash-test: --kill-ms is at most 1000" >&2; exit 2; } ;;
+        --workers) number "$1" "$2"; workers=$2 ;;
+        --slots) number "$1" "$2"; slots=$2 ;;
+        --seed) [[ $2 =~ ^[0-9]+$ ]] || { echo "crash-test: --seed takes a number, not '$2'" >&2; exit 2; }; seed=$2 ;;
+        --bin) bin=$2 ;;
+        *) echo "crash-test: unknown option '$1'; see --help" >&2; exit 2 ;;
+    esac
+    shift 2
+done
+RANDOM=$((seed % 32768))
+
+if [[ -z $bin ]]; then
+    cargo build --release --quiet -p gristmill -p wc -p crash -p nocrash
+    bin=${CARGO_TARGET_DIR:-target}/release
+fi
+bin=$(cd "$bin" && pwd)
+gristmill=$bin/gristmill
+
+root=$(mktemp -d "${TMPDIR:-/tmp}/gristmill-crash-test.XXXXXX")
+export TMPDIR=$root/tmp
+mkdir "$TMPDIR"
+coordinator="" client="" verdict=1
+worker_pid=() stopped_until=()
+worker_kills=0 slot_kills=0 stops=0 restarts=0 jobs=0
+
+# Ends only what this script started: each by its own process id.
+end_process() { # PID
+    [[ -n $1 ]] || return 0
+    kill -CONT "$1" 2>/dev/null || true
+    kill -KILL "$1" 2>/dev/null || true
+    wait "$1" 2>/dev/null || true
+}
+clean_up() {
+    local pid
+    for pid in "${worker_pid[@]:-}" "$client" "$coordinator"; do end_process "$pid"; done
+    rm -rf "$root"
+    [[ $verdict -eq 0 ]] || echo "verdict FAILED (seed $seed)"
+}
+trap clean_up EXIT
+trap 'exit 1' INT TERM
+fail() { echo "crash-test: $1" >&2; exit 1; }
+
+slots_of() { # PID: the process ids of its children
+    cat "/proc/$1/task/"*/children 2>/dev/null || true
+}
+now_ms() { date +%s%3N; }
+
+start_worker() { # INDEX
+    "$gristmill" worker --coordinator "$address" --slots "$slots" --work-dir "$root/work-$1" \
+        >>"$root/worker-$1.log" 2>&1 &
+    worker_pid[$1]=$!
+    stopped_until[$1]=0
+}
+
+# One fault: kill a worker or one of its slots; now and then also stop another worker, to come back late as a zombie.
+strike() {
+    local index=$((RANDOM % workers)) choice=$((RANDOM % 10)) victim=$RANDOM pid children
+    pid=${worker_pid[index]}
+    read -r -a children <<<"$(slots_of "$pid" | tr '\n' ' ')"
+    if ((choice < 6 || ${#children[@]} == 0)); then
+        kill -KILL "$pid" 2>/dev/null && worker_kills=$((worker_kills + 1))
+    else
+        kill -KILL "${children[victim % ${#children[@]}]}" 2>/dev/null && slot_kills=$((slot_kills + 1))
+    fi
+    index=$((RANDOM % workers))
+    if ((RANDOM % 4 == 0 && stopped_until[index] == 0)); then
+        kill -STOP "${worker_pid[index]}" 2>/dev/null && stops=$((stops + 1))
+        stopped_until[index]=$(($(now_ms) + 500 + RANDOM % 5000))
+    fi
+    return 0
+}
+
+# Continues workers that were stopped long enough, and starts those that died anew.
+mend() {
+    local index now
+    now=$(now_ms)
+    for ((index = 0; index < workers; index++)); do
+        if ((stopped_until[index] != 0 && now >= stopped_until[index])); then
+            kill -CONT "${worker_pid[index]}" 2>/dev/null || true
+            stopped_until[index]=0
+        fi
+        if ! kill -0 "${worker_pid[index]}" 2>/dev/null; then
+            wait "${worker_pid[index]}" 2>/dev/null || true
+            start_worker "$index"
+            restarts=$((restarts + 1))
+        fi
+    done
+}
+
+# Submits a job, strikes until it is over, and compares its output with the expected one.
+job_under_fire() { # NAME EXPECTED ARGUMENT…
+    local name=$1 expected=$2 output=$root/out-$jobs started kills_before status=0
+    shift 2
+    started=$(now_ms)
+    kills_before=$((worker_kills + slot_kills + stops))
+    "$gristmill" submit --coordinator "$address" --wait --quiet -o "$output" --max-attempts 100000 "$@" \
+        >"$root/client.log" 2>&1 &
+    client=$!
+    while kill -0 "$client" 2>/dev/null; do
+        strike
+        sleep "$(printf '%d.%03d' $((kill_ms / 1000)) $((kill_ms % 1000)))"
+        mend
+        (($(now_ms) - started < 600000)) || fail "job $name took more than 600 s; seed $seed"
+    done
+    wait "$client" || status=$?
+    client=""
+    [[ $status -eq 0 ]] || { cat "$root/client.log" >&2; fail "job $name ended with status $status"; }
+    compare "$expected" "$output" || fail "job $name: output differs from the sequential one"
+    jobs=$((jobs + 1))
+    echo "job $name right after $(($(now_ms) - started)) ms and $((worker_kills + slot_kills + stops - kills_before)) faults"
+    rm -rf "$output"
+}
+
+compare() { # EXPECTED OUTPUT: the same files with the same bytes, and nothing else but the manifest
+    [[ -f $2/_SUCCESS ]] || return 1
+    diff -r -q -x _SUCCESS "$1" "$2"
+}
+
+echo "seed $seed"
+echo "seconds $seconds"
+echo "kill-ms $kill_ms"
+echo "workers $workers"
+echo "slots $slots"
+
+for copy in 1 2 3 4 5 6 7 8; do
+    for book in data/*.txt; do cat "$book"; done >"$root/books-$copy.txt"
+done
+wc_arguments=(--app "$bin/libwc.so" -r 5 --split-size 512KiB "$root"/books-*.txt)
+crash_inputs=(data/*.txt)
+"$gristmill" run --sequential --quiet -o "$root/expected-wc" "${wc_arguments[@]}" >/dev/null
+"$gristmill" run --sequential --quiet -o "$root/expected-crash" --app "$bin/libnocrash.so" -r 5 "${crash_inputs[@]}" >/dev/null
+
+"$gristmill" coordinator --listen 127.0.0.1:0 --data-dir "$root/coordinator" >"$root/coordinator.out" 2>"$root/coordinator.log" &
+coordinator=$!
+for ((tries = 0; tries < 200; tries++)); do
+    address=$(sed -n 's/^listening //p' "$root/coordinator.out")
+    [[ -z $address ]] || break
+    kill -0 "$coordinator" 2>/dev/null || { cat "$root/coordinator.log" >&2; fail "the coordinator did not start"; }
+    sleep 0.05
+done
+[[ -n $address ]] || fail "the coordinator did not say where it listens"
+for ((index = 0; index < workers; index++)); do start_worker "$index"; done
+
+begun=$(now_ms)
+while (($(now_ms) - begun < seconds * 1000)); do
+    job_under_fire "wc" "$root/expected-wc" "${wc_arguments[@]}"
+    (($(now_ms) - begun < seconds * 1000)) || break
+    job_under_fire "crash" "$root/expected-crash" --app "$bin/libcrash.so" --task-timeout 10s -r 5 "${crash_inputs[@]}"
+done
+elapsed=$(($(now_ms) - begun))
+
+# What is left must be nothing: end the workers in peace and look.
+for ((index = 0; index < workers; index++)); do
+    kill -CONT "${worker_pid[index]}" 2>/dev/null || true
+    kill -TERM "${worker_pid[index]}" 2>/dev/null || true
+done
+for ((index = 0; index < workers; index++)); do wait "${worker_pid[index]}" 2>/dev/null || true; worker_pid[index]=""; done
+kill -TERM "$coordinator"
+wait "$coordinator" || true
+coordinator=""
+left=$(find "$root"/work-* -name '*.run' -o -path "$root/tmp/*" | head -n 5)
+[[ -z $left ]] || fail "left behind: $left"
+
+echo "elapsed-ms $elapsed"
+echo "jobs $jobs"
+echo "worker-kills $worker_kills"
+echo "slot-kills $slot_kills"
+echo "stops $stops"
+echo "restarts $restarts"
+verdict=0
+echo "verdict PASSED"

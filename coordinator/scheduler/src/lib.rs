@@ -1,1 +1,30 @@
-//! Placeholder.
+//! The pure scheduler: the leader *decides* facts, every replica *applies* them.
+//!
+//! ```text
+//!   inputs ──► Leader::decide ──► facts ──► the log ──► apply ──► effects
+//!                   ▲  policy                              │  mechanism
+//!                   └──────────── &State ◄─────────────────┘
+//! ```
+//!
+//! The coordinator's loop gathers what has come in, lets the [`Leader`] decide, logs all facts of the batch as one entry, applies them to
+//! its [`State`] when they are committed, performs the effects, sends the [`Leader::answers`], and comes back at
+//! [`Leader::next_deadline`] at the latest. When an entry cannot be committed the leader is dropped: its memory is ahead of the state.
+//!
+//! Knows no runtime, clock, randomness, file, socket or wire type, and iterates nothing in hash order: a run is a function of its inputs.
+#![forbid(unsafe_code)]
+
+mod effect;
+mod fact;
+mod input;
+mod leader;
+mod plan;
+mod settings;
+mod state;
+
+pub use effect::{Answer, Effect, Orders, Reply, Verdict};
+pub use fact::{EndCause, FACT_VERSION, Fact, LossCause, TaskResult};
+pub use input::{Hello, Input, Poll, PollToken};
+pub use leader::Leader;
+pub use plan::Planner;
+pub use settings::{AvoidSettings, BackupSettings, Settings};
+pub use state::{IllegalFact, OutputPart, State, apply};

@@ -1,0 +1,178 @@
+//! Facts: what was decided. They are logged, replicated and replayed.
+//!
+//! A fact says the outcome, never the rule that led to it, so that rules may change between versions. New variants and fields
+//! are added at the end, and [`FACT_VERSION`] grows; a golden test notices any other change of the encoding.
+
+use std::sync::Arc;
+
+use gristmill_model::{
+    AttemptId, FailureCause, Incarnation, JobId, JobSpec, MapResult, ReduceResult, Timestamp, WorkerId,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Planner;
+
+/// Grows with every change of what facts look like in the log.
+pub const FACT_VERSION: u16 = 1;
+
+/// Something that was decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fact {
+    /// A job exists from now on. Its splits follow from the spec and the planner.
+    JobSubmitted {
+        /// The next free id.
+        job: JobId,
+        /// When.
+        at: Timestamp,
+        /// What it is.
+        spec: Arc<JobSpec>,
+        /// How its splits are computed.
+        planner: Planner,
+    },
+    /// A worker is registered.
+    WorkerJoined {
+        /// The next free id.
+        worker: WorkerId,
+        /// When.
+        at: Timestamp,
+        /// Which life of it.
+        incarnation: Incarnation,
+        /// What it calls itself.
+        name: Arc<str>,
+        /// Which machine it is on.
+        machine: Arc<str>,
+        /// How many attempts it can run at once.
+        slots: u32,
+    },
+    /// A worker is gone, and every attempt on it has ended.
+    WorkerLost {
+        /// Which.
+        worker: WorkerId,
+        /// When.
+        at: Timestamp,
+        /// How it showed.
+        cause: LossCause,
+    },
+    /// A worker is given an attempt.
+    AttemptAssigned {
+        /// Its number is the task's next.
+        attempt: AttemptId,
+        /// To whom.
+        worker: WorkerId,
+        /// When.
+        at: Timestamp,
+        /// Beside a running attempt which is slow.
+        backup: bool,
+    },
+    /// An attempt is its task's winner; every other attempt of the task has ended.
+    TaskWon {
+        /// Which.
+        attempt: AttemptId,
+        /// When.
+        at: Timestamp,
+        /// What it made.
+        result: TaskResult,
+    },
+    /// A running attempt has ended without winning.
+    AttemptEnded {
+        /// Which.
+        attempt: AttemptId,
+        /// When.
+        at: Timestamp,
+        /// Why.
+        cause: EndCause,
+    },
+    /// The run of a winning map attempt cannot be read any more: the map runs again.
+    RunLost {
+        /// The winner that was.
+        attempt: AttemptId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A winning reduce attempt has read a run whose map has since made a different one: the reduce runs again.
+    ReduceOutdated {
+        /// The winner that was.
+        attempt: AttemptId,
+        /// When.
+        at: Timestamp,
+        /// The map attempt whose run is different.
+        by: AttemptId,
+    },
+    /// The output could not be made visible; it is tried again.
+    CommitFailed {
+        /// Which job.
+        job: JobId,
+        /// When.
+        at: Timestamp,
+        /// Why.
+        message: String,
+    },
+    /// The output of a job is visible and durable.
+    JobCommitted {
+        /// Which.
+        job: JobId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A job has failed.
+    JobFailed {
+        /// Which.
+        job: JobId,
+        /// When.
+        at: Timestamp,
+        /// For the user.
+        message: String,
+    },
+    /// Somebody cancelled a job.
+    JobCancelled {
+        /// Which.
+        job: JobId,
+        /// When.
+        at: Timestamp,
+    },
+    /// An ended job is so old that it is no longer remembered.
+    JobForgotten {
+        /// Which.
+        job: JobId,
+    },
+}
+
+/// What a winner made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TaskResult {
+    /// A run, or in a map-only job an output.
+    Map(MapResult),
+    /// An output.
+    Reduce(ReduceResult),
+}
+
+/// Why a running attempt ended without winning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndCause {
+    /// By the app's, the input's or the machine's fault. The only one that uses up the attempts of its task.
+    Failed {
+        /// Whose fault.
+        cause: FailureCause,
+        /// Task, cause, message, place in the input and last lines of what the app printed; bounded.
+        message: String,
+    },
+    /// It made no progress in time.
+    TimedOut,
+    /// It could not read a run, or the run it read is outdated.
+    RunsLost,
+    /// Its worker gave it up.
+    Cancelled,
+}
+
+/// How it showed that a worker was gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LossCause {
+    /// It was not heard of for too long.
+    Silent,
+    /// Its connection closed.
+    Disconnected,
+    /// It said goodbye.
+    Goodbye,
+    /// The same process registered anew with other properties.
+    Replaced,
+}

@@ -1,0 +1,80 @@
+//! Inputs: what happened outside since the last decision. A batch may be empty: then only time has passed.
+
+use std::sync::Arc;
+
+use gristmill_model::{AttemptId, Incarnation, JobId, JobSpec, Progress, Report, WorkerId};
+
+use crate::fact::LossCause;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A client submits a job. Afterwards [`State::job_of`](crate::State::job_of) knows its id by its key; if it does not,
+    /// [`State::admit`](crate::State::admit) says why the job was refused.
+    Submit(Arc<JobSpec>),
+    /// A worker introduces itself. Afterwards [`State::worker_of`](crate::State::worker_of) knows its id by its incarnation.
+    Register(Hello),
+    /// A worker reports and asks for work. Answered by [`Leader::answers`](crate::Leader::answers).
+    Poll(Poll),
+    /// A worker is alive. Answer with [`Leader::orders`](crate::Leader::orders) after the batch was applied.
+    Heartbeat {
+        /// Who.
+        worker: WorkerId,
+        /// Which life of it.
+        incarnation: Incarnation,
+        /// Every attempt that it runs.
+        running: Vec<Progress>,
+    },
+    /// A worker's newest connection closed, or it said goodbye. (Not for an older connection of a worker that has another.)
+    WorkerGone {
+        /// Who.
+        worker: WorkerId,
+        /// How it showed.
+        cause: LossCause,
+    },
+    /// Somebody wants a job to end. Too late once all its tasks are done: then it is ignored.
+    Cancel(JobId),
+    /// The outcome of an [`Effect::Commit`](crate::Effect::Commit). A failure is tried again a few times.
+    Committed {
+        /// Which job.
+        job: JobId,
+        /// The error is one line for the user.
+        result: Result<(), String>,
+    },
+}
+
+/// How a worker introduces itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// What it calls itself.
+    pub name: String,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+    /// How many attempts it can run at once.
+    pub slots: u32,
+    /// Which machine it is on.
+    pub machine: String,
+    /// Attempts it still runs from before.
+    pub running: Vec<AttemptId>,
+}
+
+/// A call that waits for its answer, named by the coordinator as it likes; never twice the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PollToken(pub u64);
+
+/// A worker has room, or news.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Poll {
+    /// Names the call in its answer.
+    pub token: PollToken,
+    /// Who.
+    pub worker: WorkerId,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+    /// How many more attempts it can take at once.
+    pub free_slots: u32,
+    /// Attempts that have ended. A poll with reports is answered at once.
+    pub reports: Vec<Report>,
+    /// How long it is willing to wait; the caller bounds it.
+    pub wait_ms: u64,
+}

@@ -24,3 +24,11 @@ pub const LONG_POLL_MAX: Duration = Duration::from_secs(20);
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one side of a new connection may stay silent.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest deadline of a call that a coordinator accepts.
+pub const DEADLINE_MAX: Duration = Duration::from_secs(600);
+/// Requests of one connection being answered at once; further ones are told to come again.
+pub const REQUESTS_PER_CONNECTION_MAX: usize = 128;
+/// Connections of one listener.
+pub const CONNECTIONS_MAX: usize = 4096;
+/// Longest pause between two tries to reach a coordinator.
+pub const REDIAL_PAUSE_MAX: Duration = Duration::from_secs(2);

@@ -4,8 +4,8 @@
 //! incarnation. Messages stay far below [`FRAME_BYTES_MAX`](crate::limits::FRAME_BYTES_MAX) by construction: long lists are asked for in pages.
 
 use gristmill_model::{
-    Assignment, AttemptId, AttemptLog, Blob, ClusterId, Explanation, Incarnation, JobId, JobRequest,
-    JobStatus, Progress, Refusal, Report, RequestKey, Segment, Sha256, TaskId, WorkerId, WorkerStatus,
+    Assignment, AttemptId, AttemptLog, Blob, ClusterId, Explanation, Incarnation, JobId, JobStatus, Progress,
+    Refusal, Report, RequestKey, Segment, Sha256, TaskId, WorkerId, WorkerStatus,
 };
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,89 @@
+//! From a byte stream to a stream of messages: length-delimited frames of bounded size.
+//!
+//! Any `AsyncRead + AsyncWrite` will do: TCP and in-memory pipes today.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures::{Sink, Stream};
+use serde::{Deserialize, Serialize};
+use tarpc::serde_transport::{self, Transport};
+use tarpc::{ClientMessage, Response};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::codec::{Framed, LengthDelimitedCodec};
+
+use crate::codec::{ClientCodec, ServerCodec};
+use crate::limits::FRAME_BYTES_MAX;
+
+/// A connection's bytes, whatever carries them.
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// An owned [`Io`].
+pub(crate) type BoxIo = Box<dyn Io>;
+
+pub(crate) type ClientTransport<Req, Resp> =
+    Transport<BoxIo, Response<Resp>, ClientMessage<Req>, ClientCodec>;
+pub(crate) type ServerTransport<Req, Resp> =
+    EndIsError<Transport<BoxIo, ClientMessage<Req>, Response<Resp>, ServerCodec>>;
+
+fn frames(stream: BoxIo) -> Framed<BoxIo, LengthDelimitedCodec> {
+    LengthDelimitedCodec::builder().max_frame_length(FRAME_BYTES_MAX).new_framed(stream)
+}
+
+pub(crate) fn client_transport<Req, Resp>(stream: BoxIo) -> ClientTransport<Req, Resp>
+where
+    Req: Serialize,
+    Resp: for<'de> Deserialize<'de>,
+{
+    serde_transport::new(frames(stream), ClientCodec)
+}
+
+pub(crate) fn server_transport<Req, Resp>(stream: BoxIo) -> ServerTransport<Req, Resp>
+where
+    Req: for<'de> Deserialize<'de>,
+    Resp: Serialize,
+{
+    EndIsError(serde_transport::new(frames(stream), ServerCodec))
+}
+
+/// Turns the end of the stream into an error. tarpc's server waits at the end for its requests in flight; a long poll in flight
+/// would hide for its whole wait that the caller has gone.
+pub(crate) struct EndIsError<T>(T);
+
+impl<T, M> Stream for EndIsError<T>
+where
+    T: Stream<Item = io::Result<M>> + Unpin,
+{
+    type Item = io::Result<M>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = Pin::new(&mut self.0).poll_next(cx);
+        next.map(|message| message.or_else(|| Some(Err(io::ErrorKind::UnexpectedEof.into()))))
+    }
+}
+
+impl<T, M> Sink<M> for EndIsError<T>
+where
+    T: Sink<M, Error = io::Error> + Unpin,
+{
+    type Error = io::Error;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_ready(cx)
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, message: M) -> io::Result<()> {
+        Pin::new(&mut self.0).start_send(message)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_close(cx)
+    }
+}

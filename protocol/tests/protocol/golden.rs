@@ -1,0 +1,143 @@
+//! The bytes of some messages. When one changes here, an old worker or client misreads it: raise `PROTOCOL_VERSION` with it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gristmill_model::{
+    Assignment, AttemptStats, Blob, ClusterId, FailureCause, Incarnation, InputMode, JobId, JobPhase,
+    JobStatus, MapResult, MapWork, NotFound, Outcome, PartitionSize, PathBytes, PluginInfo, ReduceWork,
+    Refusal, Report, Sha256, Split, TaskFailure, TaskId, Work, WorkerId,
+};
+use gristmill_protocol::{
+    ClientServiceRequest, ClientServiceResponse, Orders, PROTOCOL_VERSION, PollReply, PollRequest, Verdict,
+    WorkerHello, WorkerServiceRequest, WorkerServiceResponse,
+};
+
+use crate::support::status;
+
+fn plugin() -> PluginInfo {
+    PluginInfo {
+        sha256: Sha256([0xab; 32]),
+        bytes: 300,
+        name: "wc".to_owned(),
+        version: "1.0.0".to_owned(),
+        input_mode: InputMode::Records(8),
+        map_only: false,
+        combines: true,
+    }
+}
+
+fn assignment(work: Work) -> Assignment {
+    Assignment {
+        attempt: TaskId::map(JobId(7), 12).attempt(3),
+        cluster: ClusterId(9),
+        plugin: Arc::new(plugin()),
+        params: Arc::new(BTreeMap::from([("pattern".to_owned(), "x".to_owned())])),
+        reduces: 4,
+        memory_bytes: 512 << 20,
+        task_timeout_ms: 10_000,
+        output: PathBytes::from("/out"),
+        work,
+    }
+}
+
+fn poll() -> WorkerServiceRequest {
+    let attempt = TaskId::map(JobId(7), 12).attempt(3);
+    let stats = AttemptStats {
+        bytes_in: 1,
+        wall_ms: 2,
+        counters: BTreeMap::from([("c".to_owned(), -1)]),
+        ..Default::default()
+    };
+    let mapped = Outcome::Mapped(MapResult {
+        path: PathBytes::from("/run"),
+        bytes: 10,
+        digest: u64::MAX,
+        partitions: vec![PartitionSize { bytes: 10, pairs: 2 }],
+        stats,
+    });
+    let failed = Outcome::Failed(TaskFailure {
+        cause: FailureCause::Signal(11),
+        message: "m".to_owned(),
+        location: None,
+    });
+    WorkerServiceRequest::Poll {
+        request: PollRequest {
+            worker: WorkerId(2),
+            incarnation: Incarnation(3),
+            free_slots: 1,
+            reports: vec![
+                Report { attempt, outcome: mapped, log: Blob(b"hi".to_vec()) },
+                Report { attempt, outcome: failed, log: Blob::default() },
+                Report { attempt, outcome: Outcome::Cancelled, log: Blob::default() },
+            ],
+            wait_ms: 5,
+        },
+    }
+}
+
+fn reply() -> WorkerServiceResponse {
+    let split = Split {
+        document: PathBytes::from("a.txt"),
+        path: PathBytes::from("/a.txt"),
+        offset: 64,
+        bytes: 128,
+        file_bytes: 1000,
+    };
+    WorkerServiceResponse::Poll(Ok(PollReply {
+        assignments: vec![
+            assignment(Work::Map(MapWork { splits: vec![split] })),
+            assignment(Work::Reduce(ReduceWork { partition: 1, maps: 20 })),
+        ],
+        verdicts: vec![(TaskId::reduce(JobId(7), 1).attempt(0), Verdict::Discarded)],
+        orders: Orders { cancel: Vec::new(), forget: vec![JobId(6)], finished: true },
+    }))
+}
+
+fn job() -> ClientServiceResponse {
+    let status =
+        JobStatus { biggest_partition: Some((3, 99)), ..status(7, 21, JobPhase::Failed("why".to_owned())) };
+    ClientServiceResponse::Job(Ok(status))
+}
+
+fn hello() -> WorkerServiceRequest {
+    WorkerServiceRequest::Register {
+        hello: WorkerHello {
+            protocol: 1,
+            name: "w".to_owned(),
+            incarnation: Incarnation(3),
+            slots: 4,
+            machine: "m".to_owned(),
+            running: vec![TaskId::reduce(JobId(7), 1).attempt(0)],
+        },
+    }
+}
+
+fn hex(message: &impl serde::Serialize) -> String {
+    let bytes = postcard::to_stdvec(message).unwrap();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn the_bytes_of_messages_change_only_with_the_version() {
+    let refused =
+        ClientServiceResponse::Cancel(Err(Refusal::NotFound(NotFound::Task(TaskId::map(JobId(1), 2)))));
+    let put = ClientServiceRequest::PutBlob {
+        sha256: Sha256([1; 32]),
+        total: 3,
+        offset: 1,
+        chunk: Blob(vec![9, 9]),
+    };
+    let got = [hex(&hello()), hex(&poll()), hex(&reply()), hex(&job()), hex(&refused), hex(&put)];
+    assert_eq!(PROTOCOL_VERSION, 1);
+    assert_eq!(got, GOLDEN);
+}
+
+const GOLDEN: [&str; 6] = [
+    "000101770304016d0107010100",
+    "010203010307000c0300042f72756e0affffffffffffffffff01010a02010000000000000200000101630102686907000c03020316016d000007000c03040005",
+    "01000207000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e300208000101077061747465726e0178048080808002904e042f6f7574000105612e747874062f612e747874408001e80707000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e300208000101077061747465726e0178048080808002904e042f6f757401011401070101000100010601",
+    "040007027763042f6f7574040377687915010000000000000000000000000000000000000000000000000000000000000000000000000000000000000001036300",
+    "06010001010002",
+    "0201010101010101010101010101010101010101010101010101010101010101010301020909",
+];

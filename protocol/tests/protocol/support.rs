@@ -1,0 +1,118 @@
+//! A coordinator made of two closures, and what it saw.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use gristmill_model::{ClusterId, JobId, JobPhase, JobStatus, PathBytes, Timestamp};
+use gristmill_protocol::{
+    Answer, ClientServiceRequest, ClientServiceResponse, ConnectionId, CoordinatorInfo, Endpoint, Listener,
+    Services, WorkerServiceRequest, WorkerServiceResponse, memory, serve,
+};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+pub(crate) type ClientCalls = dyn Fn(ClientServiceRequest) -> Answer<ClientServiceResponse> + Send + Sync;
+pub(crate) type WorkerCalls = dyn Fn(WorkerServiceRequest) -> Answer<WorkerServiceResponse> + Send + Sync;
+
+pub(crate) struct Fake {
+    client: Box<ClientCalls>,
+    worker: Box<WorkerCalls>,
+    closed: mpsc::UnboundedSender<ConnectionId>,
+}
+
+impl Fake {
+    pub(crate) fn new(
+        client: impl Fn(ClientServiceRequest) -> Answer<ClientServiceResponse> + Send + Sync + 'static,
+        worker: impl Fn(WorkerServiceRequest) -> Answer<WorkerServiceResponse> + Send + Sync + 'static,
+        closed: mpsc::UnboundedSender<ConnectionId>,
+    ) -> Self {
+        Self { client: Box::new(client), worker: Box::new(worker), closed }
+    }
+}
+
+impl Services for Fake {
+    fn client(&self, _: ConnectionId, call: ClientServiceRequest) -> Answer<ClientServiceResponse> {
+        (self.client)(call)
+    }
+
+    fn worker(&self, _: ConnectionId, call: WorkerServiceRequest) -> Answer<WorkerServiceResponse> {
+        (self.worker)(call)
+    }
+
+    fn closed(&self, connection: ConnectionId) {
+        let _ = self.closed.send(connection);
+    }
+}
+
+/// A running fake; ends when dropped.
+pub(crate) struct Running {
+    pub(crate) closed: mpsc::UnboundedReceiver<ConnectionId>,
+    pub(crate) stop: watch::Sender<bool>,
+    pub(crate) task: JoinHandle<()>,
+}
+
+pub(crate) fn start(
+    listener: Listener,
+    client: impl Fn(ClientServiceRequest) -> Answer<ClientServiceResponse> + Send + Sync + 'static,
+    worker: impl Fn(WorkerServiceRequest) -> Answer<WorkerServiceResponse> + Send + Sync + 'static,
+) -> Running {
+    let (closed_sender, closed) = mpsc::unbounded_channel();
+    let fake = Fake::new(client, worker, closed_sender);
+    let (stop, stopped) = watch::channel(false);
+    let task = tokio::spawn(async move { serve(listener, Arc::new(fake), stopped).await.unwrap() });
+    Running { closed, stop, task }
+}
+
+pub(crate) fn in_memory(
+    client: impl Fn(ClientServiceRequest) -> Answer<ClientServiceResponse> + Send + Sync + 'static,
+) -> (Running, Endpoint) {
+    let (connector, listener) = memory();
+    (start(Listener::Memory(listener), client, never), Endpoint::Memory(connector))
+}
+
+pub(crate) fn worker_in_memory(
+    worker: impl Fn(WorkerServiceRequest) -> Answer<WorkerServiceResponse> + Send + Sync + 'static,
+) -> (Running, Endpoint) {
+    let (connector, listener) = memory();
+    (start(Listener::Memory(listener), never, worker), Endpoint::Memory(connector))
+}
+
+pub(crate) fn at_once<T: Send + 'static>(answer: T) -> Answer<T> {
+    async { Ok(answer) }.boxed()
+}
+
+pub(crate) fn never<Call, T: Send + 'static>(_: Call) -> Answer<T> {
+    futures::future::pending().boxed()
+}
+
+pub(crate) fn info() -> CoordinatorInfo {
+    CoordinatorInfo { cluster: ClusterId(5), version: "1.2.3".to_owned(), slots: 8 }
+}
+
+pub(crate) fn says_info(call: ClientServiceRequest) -> Answer<ClientServiceResponse> {
+    match call {
+        ClientServiceRequest::Info { .. } => at_once(ClientServiceResponse::Info(Ok(info()))),
+        other => panic!("unexpected call {other:?}"),
+    }
+}
+
+pub(crate) fn status(job: u64, revision: u64, phase: JobPhase) -> JobStatus {
+    JobStatus {
+        id: JobId(job),
+        app: "wc".to_owned(),
+        output: PathBytes::from("/out"),
+        phase,
+        revision,
+        submitted: Timestamp::from_ms(1),
+        ended: None,
+        map: Default::default(),
+        reduce: Default::default(),
+        attempts: Default::default(),
+        map_stats: Default::default(),
+        reduce_stats: Default::default(),
+        counters: Default::default(),
+        slowest: None,
+        biggest_partition: None,
+        warnings: Vec::new(),
+    }
+}

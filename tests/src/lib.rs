@@ -1,1 +1,50 @@
-//! Placeholder.
+//! A small language for tests over real processes: places, jobs, clusters, and what came of them.
+//!
+//! Every test owns a [`Place`]. Whatever it starts runs with that place as its temporary directory, and when the place is dropped
+//! nothing may be left: no process that knows the place, no file that was not asked for. Every process has a deadline, far above what
+//! any machine needs: a test that hangs fails, and no test depends on speed.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a harness reports by panicking and prints why a test was skipped"
+)]
+
+mod built;
+mod cluster;
+mod compressed;
+mod ended;
+mod gate;
+mod input;
+mod job;
+mod leftovers;
+mod output;
+mod place;
+mod plugin_file;
+mod process;
+mod procfs;
+mod random;
+mod repeat;
+mod small_disk;
+mod unprivileged;
+mod until;
+
+pub use built::{gristmill, plugin, workspace};
+pub use cluster::{Cluster, Worker, free_address};
+pub use compressed::Compression;
+pub use ended::Ended;
+pub use gate::Gate;
+pub use input::{books, lab_books, scripts};
+pub use job::Job;
+pub use output::Output;
+pub use place::Place;
+pub use plugin_file::PluginFile;
+pub use process::{Process, signal};
+pub use procfs::{children, descendants, is_alive};
+pub use random::Random;
+pub use repeat::repeat;
+pub use rustix::process::Signal;
+pub use small_disk::SmallDisk;
+pub use unprivileged::{permit, unprivileged_job};
+pub use until::{DEADLINE, until};

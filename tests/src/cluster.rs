@@ -1,0 +1,158 @@
+//! A coordinator and workers as processes of their own.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use rustix::process::Signal;
+
+use crate::{Ended, Place, Process, Random, children, gristmill, until};
+
+/// `gristmill coordinator`, and a name for where it listens.
+pub struct Cluster<'p> {
+    place: &'p Place,
+    coordinator: Option<Process>,
+    address: String,
+}
+
+impl<'p> Cluster<'p> {
+    pub(crate) fn start(place: &'p Place) -> Self {
+        Self::start_at(place, &free_address())
+    }
+
+    /// At an address that was chosen before.
+    pub fn start_at(place: &'p Place, address: &str) -> Self {
+        let mut coordinator = start_coordinator(place, address);
+        coordinator.until("that it listens", |process| {
+            process.stdout().lines().find_map(|line| line.strip_prefix("listening ").map(str::to_owned))
+        });
+        Self { place, coordinator: Some(coordinator), address: address.to_owned() }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Starts a worker.
+    pub fn worker(&self, slots: u32) -> Worker {
+        Worker::start(self.place, &self.address, slots)
+    }
+
+    /// Starts several workers.
+    pub fn workers(&self, count: usize, slots: u32) -> Vec<Worker> {
+        (0..count).map(|_| self.worker(slots)).collect()
+    }
+
+    /// Asks the coordinator something: `gristmill WORDS --coordinator ADDRESS`.
+    pub fn ask<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Ended {
+        let mut command = self.place.command(gristmill());
+        command.args(words).args(["--coordinator", &self.address]);
+        self.place.start("ask", command).wait()
+    }
+
+    /// The status of a job, as its JSON document.
+    pub fn job(&self, id: &str) -> serde_json::Value {
+        self.ask(["job", id, "--json"]).json()
+    }
+
+    /// Waits until something holds of the status of a job.
+    pub fn until_job(&self, id: &str, what: &str, mut holds: impl FnMut(&serde_json::Value) -> bool) {
+        until(&format!("job {id}: {what}"), || holds(&self.job(id)).then_some(()));
+    }
+
+    /// Waits until a job is over, and wants it done; its status.
+    pub fn until_done(&self, id: &str) -> serde_json::Value {
+        self.until_state(id, "done")
+    }
+
+    /// Waits until a job is over, and wants it in this state; its status.
+    pub fn until_state(&self, id: &str, state: &str) -> serde_json::Value {
+        let is_over = |status: &serde_json::Value| {
+            ["done", "failed", "cancelled"].iter().any(|over| status["state"] == *over)
+        };
+        let status = until(&format!("job {id} to be over"), || Some(self.job(id)).filter(is_over));
+        assert_eq!(status["state"], state, "{status}");
+        status
+    }
+
+    /// Kills the coordinator with SIGKILL.
+    pub fn kill_coordinator(&mut self) {
+        self.coordinator.take().expect("the coordinator is there").kill();
+    }
+
+    /// Starts a coordinator again where the last one was.
+    pub fn restart_coordinator(&mut self) {
+        *self = Self::start_at(self.place, &self.address);
+    }
+
+    /// Ends the workers, then the coordinator, as an operator would; each must end with success.
+    pub fn end(mut self, workers: Vec<Worker>) {
+        workers.into_iter().for_each(Worker::end);
+        if let Some(coordinator) = self.coordinator.take() {
+            coordinator.signal(Signal::TERM);
+            coordinator.wait().done();
+        }
+    }
+}
+
+/// `gristmill worker`.
+pub struct Worker {
+    /// The agent.
+    pub process: Process,
+    /// Where its intermediate files are.
+    pub work_dir: PathBuf,
+}
+
+impl Worker {
+    /// Starts one for the coordinator at `address`, which need not be there yet.
+    pub fn start(place: &Place, address: &str, slots: u32) -> Self {
+        let work_dir = place.folder("work").join(format!("w{}", place.number()));
+        fs::create_dir(&work_dir).expect("a work directory can be made");
+        Self::start_in(place, address, slots, &work_dir)
+    }
+
+    /// Starts one in a work directory that another may have used before.
+    pub fn start_in(place: &Place, address: &str, slots: u32, work_dir: &Path) -> Self {
+        let mut command = place.command(gristmill());
+        command.args(["worker", "--coordinator", address, "--slots", &slots.to_string(), "--work-dir"]);
+        command.arg(work_dir);
+        Self { process: place.start("worker", command), work_dir: work_dir.to_owned() }
+    }
+
+    /// Its slots.
+    pub fn slots(&self) -> Vec<u32> {
+        children(self.process.id())
+    }
+
+    /// Ends it as an operator would; it must end with success.
+    pub fn end(self) {
+        self.process.signal(Signal::TERM);
+        self.process.wait().done();
+    }
+}
+
+/// An address on loopback where nobody listens. The host part is drawn too, so that tests at once do not take the same one between
+/// this probe and its use.
+pub fn free_address() -> String {
+    let seed = u64::from(std::process::id()) << 32 ^ nanoseconds();
+    let mut random = Random::new(seed);
+    let mut part = |bound| u8::try_from(random.below(bound)).unwrap_or(0) + 1;
+    let host = Ipv4Addr::new(127, part(250), part(250), part(250));
+    let probe = TcpListener::bind(SocketAddr::from((host, 0))).expect("loopback has a free port");
+    probe.local_addr().expect("a listener has an address").to_string()
+}
+
+fn nanoseconds() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::from(now.subsec_nanos())
+}
+
+fn start_coordinator(place: &Place, address: &str) -> Process {
+    let mut command = place.command(gristmill());
+    let data_dir = place.folder("work").join(format!("coordinator-{}", place.number()));
+    fs::create_dir(&data_dir).expect("a data directory can be made");
+    command.args(["coordinator", "--listen", address, "--data-dir"]).arg(data_dir);
+    place.start("coordinator", command)
+}

@@ -1,0 +1,270 @@
+//! Workers and slots that die, stop, come back, come late: the same bytes, and nobody left.
+
+use std::fs;
+
+use gristmill_tests::{
+    Gate, Job, Output, Place, Random, Signal, Worker, free_address, is_alive, signal, until,
+};
+
+/// A job of four maps and two reduces, each of which meets the word `trouble`.
+fn job(place: &Place) -> Job<'_> {
+    let text = |seed| [Random::new(seed).text(20_000), b"trouble troublesome\n".to_vec()].concat();
+    let inputs = [1, 2, 3, 4].map(|seed| place.input(format!("{seed}.txt"), text(seed)));
+    place.job("misbehave").reduces(2).split_size("1MiB").inputs(inputs)
+}
+
+fn assert_like_sequential(job: &Job<'_>, output: &std::path::Path) {
+    let expected = job.sequential().done().output();
+    let output = Output::committed(output);
+    assert!(output.parts() == expected.parts(), "{output:?} instead of {expected:?}");
+}
+
+#[test]
+fn worker_killed_in_its_maps_costs_nothing_but_time() {
+    let place = Place::new();
+    place.expect_litter();
+    let gate = Gate::new(&place);
+    let cluster = place.cluster();
+    let (victim, survivor) = (cluster.worker(1), cluster.worker(1));
+    let (id, output) = gate.holds(job(&place), "map").hand_in(&cluster);
+    gate.until_waiting(2);
+    victim.process.kill();
+    gate.open();
+    let status = cluster.until_done(&id);
+    assert_eq!(status["attempts"]["worker_lost"], 1, "{status}");
+    assert_eq!(status["attempts"]["failed"], 0, "{status}");
+    assert_like_sequential(&job(&place), &output);
+    cluster.end(vec![survivor]);
+}
+
+#[test]
+fn worker_killed_in_its_reduces_costs_nothing_but_time() {
+    let place = Place::new();
+    place.expect_litter();
+    let gate = Gate::new(&place);
+    let cluster = place.cluster();
+    let (victim, survivor) = (cluster.worker(1), cluster.worker(1));
+    let (id, output) = gate.holds(job(&place), "reduce").hand_in(&cluster);
+    gate.until_waiting(2);
+    victim.process.kill();
+    gate.open();
+    let status = cluster.until_done(&id);
+    assert!(status["attempts"]["worker_lost"].as_u64() >= Some(1), "{status}");
+    assert_eq!(status["attempts"]["failed"], 0, "{status}");
+    assert_like_sequential(&job(&place), &output);
+    cluster.end(vec![survivor]);
+}
+
+#[test]
+fn runs_that_went_with_a_worker_are_made_again() {
+    let place = Place::new();
+    place.expect_litter();
+    let gate = Gate::new(&place);
+    let cluster = place.cluster();
+    let victim = cluster.worker(1);
+    let (id, output) = gate.holds(job(&place), "reduce").hand_in(&cluster);
+    gate.until_waiting(1);
+    victim.process.kill();
+    fs::remove_dir_all(&victim.work_dir).unwrap();
+    gate.open();
+    let successor = cluster.worker(2);
+    let status = cluster.until_done(&id);
+    assert_eq!(status["attempts"]["failed"], 0, "{status}");
+    assert_eq!(status["maps"]["done"], 4, "{status}");
+    assert_like_sequential(&job(&place), &output);
+    cluster.end(vec![successor]);
+}
+
+#[test]
+fn job_outlives_all_its_workers() {
+    let place = Place::new();
+    place.expect_litter();
+    let gate = Gate::new(&place);
+    let cluster = place.cluster();
+    let (id, output) = gate.holds(job(&place), "map").hand_in(&cluster);
+    for generation in 1..=3 {
+        let workers = cluster.workers(2, 1);
+        gate.until_waiting(2 * generation);
+        workers.into_iter().for_each(|worker| worker.process.kill());
+    }
+    let explained = cluster.ask(["explain", &id]).done().stdout();
+    assert!(explained.contains("worker"), "{explained}");
+    gate.open();
+    let workers = cluster.workers(2, 1);
+    let status = cluster.until_done(&id);
+    assert_eq!(status["attempts"]["worker_lost"], 6, "{status}");
+    assert_like_sequential(&job(&place), &output);
+    cluster.end(workers);
+}
+
+#[test]
+fn worker_that_comes_back_as_a_zombie_changes_nothing_and_is_of_use_again() {
+    let place = Place::new();
+    place.expect_litter();
+    let gate = Gate::new(&place);
+    let cluster = place.cluster();
+    let (zombie, survivor) = (cluster.worker(1), cluster.worker(1));
+    let (id, output) = gate.holds(job(&place), "map").hand_in(&cluster);
+    gate.until_waiting(2);
+    let slots = zombie.slots();
+    stop(&zombie, &slots);
+    gate.open();
+    let status = cluster.until_done(&id);
+    assert_eq!(status["attempts"]["worker_lost"], 1, "{status}");
+    let snapshot = Output::committed(&output);
+    go_on(&zombie, &slots);
+    // Once it has registered again it has said all that it had to say of its old life.
+    let second = job(&place);
+    survivor.end();
+    let (id, second_output) = second.hand_in(&cluster);
+    cluster.until_done(&id);
+    assert!(Output::committed(&output) == snapshot, "a zombie changed the output");
+    assert_like_sequential(&second, &second_output);
+    cluster.end(vec![zombie]);
+}
+
+#[test]
+fn slot_that_is_killed_is_a_failed_attempt_and_is_replaced() {
+    let place = Place::new();
+    let gate = Gate::new(&place);
+    let cluster = place.cluster();
+    let worker = cluster.worker(1);
+    let (id, output) = gate.holds(job(&place), "map").hand_in(&cluster);
+    gate.until_waiting(1);
+    let slots = worker.slots();
+    assert_eq!(slots.len(), 1);
+    signal(slots[0], Signal::KILL);
+    gate.until_waiting(2);
+    gate.open();
+    let status = cluster.until_done(&id);
+    assert_eq!(status["attempts"]["failed"], 1, "{status}");
+    assert_eq!(status["attempts"]["worker_lost"], 0, "{status}");
+    let log = cluster.ask(["logs", &id]).done().stdout();
+    assert!(log.contains("SIGKILL"), "{log}");
+    assert_like_sequential(&job(&place), &output);
+    cluster.end(vec![worker]);
+}
+
+#[test]
+fn slot_that_is_killed_too_often_fails_the_job() {
+    let place = Place::new();
+    let gate = Gate::new(&place);
+    let cluster = place.cluster();
+    let worker = cluster.worker(1);
+    let (id, output) = gate.holds(job(&place), "map").max_attempts(2).hand_in(&cluster);
+    for attempt in 1..=2 {
+        gate.until_waiting(attempt);
+        worker.slots().into_iter().for_each(|slot| signal(slot, Signal::KILL));
+    }
+    let status = cluster.until_state(&id, "failed");
+    assert!(status["error"].as_str().unwrap().contains("SIGKILL"), "{status}");
+    assert!(Output::snapshot(&output).is_empty());
+    cluster.end(vec![worker]);
+}
+
+#[test]
+fn slot_that_stops_is_taken_for_hung_and_killed() {
+    let place = Place::new();
+    let gate = Gate::new(&place);
+    let cluster = place.cluster();
+    let worker = cluster.worker(1);
+    let (id, output) = gate.holds(job(&place), "map").task_timeout("1s").hand_in(&cluster);
+    gate.until_waiting(1);
+    let stopped = worker.slots();
+    stopped.iter().for_each(|&slot| signal(slot, Signal::STOP));
+    gate.open();
+    let status = cluster.until_done(&id);
+    assert_eq!(status["attempts"]["timed_out"], 1, "{status}");
+    assert!(stopped.iter().all(|slot| !worker.slots().contains(slot)), "the hung slot is still there");
+    assert_like_sequential(&job(&place), &output);
+    cluster.end(vec![worker]);
+}
+
+#[test]
+fn slots_end_with_their_killed_worker() {
+    let place = Place::new();
+    place.expect_litter();
+    let gate = Gate::new(&place);
+    let cluster = place.cluster();
+    let worker = cluster.worker(3);
+    let (id, _) = gate.holds(job(&place), "map").hand_in(&cluster);
+    gate.until_waiting(3);
+    let slots = worker.slots();
+    assert_eq!(slots.len(), 3);
+    worker.process.kill();
+    until("the slots to end", || slots.iter().all(|&slot| !is_alive(slot)).then_some(()));
+    cluster.ask(["cancel", &id]).done();
+    cluster.end(vec![]);
+}
+
+#[test]
+fn worker_that_leaves_gives_its_work_away_at_once() {
+    let place = Place::new();
+    let gate = Gate::new(&place);
+    let cluster = place.cluster();
+    let (leaver, stayer) = (cluster.worker(1), cluster.worker(1));
+    let (id, output) = gate.holds(job(&place), "map").hand_in(&cluster);
+    gate.until_waiting(2);
+    leaver.end();
+    gate.open();
+    let status = cluster.until_done(&id);
+    assert_eq!(status["attempts"]["failed"], 0, "{status}");
+    assert_like_sequential(&job(&place), &output);
+    cluster.end(vec![stayer]);
+}
+
+#[test]
+fn worker_may_come_before_its_coordinator() {
+    let place = Place::new();
+    let address = free_address();
+    let mut early = Worker::start(&place, &address, 1);
+    let job = job(&place);
+    // Long enough for a first try to fail: a worker that gave up would be gone when it is looked for below.
+    until("a first try", || {
+        (!early.process.stderr().is_empty() || !early.process.is_running()).then_some(())
+    });
+    let running = job.start_listening(&address);
+    assert_eq!(running.wait().done().output().parts(), job.sequential().done().output().parts());
+    early.process.wait().done();
+}
+
+#[test]
+fn straggler_gets_a_backup_attempt_even_as_the_last_task() {
+    let place = Place::new();
+    let cluster = place.cluster();
+    let workers = cluster.workers(2, 1);
+    let once = place.folder("in").join("hung");
+    let job = job(&place).task_timeout("1h");
+    let (id, output) =
+        job.clone().arg("do", "hang").arg("at", "map").arg("once", once.display()).hand_in(&cluster);
+    let status = cluster.until_done(&id);
+    assert!(status["attempts"]["backups"].as_u64() >= Some(1), "{status}");
+    assert_like_sequential(&job, &output);
+    cluster.end(workers);
+}
+
+#[test]
+fn bad_worker_does_not_fail_a_good_job() {
+    let place = Place::new();
+    let cluster = place.cluster();
+    let (bad, good) = (cluster.worker(1), cluster.worker(1));
+    // Its slots cannot write their runs.
+    fs::remove_dir_all(&bad.work_dir).unwrap();
+    fs::write(&bad.work_dir, "not a directory").unwrap();
+    let (id, output) = job(&place).max_attempts(100).hand_in(&cluster);
+    cluster.until_done(&id);
+    assert_like_sequential(&job(&place), &output);
+    fs::remove_file(&bad.work_dir).unwrap();
+    cluster.end(vec![good, bad]);
+}
+
+fn stop(worker: &Worker, slots: &[u32]) {
+    worker.process.signal(Signal::STOP);
+    slots.iter().for_each(|&slot| signal(slot, Signal::STOP));
+}
+
+fn go_on(worker: &Worker, slots: &[u32]) {
+    // Those that were taken away may be gone.
+    slots.iter().filter(|&&slot| is_alive(slot)).for_each(|&slot| signal(slot, Signal::CONT));
+    worker.process.signal(Signal::CONT);
+}

@@ -1,1 +1,98 @@
-fn main() {}
+//! The `gristmill` command: reads the arguments, does one thing, says how it went.
+//!
+//! `gristmill slot` is not for people: it is the child process in which a worker runs plugins, and starts before anything else is set up.
+#![forbid(unsafe_code)]
+
+mod app;
+mod arguments;
+mod check;
+mod completions;
+mod coordinator;
+mod embedded;
+mod failure;
+mod follow;
+mod inputs;
+mod inspect;
+mod job;
+mod new;
+mod output;
+mod render;
+mod run;
+mod sequential;
+mod signal;
+mod submit;
+mod worker;
+
+use std::ffi::OsStr;
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::runtime::{Builder, Runtime};
+use tracing_subscriber::EnvFilter;
+
+use crate::arguments::Command;
+use crate::failure::{Failure, Outcome};
+
+fn main() -> ExitCode {
+    if std::env::args_os().nth(1).as_deref() == Some(OsStr::new("slot")) {
+        return gristmill_worker::slot_main();
+    }
+    let command = match arguments::read(std::env::args_os()) {
+        Ok(read) => read.command,
+        Err(status) => return ExitCode::from(status),
+    };
+    start_log();
+    match perform(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::error(&failure.to_string());
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+fn perform(command: Command) -> Outcome {
+    match command {
+        Command::Run(arguments) if arguments.sequential => sequential::sequential(&arguments),
+        Command::Run(arguments) => wait_for(threads(), run::run(arguments)),
+        Command::Coordinator(arguments) => wait_for(threads(), coordinator::coordinator(arguments)),
+        Command::Worker(arguments) => wait_for(threads(), worker::worker(arguments)),
+        Command::Submit(arguments) => wait_for(one_thread(), submit::submit(arguments)),
+        Command::Jobs(arguments) => wait_for(one_thread(), inspect::jobs(&arguments)),
+        Command::Job(arguments) => wait_for(one_thread(), inspect::job(&arguments)),
+        Command::Cancel(arguments) => wait_for(one_thread(), inspect::cancel(&arguments)),
+        Command::Explain(arguments) => wait_for(one_thread(), inspect::explain(&arguments)),
+        Command::Logs(arguments) => wait_for(one_thread(), inspect::logs(&arguments)),
+        Command::Workers(arguments) => wait_for(one_thread(), inspect::workers(&arguments)),
+        Command::New(arguments) => new::new(&arguments),
+        Command::Check(arguments) => wait_for(threads(), check::check(arguments)),
+        Command::Completions { shell } => completions::completions(shell),
+    }
+}
+
+fn one_thread() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+/// A loop that decides and an agent that answers heartbeats must not wait for one another's files.
+fn threads() -> io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
+/// A thread that still waits for a disk, or for a name server, must not hold up the end of the process.
+fn wait_for(runtime: io::Result<Runtime>, work: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = runtime.context("start the async runtime").map_err(Failure::failed)?;
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_timeout(Duration::ZERO);
+    outcome
+}
+
+/// What happens inside, for those who ask: `GRISTMILL_LOG=debug`.
+fn start_log() {
+    if let Some(filter) = std::env::var_os("GRISTMILL_LOG") {
+        let filter = EnvFilter::builder().parse_lossy(filter.to_string_lossy());
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    }
+}

@@ -1,0 +1,104 @@
+//! The examples below each help text.
+
+pub(super) const ALL: &str = "\
+Examples:
+  gristmill run --app wc data/*.txt                count words; the result is in gristmill-out/mr-out-*
+  gristmill new myapp                              start an app of your own
+  gristmill run --app myapp -o out data            build and run it
+
+Exit status: 0 done; 1 the job failed or was cancelled; 2 wrong usage or input, nothing was started;
+3 no coordinator.
+Set GRISTMILL_LOG, such as GRISTMILL_LOG=debug, to see what happens inside.";
+
+pub(super) const RUN: &str = "\
+Examples:
+  gristmill run --app wc data/*.txt
+  gristmill run --app apps/indexer -o index --overwrite -r 4 data
+  gristmill run --app grep --arg pattern='[Ww]hale' data/*.txt --json
+  gristmill run --app ./target/release/libwc.so --slots 8 --memory 1GiB --split-size 64MiB big.txt
+  gristmill run --app wc --sequential -o expected data/*.txt
+  gristmill run --app wc --slots 0 --listen 127.0.0.1:7070 data/*.txt     # and elsewhere:
+  gristmill worker --coordinator 127.0.0.1:7070
+
+Results are lines of the form `key value` on standard output; progress goes to standard error.
+Ctrl-C cancels the job and removes what it had made; a second Ctrl-C ends at once.";
+
+pub(super) const COORDINATOR: &str = "\
+Examples:
+  gristmill coordinator --listen 127.0.0.1:7070 --data-dir /var/lib/gristmill
+  gristmill coordinator --listen 127.0.0.1:0
+
+Prints `listening ADDR` on standard output when it is ready. Ctrl-C or SIGTERM ends it.";
+
+pub(super) const WORKER: &str = "\
+Examples:
+  gristmill worker --coordinator 127.0.0.1:7070
+  gristmill worker --coordinator 127.0.0.1:7070,127.0.0.1:7071 --slots 4 --work-dir /fast/disk
+
+Exits with 0 when its coordinator has finished; otherwise keeps trying to reach it. Ctrl-C or SIGTERM
+ends it: what it was running is given to others.";
+
+pub(super) const SUBMIT: &str = "\
+Examples:
+  gristmill submit --coordinator 127.0.0.1:7070 --app wc -o counts data/*.txt
+  gristmill submit --coordinator 127.0.0.1:7070 --app wc -o counts data --wait --json
+
+Without --wait prints `job ID` and leaves. Coordinator and workers must see the files under the same
+paths.";
+
+pub(super) const JOBS: &str = "\
+Examples:
+  gristmill jobs --coordinator 127.0.0.1:7070
+  gristmill jobs --coordinator 127.0.0.1:7070 --json";
+
+pub(super) const JOB: &str = "\
+Examples:
+  gristmill job j7 --coordinator 127.0.0.1:7070
+  gristmill job j7 --coordinator 127.0.0.1:7070 --json
+
+Exits with 1 when the job has failed or was cancelled.";
+
+pub(super) const CANCEL: &str = "\
+Examples:
+  gristmill cancel j7 --coordinator 127.0.0.1:7070
+
+A job that is over stays as it is.";
+
+pub(super) const EXPLAIN: &str = "\
+Examples:
+  gristmill explain j7 --coordinator 127.0.0.1:7070
+  gristmill explain j7.m12 --coordinator 127.0.0.1:7070";
+
+pub(super) const LOGS: &str = "\
+Examples:
+  gristmill logs j7 --coordinator 127.0.0.1:7070
+  gristmill logs j7 j7.m12 --coordinator 127.0.0.1:7070
+  gristmill logs j7.m12 --coordinator 127.0.0.1:7070 --json";
+
+pub(super) const WORKERS: &str = "\
+Examples:
+  gristmill workers --coordinator 127.0.0.1:7070";
+
+pub(super) const NEW: &str = "\
+Examples:
+  gristmill new myapp
+  gristmill run --app myapp data/*.txt
+  gristmill new myapp --path ../gristmill/sdk
+
+The sdk is copied to vendor/gristmill-sdk in the new crate, so that it builds anywhere and without a
+network; with --path the crate depends on that directory instead.";
+
+pub(super) const CHECK: &str = "\
+Examples:
+  gristmill check myapp
+  gristmill check myapp data/*.txt --arg pattern=whale
+  gristmill check ./target/release/libmyapp.so --json
+
+Tries the boundary, determinism, the combiner against plain reduce, and odd inputs: empty, no final
+newline, invalid UTF-8, a huge line, NULs, CRLF. Exits with 1 when something is wrong.";
+
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  gristmill completions bash > ~/.local/share/bash-completion/completions/gristmill
+  gristmill completions zsh > ~/.zfunc/_gristmill
+  gristmill completions fish > ~/.config/fish/completions/gristmill.fish";

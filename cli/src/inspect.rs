@@ -1,0 +1,149 @@
+//! Questions to a running coordinator: jobs, job, cancel, explain, logs, workers.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use gristmill_model::{AttemptLog, NotFound, Refusal, Timestamp};
+use gristmill_protocol::{CallError, Client, Endpoint};
+use serde_json::{Value, json};
+
+use crate::arguments::{AskArguments, CoordinatorAddress, ExplainArguments, JobIdArguments, LogsArguments};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::output;
+use crate::render::{self, Listed, Summary};
+
+/// How long a coordinator that does not answer is looked for: it may just be starting.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A client of the coordinator at the addresses given. Connects with the first call.
+pub fn client(coordinator: &CoordinatorAddress) -> Outcome<Client> {
+    let endpoint = Endpoint::tcp(&coordinator.addresses).map_err(Failure::usage)?;
+    Ok(Client::new(endpoint, PATIENCE))
+}
+
+/// What the lack of an answer means to the caller.
+pub fn call_failed(error: CallError) -> Failure {
+    let hint = match &error {
+        error if error.is_unreachable() => Some("start one with `gristmill coordinator --listen ADDR`, or check --coordinator"),
+        CallError::Refused(Refusal::NotFound(NotFound::Job(_))) => Some("`gristmill jobs` lists the jobs"),
+        CallError::Refused(Refusal::NotFound(NotFound::Task(_))) => Some("`gristmill job ID` tells how many tasks there are"),
+        _ => None,
+    };
+    let exit = match &error {
+        CallError::Unsendable { .. } => Exit::Failed,
+        CallError::Refused(Refusal::Unavailable(_)) => Exit::NoCoordinator,
+        CallError::Refused(_) => Exit::Usage,
+        _ => Exit::NoCoordinator,
+    };
+    Failure { exit, error: error.into(), hint: hint.map(str::to_owned) }
+}
+
+/// Now, as the coordinator counts time.
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_ms(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// `gristmill jobs`.
+pub async fn jobs(arguments: &AskArguments) -> Outcome {
+    let jobs = client(&arguments.coordinator)?.jobs().await.map_err(call_failed)?;
+    let now = now();
+    let listed = jobs.iter().map(|status| Listed::from(&Summary::of(status, now)));
+    tell("jobs", listed, arguments.json)
+}
+
+/// `gristmill job`.
+pub async fn job(arguments: &JobIdArguments) -> Outcome {
+    let client = client(&arguments.ask.coordinator)?;
+    let status = client.job(arguments.job, 0, Duration::ZERO).await.map_err(call_failed)?;
+    let summary = Summary::of(&status, now());
+    output::result(&if arguments.ask.json { render::json(&summary) } else { summary.text() })
+}
+
+/// `gristmill cancel`.
+pub async fn cancel(arguments: &JobIdArguments) -> Outcome {
+    let client = client(&arguments.ask.coordinator)?;
+    client.cancel(arguments.job).await.map_err(call_failed)?;
+    let status = client.job(arguments.job, 0, Duration::ZERO).await.map_err(call_failed)?;
+    let summary = Summary::of(&status, now());
+    let listed = Listed::from(&summary);
+    output::result(&if arguments.ask.json { render::json(&listed.json) } else { listed.text })
+}
+
+/// `gristmill explain`.
+pub async fn explain(arguments: &ExplainArguments) -> Outcome {
+    let client = client(&arguments.ask.coordinator)?;
+    let subject = arguments.subject;
+    let explanations = client.explain(subject.job, subject.task).await.map_err(call_failed)?;
+    let now = now();
+    let listed = explanations.iter().map(|one| render::explanation(subject.job, one, now));
+    tell("explanations", listed, arguments.ask.json)
+}
+
+/// `gristmill logs`. Text is printed page by page: all logs of a large job together may be large.
+pub async fn logs(arguments: &LogsArguments) -> Outcome {
+    let job = arguments.subject.job;
+    let task = match (arguments.subject.task, arguments.task) {
+        (Some(one), Some(other)) if one != other => {
+            return Err(Failure::wrong(format!("{one} and {other} are two tasks; name one")));
+        }
+        (None, Some(task)) if task.job != job => {
+            return Err(Failure::wrong(format!("{task} is not a task of {job}")));
+        }
+        (one, other) => one.or(other),
+    };
+    let client = client(&arguments.ask.coordinator)?;
+    let mut after = None;
+    let mut all: Vec<Value> = Vec::new();
+    loop {
+        let page: Vec<AttemptLog> = client.logs_page(job, task, after).await.map_err(call_failed)?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.attempt);
+        for listed in page.iter().map(render::attempt_log) {
+            if arguments.ask.json {
+                all.push(listed.json);
+            } else {
+                output::result(&listed.text)?;
+            }
+        }
+    }
+    if arguments.ask.json { output::result(&render::json(&json!({ "logs": all }))) } else { Ok(()) }
+}
+
+/// `gristmill workers`.
+pub async fn workers(arguments: &AskArguments) -> Outcome {
+    let workers = client(&arguments.coordinator)?.workers().await.map_err(call_failed)?;
+    tell("workers", workers.iter().map(render::worker), arguments.json)
+}
+
+fn tell(name: &str, listed: impl Iterator<Item = Listed>, as_json: bool) -> Outcome {
+    if as_json {
+        let all: Vec<Value> = listed.map(|one| one.json).collect();
+        return output::result(&render::json(&json!({ name: all })));
+    }
+    output::result(&listed.map(|one| one.text).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use gristmill_model::JobId;
+
+    use super::*;
+
+    #[test]
+    fn a_coordinator_that_says_no_is_not_a_missing_coordinator() {
+        let failure = call_failed(CallError::Refused(Refusal::NotFound(NotFound::Job(JobId(9)))));
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.to_string().contains("there is no job j9"), "{failure}");
+        let ending = call_failed(CallError::Refused(Refusal::Unavailable("it is ending".to_owned())));
+        assert_eq!(ending.exit, Exit::NoCoordinator);
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_told_apart() {
+        let endpoint = Endpoint::tcp(&["127.0.0.1:1".parse().unwrap()]).unwrap();
+        let error = Client::new(endpoint, Duration::ZERO).workers().await.unwrap_err();
+        let failure = call_failed(error);
+        assert_eq!(failure.exit, Exit::NoCoordinator);
+        assert!(failure.to_string().contains("127.0.0.1:1") && failure.hint.is_some(), "{failure}");
+    }
+}

@@ -1,0 +1,74 @@
+//! From arguments to a job that can be submitted: inputs are listed, the app is found and looked at, nothing is started.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use gristmill_dataplane::Plugin;
+use gristmill_model::{ClientId, InputFile, JobId, JobOptions, JobRequest, Params, PathBytes, PluginInfo, RequestId, RequestKey};
+use gristmill_protocol::{CallError, Client};
+
+use crate::app;
+use crate::arguments::JobArguments;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::inputs::{self, Places};
+use crate::inspect::call_failed;
+
+/// A job about which everything is known but its options.
+pub struct Job {
+    /// The plugin's library file.
+    pub library: PathBuf,
+    /// What the plugin says of itself.
+    pub plugin: PluginInfo,
+    /// Its parameters.
+    pub params: Params,
+    /// What is read.
+    pub inputs: Vec<InputFile>,
+    /// Where the output goes.
+    pub output: PathBuf,
+}
+
+impl Job {
+    /// Looks at all that a job needs. What is cheap to find wrong is looked at first.
+    pub fn prepare(arguments: &JobArguments, quiet: bool) -> Outcome<Self> {
+        let params = arguments.params().map_err(Failure::wrong)?;
+        let Places { inputs, output } = inputs::look(arguments)?;
+        let library = app::resolve(&arguments.app, quiet)?;
+        let plugin = inspect(&library)?;
+        Ok(Self { library, plugin, params, inputs, output })
+    }
+
+    /// Uploads the plugin, unless the coordinator has it, and submits the job.
+    pub async fn submit(self, client: &Client, options: JobOptions) -> Outcome<JobId> {
+        let library = std::fs::read(&self.library)
+            .with_context(|| format!("read {}", self.library.display()))
+            .map_err(Failure::usage)?;
+        let uploaded = client.upload_blob(&library).await.map_err(submit_failed)?;
+        if uploaded != self.plugin.sha256 {
+            let changed = format!("{} changed while it was read; try again", self.library.display());
+            return Err(Failure::wrong(changed));
+        }
+        let request = JobRequest {
+            key: RequestKey { client: ClientId(rand::random()), request: RequestId(1) },
+            plugin: self.plugin,
+            params: self.params,
+            inputs: self.inputs,
+            output: PathBytes::from(self.output.as_path()),
+            options,
+        };
+        client.submit(&request).await.map_err(submit_failed)
+    }
+}
+
+/// What the library says of itself; it is not loaded.
+pub fn inspect(library: &std::path::Path) -> Outcome<PluginInfo> {
+    Plugin::inspect(library).map_err(Failure::usage)
+}
+
+/// Nothing was started when a submission fails, whatever the reason.
+fn submit_failed(error: CallError) -> Failure {
+    let mut failure = call_failed(error);
+    if failure.exit == Exit::Failed {
+        failure.exit = Exit::Usage;
+    }
+    failure
+}

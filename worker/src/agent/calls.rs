@@ -1,0 +1,198 @@
+//! The calls to the coordinator: joining, asking for work and reporting, heartbeats. Here they are made and their answers taken apart.
+
+use std::time::Duration;
+
+use gristmill_model::{Incarnation, Refusal};
+use gristmill_protocol::limits::LONG_POLL_MAX;
+use gristmill_protocol::{
+    CallError, Heartbeat, Orders, PROTOCOL_VERSION, PollReply, PollRequest, Registered, WorkerHello,
+};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::{Agent, Epoch, Event, Registration};
+use crate::config::WorkerError;
+use crate::machine;
+use crate::work_dir::{FoundJob, remove_tree};
+
+/// Polls in flight that wait for assignments. Slots that fall free one by one each start one; more than this gain nothing.
+const WAITING_POLLS_MAX: u32 = 8;
+const HEARTBEAT_MIN: Duration = Duration::from_millis(10);
+
+impl Agent {
+    /// Begins to join. The loop hears of it when that has succeeded, or cannot.
+    pub(super) fn register(&mut self) {
+        let hello = WorkerHello {
+            protocol: PROTOCOL_VERSION,
+            name: self.config.name.clone(),
+            incarnation: self.incarnation,
+            slots: self.config.slots,
+            machine: machine::identity(),
+            // A worker that has to register again has let go of all it ran: see `start_over`.
+            running: Vec::new(),
+        };
+        let (link, dir, events, epoch) =
+            (self.link.clone(), self.dir.clone(), self.events.clone(), self.epoch);
+        self.calls.spawn(async move {
+            // Looked up before registering: a directory that is there now and whose job is unknown then is rubbish. In the other
+            // order the directory of a job that has just begun would look the same.
+            let found = tokio::task::spawn_blocking(move || dir.jobs()).await.unwrap_or_default();
+            let result = link.register(&hello).await.map(|registered| (registered, found));
+            let _ = events.send(Event::Registered(epoch, result));
+        });
+    }
+
+    pub(super) fn on_registered(
+        &mut self,
+        result: Result<(Registered, Vec<FoundJob>), CallError>,
+    ) -> Result<(), WorkerError> {
+        let (Registered { worker, cluster, live_jobs, heartbeat_ms }, found) = match result {
+            Ok(registered) => registered,
+            Err(error) => {
+                self.bear(error)?;
+                self.register();
+                return Ok(());
+            }
+        };
+        tracing::info!(%worker, %cluster, incarnation = %self.incarnation, "registered");
+        self.heard = Instant::now();
+        let mut beat = interval(Duration::from_millis(heartbeat_ms).max(HEARTBEAT_MIN));
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.registration = Some(Registration { worker, cluster, beat });
+        let ours = found.into_iter().filter(|found| found.cluster == cluster).map(|found| found.job);
+        let (live, over): (Vec<_>, Vec<_>) = ours.partition(|job| live_jobs.contains(job));
+        self.jobs.extend(live);
+        self.jobs.extend(over.iter().copied());
+        self.forget(over);
+        Ok(())
+    }
+
+    /// Asks for work for the slots that nobody has offered yet, and reports what has ended.
+    pub(super) fn poll(&mut self) {
+        let Some(registration) = &self.registration else { return };
+        let unclaimed = self.slots.free().saturating_sub(self.claimed_slots);
+        let reports = if self.reporting { Vec::new() } else { self.reports.next_batch() };
+        let reported = !reports.is_empty();
+        if !reported && (unclaimed == 0 || self.waiting_polls >= WAITING_POLLS_MAX) {
+            return;
+        }
+        self.reporting |= reported;
+        self.claimed_slots += unclaimed;
+        self.waiting_polls += u32::from(!reported);
+        let request = PollRequest {
+            worker: registration.worker,
+            incarnation: self.incarnation,
+            free_slots: unclaimed,
+            reports,
+            wait_ms: u64::try_from(LONG_POLL_MAX.as_millis()).unwrap_or(u64::MAX),
+        };
+        let (link, events, epoch) = (self.link.clone(), self.events.clone(), self.epoch);
+        self.calls.spawn(async move {
+            let result = link.poll(&request).await;
+            let _ = events.send(Event::Polled { epoch, claimed: unclaimed, reported, result });
+        });
+    }
+
+    pub(super) fn on_polled(
+        &mut self,
+        claimed: u32,
+        reported: bool,
+        result: Result<PollReply, CallError>,
+    ) -> Result<(), WorkerError> {
+        self.claimed_slots = self.claimed_slots.saturating_sub(claimed);
+        self.waiting_polls = self.waiting_polls.saturating_sub(u32::from(!reported));
+        self.reporting &= !reported;
+        let PollReply { assignments, verdicts, orders } = match result {
+            Ok(reply) => reply,
+            // The next poll repeats the reports.
+            Err(error) => return self.bear_or_start_over(error),
+        };
+        self.heard = Instant::now();
+        for (attempt, verdict) in verdicts {
+            self.settle(attempt, verdict);
+        }
+        for assignment in assignments {
+            self.accept(assignment);
+        }
+        self.obey(orders);
+        Ok(())
+    }
+
+    /// Says that the worker lives, unless the last time is not answered yet.
+    pub(super) fn beat(&mut self) {
+        let Some(registration) = &self.registration else { return };
+        if std::mem::replace(&mut self.beating, true) {
+            return;
+        }
+        let heartbeat = Heartbeat {
+            worker: registration.worker,
+            incarnation: self.incarnation,
+            running: self.slots.progress(),
+        };
+        let (link, events, epoch) = (self.link.clone(), self.events.clone(), self.epoch);
+        self.calls.spawn(async move {
+            let _ = events.send(Event::Beaten(epoch, link.heartbeat(heartbeat).await));
+        });
+    }
+
+    pub(super) fn on_beaten(&mut self, result: Result<Orders, CallError>) -> Result<(), WorkerError> {
+        self.beating = false;
+        match result {
+            Ok(orders) => {
+                self.heard = Instant::now();
+                self.obey(orders);
+                Ok(())
+            }
+            Err(error) => self.bear_or_start_over(error),
+        }
+    }
+
+    fn obey(&mut self, Orders { cancel, forget, finished }: Orders) {
+        for attempt in cancel {
+            self.cancel(attempt);
+        }
+        self.forget(forget);
+        self.finished |= finished;
+    }
+
+    fn bear_or_start_over(&mut self, error: CallError) -> Result<(), WorkerError> {
+        if matches!(error, CallError::Refused(Refusal::UnknownWorker)) {
+            self.start_over();
+            return Ok(());
+        }
+        self.bear(error)
+    }
+
+    /// Goes on without an answer, if that may help and is not hopeless yet.
+    fn bear(&self, error: CallError) -> Result<(), WorkerError> {
+        if !error.may_pass() {
+            return Err(WorkerError::Refused(error));
+        }
+        let waited = self.heard.elapsed();
+        tracing::warn!(%error, "no answer from the coordinator");
+        match self.config.reconnect {
+            Some(limit) if waited >= limit => Err(WorkerError::CoordinatorLost { waited, source: error }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The coordinator has given this worker up: what it runs belongs to others now. It comes back as another.
+    fn start_over(&mut self) {
+        tracing::warn!("the coordinator does not know this worker any more; registering again");
+        self.let_go_of_everything();
+        self.registration = None;
+        self.epoch = Epoch(self.epoch.0 + 1);
+        self.incarnation = Incarnation(rand::random());
+        (self.beating, self.reporting) = (false, false);
+        (self.waiting_polls, self.claimed_slots) = (0, 0);
+        self.register();
+    }
+
+    /// Removes a file or tree off the loop.
+    pub(super) fn remove(&mut self, path: std::path::PathBuf) {
+        self.chores.spawn_blocking(move || {
+            if let Err(error) = remove_tree(&path) {
+                tracing::warn!(path = %path.display(), %error, "cannot remove");
+            }
+        });
+    }
+}

@@ -1,0 +1,59 @@
+//! The end of an agent: no process and no file is left that nobody needs.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Agent;
+use crate::work_dir::remove_tree;
+
+/// How long the coordinator may take to hear that this worker leaves.
+const GOODBYE_MAX: Duration = Duration::from_secs(1);
+/// How long killed slots may take to die; only one stuck in the kernel takes longer.
+const DEATH_MAX: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+impl Agent {
+    /// Kills the slots, says goodbye, and removes the rubbish: after a `finished` coordinator all that this life has made, otherwise
+    /// all but runs and plugins that are still of use.
+    pub(super) async fn end(mut self, finished: bool) {
+        self.calls.shutdown().await;
+        let link = self.link.with_patience(Duration::ZERO);
+        let registration = self.registration.as_ref().map(|r| (r.worker, r.cluster));
+        let incarnation = self.incarnation;
+        let goodbye = async {
+            if let Some((worker, _)) = registration {
+                let _ = timeout(GOODBYE_MAX, link.goodbye(worker, incarnation)).await;
+            }
+        };
+        let (busy, keepers) = self.slots.end();
+        let dead = async {
+            let give_up = Instant::now() + DEATH_MAX;
+            while !keepers.iter().all(|keeper| keeper.is_finished()) && Instant::now() < give_up {
+                sleep(LOOK_AGAIN).await;
+            }
+        };
+        tokio::join!(goodbye, dead);
+        while self.chores.join_next().await.is_some() {}
+
+        let mut rubbish: Vec<_> = busy.iter().map(|busy| busy.product.clone()).collect();
+        rubbish.extend(self.reports.abandon());
+        let jobs = if finished { &self.jobs } else { &self.over };
+        if let Some((_, cluster)) = registration {
+            rubbish.extend(jobs.iter().map(|job| self.dir.job_dir(cluster, *job)));
+        }
+        let (dir, plugins) = (self.dir, self.plugins);
+        let removal = tokio::task::spawn_blocking(move || {
+            for path in rubbish {
+                let _ = remove_tree(&path);
+            }
+            if finished {
+                plugins.remove_fetched();
+            }
+            if let Err(error) = dir.close() {
+                tracing::warn!(path = %dir.own().display(), %error, "cannot remove");
+            }
+        });
+        let _ = removal.await;
+    }
+}

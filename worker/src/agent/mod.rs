@@ -1,0 +1,198 @@
+//! The agent: one loop that owns all state of a worker.
+//!
+//! Calls to the coordinator, slot processes, preparations and removals run elsewhere and tell the loop when something has happened,
+//! as an [`Event`]; the loop decides and never waits for any of them. Messages from before the last registration are known by their
+//! [`Epoch`] and ignored.
+
+mod attempts;
+mod calls;
+mod end;
+mod failures;
+mod prepare;
+mod reports;
+mod slots;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gristmill_model::{AttemptId, ClusterId, Incarnation, JobId, WorkerId};
+use gristmill_protocol::{CallError, Orders, PollReply, Registered, WorkerLink};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, Interval};
+
+use crate::config::{Exit, WorkerConfig, WorkerError};
+use crate::plugins::Plugins;
+use crate::process::{ProcessEvent, ProcessId};
+use crate::work_dir::{FoundJob, WorkDir};
+use prepare::{Prepared, Unprepared};
+use reports::Reports;
+use slots::{SlotIndex, Slots};
+
+/// How long a single call looks for the coordinator; the loop then decides whether to go on.
+const CALL_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Runs a worker until its coordinator is finished, `shutdown` completes, or it cannot go on.
+///
+/// When it returns, no slot is left, and of its files only runs that jobs still need (none after [`Exit::Finished`]).
+/// Dropped before that, it still kills its slots; what it leaves on disk is removed by the next worker in the same directory.
+pub async fn run(config: WorkerConfig, shutdown: impl Future<Output = ()>) -> Result<Exit, WorkerError> {
+    if config.slots == 0 {
+        return Err(WorkerError::NoSlots);
+    }
+    let incarnation = Incarnation(rand::random());
+    let root = config.work_dir.clone();
+    let opened = tokio::task::spawn_blocking(move || WorkDir::open(&root, incarnation)).await;
+    let dir = opened.unwrap_or_else(|error| {
+        let path = config.work_dir.clone();
+        Err(WorkerError::WorkDir { path, what: "prepare it", source: error.into() })
+    })?;
+    let (agent, events) = Agent::new(config, dir, incarnation);
+    agent.live(events, shutdown).await
+}
+
+/// Which registration a message belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Epoch(u64);
+
+/// All that can happen to an agent, but for time and the shutdown.
+enum Event {
+    Registered(Epoch, Result<(Registered, Vec<FoundJob>), CallError>),
+    Polled { epoch: Epoch, claimed: u32, reported: bool, result: Result<PollReply, CallError> },
+    Beaten(Epoch, Result<Orders, CallError>),
+    Prepared { process: ProcessId, attempt: AttemptId, result: Result<Prepared, Unprepared> },
+    Process(ProcessId, ProcessEvent),
+    RestartSlot(SlotIndex),
+}
+
+/// What the coordinator said when it took this worker.
+struct Registration {
+    worker: WorkerId,
+    cluster: ClusterId,
+    beat: Interval,
+}
+
+struct Agent {
+    config: WorkerConfig,
+    dir: Arc<WorkDir>,
+    plugins: Arc<Plugins>,
+    link: WorkerLink,
+    events: UnboundedSender<Event>,
+    /// A new one for every registration from scratch: to the coordinator, a worker that was given up is dead.
+    incarnation: Incarnation,
+    epoch: Epoch,
+    registration: Option<Registration>,
+    heard: Instant,
+    beating: bool,
+    slots: Slots,
+    reports: Reports,
+    reporting: bool,
+    /// Polls that wait for assignments, and how many slots all polls in flight have offered.
+    waiting_polls: u32,
+    claimed_slots: u32,
+    /// Jobs with a directory here.
+    jobs: BTreeSet<JobId>,
+    /// Jobs that are over; their directories go when no slot works for them.
+    over: BTreeSet<JobId>,
+    /// Calls and preparations under way; they end with the agent.
+    calls: JoinSet<()>,
+    /// Removals under way; the agent waits for them at its end.
+    chores: JoinSet<()>,
+    finished: bool,
+}
+
+impl Agent {
+    fn new(config: WorkerConfig, dir: WorkDir, incarnation: Incarnation) -> (Self, UnboundedReceiver<Event>) {
+        let (events, receiver) = unbounded_channel();
+        let dir = Arc::new(dir);
+        let agent = Self {
+            plugins: Arc::new(Plugins::new(&dir)),
+            link: WorkerLink::new(config.endpoint.clone(), CALL_PATIENCE),
+            slots: Slots::new(config.slots, config.slot_command.clone(), dir.clone(), events.clone()),
+            dir,
+            config,
+            events,
+            incarnation,
+            epoch: Epoch(0),
+            registration: None,
+            heard: Instant::now(),
+            beating: false,
+            reports: Reports::default(),
+            reporting: false,
+            waiting_polls: 0,
+            claimed_slots: 0,
+            jobs: BTreeSet::new(),
+            over: BTreeSet::new(),
+            calls: JoinSet::new(),
+            chores: JoinSet::new(),
+            finished: false,
+        };
+        (agent, receiver)
+    }
+
+    async fn live(
+        mut self,
+        mut events: UnboundedReceiver<Event>,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<Exit, WorkerError> {
+        tokio::pin!(shutdown);
+        // Slots start while the worker registers: a tiny job should not wait for either.
+        self.slots.start_all();
+        self.register();
+        let result = loop {
+            tokio::select! {
+                () = &mut shutdown => break Ok(Exit::Shutdown),
+                Some(event) = events.recv() => {
+                    if let Err(error) = self.handle(event) {
+                        break Err(error);
+                    }
+                }
+                () = next_beat(&mut self.registration) => self.beat(),
+            }
+            if self.finished {
+                break Ok(Exit::Finished);
+            }
+            self.poll();
+            self.clear_away();
+        };
+        drop(events);
+        self.end(matches!(result, Ok(Exit::Finished))).await;
+        result
+    }
+
+    /// Lets go of what has ended by itself.
+    fn clear_away(&mut self) {
+        while self.calls.try_join_next().is_some() {}
+        while self.chores.try_join_next().is_some() {}
+        self.slots.clear_away();
+    }
+
+    fn handle(&mut self, event: Event) -> Result<(), WorkerError> {
+        match event {
+            Event::Registered(epoch, result) if epoch == self.epoch => self.on_registered(result),
+            Event::Polled { epoch, claimed, reported, result } if epoch == self.epoch => {
+                self.on_polled(claimed, reported, result)
+            }
+            Event::Beaten(epoch, result) if epoch == self.epoch => self.on_beaten(result),
+            Event::Registered(..) | Event::Polled { .. } | Event::Beaten(..) => Ok(()),
+            Event::Prepared { process, attempt, result } => {
+                self.on_prepared(process, attempt, result);
+                Ok(())
+            }
+            Event::Process(process, event) => self.on_process(process, event),
+            Event::RestartSlot(slot) => {
+                self.slots.start(slot);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The time of the next heartbeat; never, when not registered.
+async fn next_beat(registration: &mut Option<Registration>) {
+    match registration {
+        Some(registration) => drop(registration.beat.tick().await),
+        None => std::future::pending().await,
+    }
+}

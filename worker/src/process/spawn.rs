@@ -1,0 +1,44 @@
+//! Starts the child with no more than it needs: a clean environment, three descriptors, a directory and a process group of its own.
+
+use std::io::{self, PipeReader};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::config::SlotCommand;
+
+/// What is handed on from the agent's environment: how text and time look. Everything else stays behind.
+const HANDED_ON: [&str; 4] = ["LANG", "LC_ALL", "LC_CTYPE", "TZ"];
+
+/// A child with the agent's ends of its channels.
+pub(super) struct Started {
+    pub(super) child: Child,
+    /// Both directions of the control channel.
+    pub(super) control: UnixStream,
+    /// Standard output and error together, so that lines stay in the order they were written.
+    pub(super) output: PipeReader,
+}
+
+pub(super) fn spawn(command: &SlotCommand, home: &Path) -> io::Result<Started> {
+    let (control, slot_end) = UnixStream::pair()?;
+    let (output, stdout) = io::pipe()?;
+    let stderr = stdout.try_clone()?;
+    let mut child = Command::new(&command.program);
+    child
+        .args(&command.args)
+        .env_clear()
+        .envs(HANDED_ON.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+        // A user's mistake is told by its message; a backtrace of a plugin would only hide it.
+        .env("RUST_BACKTRACE", "0")
+        .env("TMPDIR", home)
+        .current_dir(home)
+        // An interrupt from the terminal is the agent's business, and a kill must reach what the plugin has started.
+        .process_group(0)
+        .stdin(Stdio::from(OwnedFd::from(slot_end)))
+        .stdout(stdout)
+        .stderr(stderr);
+    let child = child.spawn()?;
+    Ok(Started { child, control, output })
+}

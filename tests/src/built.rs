@@ -22,7 +22,7 @@ pub fn gristmill() -> &'static Path {
     &built().gristmill
 }
 
-/// The library of an app of the workspace, named as its package.
+/// The library of an app of the workspace.
 pub fn plugin(app: &str) -> &'static Path {
     let plugins = &built().plugins;
     plugins.get(app).unwrap_or_else(|| panic!("no app `{app}` among {:?}", plugins.keys()))
@@ -91,7 +91,7 @@ fn artifacts(messages: impl Iterator<Item = Value>) -> Built {
             .as_array()
             .is_some_and(|types| types.iter().any(|t| t == "cdylib"));
         if let (true, Some(library)) = (is_plugin, libraries.next()) {
-            plugins.insert(name.replace('_', "-"), library.into());
+            plugins.insert(name.to_owned(), library.into());
         }
     }
     Built { gristmill: gristmill.expect("cargo built the gristmill binary"), plugins }

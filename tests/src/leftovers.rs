@@ -12,7 +12,7 @@ use crate::procfs;
 use crate::until::within;
 
 /// How long the last processes of a test may take to go: orphans notice the death of their parent, but not within the same instant.
-const GOODBYE: Duration = Duration::from_secs(20);
+const GOODBYE: Duration = Duration::from_secs(10);
 
 /// Waits for the processes of `place` to go; kills and returns those that stay.
 pub(crate) fn end_processes(place: &Path) -> Vec<String> {
@@ -29,7 +29,17 @@ pub(crate) fn end_processes(place: &Path) -> Vec<String> {
 
 /// Whatever lies in these folders, which should be empty.
 pub(crate) fn files(folders: &[PathBuf]) -> Vec<String> {
-    folders.iter().flat_map(|folder| listing(folder)).map(|path| format!("file {}", path.display())).collect()
+    folders.iter().flat_map(|folder| listing(folder)).map(complaint).collect()
+}
+
+/// Whatever lies in the directories of workers and coordinators. A worker keeps the plugins that it has seen: that is no rubbish.
+pub(crate) fn work(folder: &Path) -> Vec<String> {
+    let found = listing(folder).into_iter().flat_map(|directory| listing(&directory));
+    found.filter(|path| path.file_name().is_none_or(|name| name != "plugins")).map(complaint).collect()
+}
+
+fn complaint(path: PathBuf) -> String {
+    format!("file {}", path.display())
 }
 
 /// What lies beside the outputs, or in them and is neither a part nor the manifest.

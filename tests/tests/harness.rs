@@ -26,7 +26,9 @@ fn process_that_outlives_its_test_is_found_and_ended() {
 
 #[test]
 fn file_that_is_left_anywhere_is_found() {
-    for file in ["tmp/rubbish", "cwd/rubbish", "work/w1/rubbish", "out/rubbish", "out/out-0/.gristmill-rubbish"] {
+    for file in
+        ["tmp/rubbish", "cwd/rubbish", "work/w1/rubbish", "out/rubbish", "out/out-0/.gristmill-rubbish"]
+    {
         let place = Place::new();
         assert!(place.new_output().ends_with("out-0"));
         let path = place.root().join(file);

@@ -33,9 +33,12 @@ impl App for Misbehave {
         Param::optional("gate", "the folder of the gate to wait at"),
     ];
 
-    const PARTITION: Option<Partition<Self>> = Some(|key, partitions| {
-        if key == BEYOND { partitions } else { gristmill_sdk::partition_of(key, partitions) }
-    });
+    const PARTITION: Option<Partition<Self>> =
+        Some(
+            |key, partitions| {
+                if key == BEYOND { partitions } else { gristmill_sdk::partition_of(key, partitions) }
+            },
+        );
 
     fn setup(&mut self, params: &Params) -> Result<()> {
         self.deed = params.parse("do")?;
@@ -46,10 +49,12 @@ impl App for Misbehave {
     }
 
     fn map(&mut self, split: &Split<'_>, emit: &mut Emit<'_, Self>) -> Result<()> {
+        let mut offset = split.offset();
         for line in split.lines() {
-            for word in line.bytes().split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
-                let place = format!("{}:{}", split.document().display(), line.offset());
-                emit.pair(word, &Bytes(place.into_bytes()));
+            let place = format!("{}:{offset}", split.document_lossy()).into_bytes();
+            offset += line.len() as u64 + 1;
+            for word in line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
+                emit.pair(word, Bytes(place.clone()));
                 if word == TROUBLE && self.is_time("map") {
                     self.emit_strangely(emit);
                     self.misbehave()?;
@@ -61,16 +66,16 @@ impl App for Misbehave {
 
     fn reduce(&mut self, key: &[u8], mut places: Values<'_, Bytes>, out: &mut Output<'_>) -> Result<()> {
         if self.at != "reduce" {
-            out.pair(key, &(places.count() as u64));
+            out.pair(key, places.count() as u64);
             return Ok(());
         }
         match self.deed {
-            Deed::TakeOne => out.pair(key, &places.next().unwrap_or_default()),
+            Deed::TakeOne => out.pair(key, places.next().unwrap_or_default()),
             Deed::TakeNone => out.pair(key, "untouched"),
-            Deed::StopEarly => out.pair(key, &(places.take(key.len()).count() as u64)),
-            Deed::Echo => places.for_each(|place| out.pair(key, &place)),
-            Deed::WriteMore if key == TROUBLE => (0..1000_u64).for_each(|line| out.pair(key, &line)),
-            _ => out.pair(key, &(places.count() as u64)),
+            Deed::StopEarly => out.pair(key, places.take(key.len()).count() as u64),
+            Deed::Echo => places.for_each(|place| out.pair(key, place)),
+            Deed::WriteMore if key == TROUBLE => (0..1000_u64).for_each(|line| out.pair(key, line)),
+            _ => out.pair(key, places.count() as u64),
         }
         if key == TROUBLE && self.is_time("reduce") { self.misbehave() } else { Ok(()) }
     }
@@ -89,10 +94,12 @@ impl Misbehave {
 
     fn emit_strangely(&self, emit: &mut Emit<'_, Self>) {
         match self.deed {
-            Deed::HugeKeys => (b'a'..b'h').for_each(|byte| emit.pair(&vec![byte; MEGABYTE], &Bytes::default())),
-            Deed::HugeValues => (1..4).for_each(|byte| emit.pair(b"huge", &Bytes(vec![byte; 64 * MEGABYTE]))),
-            Deed::BadPartition => emit.pair(BEYOND, &Bytes::default()),
-            Deed::Vary => emit.pair(b"process", &Bytes(std::process::id().to_string().into_bytes())),
+            Deed::HugeKeys => {
+                (b'a'..b'h').for_each(|byte| emit.pair(&vec![byte; MEGABYTE], Bytes::default()));
+            }
+            Deed::HugeValues => (1..4).for_each(|byte| emit.pair(b"huge", Bytes(vec![byte; 64 * MEGABYTE]))),
+            Deed::BadPartition => emit.pair(BEYOND, Bytes::default()),
+            Deed::Vary => emit.pair(b"process", Bytes(std::process::id().to_string().into_bytes())),
             Deed::Count | Deed::CountAndFail => emit.count("troubles", 1),
             _ => {}
         }

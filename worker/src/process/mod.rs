@@ -7,6 +7,8 @@
 mod keeper;
 mod log;
 mod spawn;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;

@@ -22,6 +22,8 @@ pub(super) struct Started {
 }
 
 pub(super) fn spawn(command: &SlotCommand, home: &Path) -> io::Result<Started> {
+    // What this process opens itself is closed in children anyway; this is for what its own parent left open.
+    close_fds::set_fds_cloexec_threadsafe(3, &[]);
     let (control, slot_end) = UnixStream::pair()?;
     let (output, stdout) = io::pipe()?;
     let stderr = stdout.try_clone()?;

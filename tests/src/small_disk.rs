@@ -1,47 +1,55 @@
-//! A disk with little room: a tmpfs, when this machine lets the test mount one.
+//! A disk with little room: a tmpfs in a mount namespace of the job's own, so that nobody has to unmount it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::Place;
+use crate::{Ended, Job, Place};
 
-/// A mounted tmpfs; unmounted when dropped.
+/// Mounts the disk, runs the command, and tells on standard error what is left on the disk at its end.
+const SCRIPT: &str = r#"
+mount -t tmpfs -o "size=$DISK_SIZE,mode=0700" gristmill-test "$DISK" || exit 99
+"$@"
+status=$?
+find "$DISK" -mindepth 1 ! -name plugins | sed 's/^/left on the disk: /' >&2
+exit $status
+"#;
+
+/// A folder that is a small disk for the jobs that run [`on`](Self::on) it, and empty for everybody else.
 pub struct SmallDisk {
     path: PathBuf,
+    size: String,
+    namespace: &'static str,
 }
 
 impl SmallDisk {
-    /// Mounts one of `kilobytes` in the place, below `folder`. `None`, and a line that says so, where that is not allowed.
-    pub fn mount(place: &Place, folder: &str, kilobytes: u32) -> Option<Self> {
-        let path = place.folder(folder).join("small-disk");
+    /// A disk of `kilobytes`. `None`, and a line that says so, where mounting is not allowed to this user in any way.
+    pub fn new(place: &Place, kilobytes: u32) -> Option<Self> {
+        let path = place.folder("in").join("small-disk");
         fs::create_dir(&path).expect("a folder can be made");
-        let mounted = quiet(Command::new("mount").args(["-t", "tmpfs", "-o"]).args([
-            &format!("size={kilobytes}k,mode=0700"),
-            "gristmill-test",
-            path.to_str().expect("places have plain names"),
-        ]));
-        if !mounted {
-            fs::remove_dir(&path).expect("an empty folder can be removed");
-            eprintln!("skipped: this user may not mount a tmpfs");
+        let namespace = ["-rm", "-m"].into_iter().find(|namespace| works(namespace, &path));
+        if namespace.is_none() {
+            eprintln!("skipped: this user may mount a tmpfs neither in a user namespace nor as root");
         }
-        mounted.then_some(Self { path })
+        Some(Self { path, size: format!("{kilobytes}k"), namespace: namespace? })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
-}
 
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        if quiet(Command::new("umount").args(["-l"]).arg(&self.path)) {
-            fs::remove_dir(&self.path).ok();
-        }
+    /// Runs the job where the disk is mounted. Nothing may be left on it.
+    pub fn run(&self, job: &Job<'_>) -> Ended {
+        let wrapper = ["unshare", self.namespace, "sh", "-c", SCRIPT, "sh"];
+        let ended = job.clone().through(&wrapper).env("DISK", &self.path).env("DISK_SIZE", &self.size).run();
+        assert!(!ended.stderr().contains("left on the disk"), "rubbish of {ended}");
+        ended
     }
 }
 
-fn quiet(command: &mut Command) -> bool {
+fn works(namespace: &str, path: &Path) -> bool {
+    let mut command = Command::new("unshare");
+    command.args([namespace, "mount", "-t", "tmpfs", "gristmill-test"]).arg(path);
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }

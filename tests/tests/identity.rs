@@ -122,6 +122,17 @@ fn splits_of_every_small_size_cover_each_line_once() {
 }
 
 #[test]
+fn hundreds_of_tiny_files_are_all_read() {
+    let place = Place::new();
+    for number in 0..400 {
+        place.input(format!("tiny/{number:03}.txt"), format!("tiny number{number}\n"));
+    }
+    let job = place.job("indexer").slots(3).reduces(2).input(place.folder("in").join("tiny"));
+    let output = job.run_like_sequential();
+    assert!(output.sorted_lines().iter().any(|line| line.starts_with(b"tiny 400 ")));
+}
+
+#[test]
 fn same_job_twice_at_once_gives_the_same_twice() {
     let place = Place::new();
     let job = place.job("wc").inputs(texts(&place)).slots(2).reduces(3).split_size("20k");

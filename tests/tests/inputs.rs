@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::Command;
 
 use gristmill_tests::{Compression, Place, Random, permit, unprivileged_job};
 
@@ -30,6 +31,15 @@ fn unreadable_input_is_an_error_that_names_it() {
     let secret = place.input("secret.txt", "secret\n");
     permit(&secret, 0o000);
     job.input(secret).run().refused().says(&["secret.txt", "permission denied"]);
+}
+
+#[test]
+fn input_that_is_no_file_is_refused_and_not_waited_for() {
+    let place = Place::new();
+    let pipe = place.folder("in").join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    place.job("wc").input(pipe).run().refused().says(&["pipe"]);
+    place.job("wc").input("/dev/null").run().refused().says(&["/dev/null"]);
 }
 
 #[test]

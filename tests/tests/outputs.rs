@@ -95,23 +95,30 @@ fn output_without_permission_is_an_error_that_names_it() {
 #[test]
 fn output_without_space_fails_the_job_and_leaves_nothing() {
     let place = Place::new();
-    let Some(disk) = SmallDisk::mount(&place, "in", 256) else { return };
+    let Some(disk) = SmallDisk::new(&place, 256) else { return };
     let input = place.input("big.txt", Random::new(1).text(2_000_000));
-    let output = disk.path().join("out");
-    let job = place.job("sort").slots(2).reduces(2).input(input).output(&output);
-    job.run().failed().says(&["no space left"]);
-    assert_eq!(all_files_below(disk.path()), Vec::<PathBuf>::new());
+    let job = place.job("sort").slots(2).reduces(2).input(input).output(disk.path().join("out"));
+    disk.run(&job).failed().says(&["no space left"]);
 }
 
 #[test]
 fn work_directory_without_space_fails_the_job_and_leaves_nothing() {
     let place = Place::new();
-    let Some(disk) = SmallDisk::mount(&place, "in", 256) else { return };
+    let Some(disk) = SmallDisk::new(&place, 256) else { return };
     let input = place.input("big.txt", Random::new(2).text(2_000_000));
-    let ended = place.job("sort").slots(2).reduces(2).input(input).work_dir(disk.path()).run().failed();
+    let ended = disk.run(&place.job("sort").slots(2).reduces(2).input(input).work_dir(disk.path())).failed();
     assert!(ended.output_is_untouched());
     ended.says(&["no space left"]);
-    assert_eq!(all_files_below(disk.path()), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn small_disk_with_enough_room_is_enough() {
+    let place = Place::new();
+    let Some(disk) = SmallDisk::new(&place, 50_000) else { return };
+    let input = place.input("big.txt", Random::new(2).text(2_000_000));
+    let job = place.job("sort").slots(2).reduces(2).input(input);
+    let ended = disk.run(&job.clone().work_dir(disk.path())).done();
+    assert_eq!(ended.output().parts(), job.sequential().done().output().parts());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 
 use gristmill_tests::{
-    Gate, Job, Output, Place, Random, Signal, Worker, free_address, is_alive, signal, until,
+    Gate, Job, Output, Place, Random, Signal, Worker, children, free_address, is_alive, signal, until,
 };
 
 /// A job of four maps and two reduces, each of which meets the word `trouble`.
@@ -241,6 +241,37 @@ fn straggler_gets_a_backup_attempt_even_as_the_last_task() {
     assert!(status["attempts"]["backups"].as_u64() >= Some(1), "{status}");
     assert_like_sequential(&job, &output);
     cluster.end(workers);
+}
+
+#[test]
+fn workers_may_share_a_work_directory() {
+    let place = Place::new();
+    let cluster = place.cluster();
+    let first = cluster.worker(1);
+    let second = Worker::start_in(&place, cluster.address(), 1, &first.work_dir);
+    let job = job(&place).split_size("2k");
+    let done = job.submit(&cluster).done();
+    assert_eq!(done.output().parts(), job.sequential().done().output().parts());
+    cluster.end(vec![first, second]);
+}
+
+#[test]
+fn slot_is_given_no_secrets_and_no_files_but_its_own() {
+    let place = Place::new();
+    let gate = Gate::new(&place);
+    let running = gate.holds(job(&place).slots(1), "map").env("PASSWORD", "swordfish").start();
+    gate.until_waiting(1);
+    for slot in children(running.id()) {
+        let environment = fs::read(format!("/proc/{slot}/environ")).unwrap();
+        assert!(!environment.windows(9).any(|window| window == b"swordfish"), "a slot knows the password");
+        let files = fs::read_dir(format!("/proc/{slot}/fd")).unwrap();
+        let targets: Vec<_> = files.map(|file| fs::read_link(file.unwrap().path()).unwrap()).collect();
+        // The control channel, and one pipe for both streams of output; then files of this test.
+        let foreign = targets.iter().filter(|target| !target.starts_with(place.root()));
+        assert!(foreign.count() <= 3, "a slot holds {targets:?}");
+    }
+    gate.open();
+    running.wait().done();
 }
 
 #[test]

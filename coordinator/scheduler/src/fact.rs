@@ -88,6 +88,8 @@ pub enum Fact {
         attempt: AttemptId,
         /// When.
         at: Timestamp,
+        /// How.
+        loss: RunLoss,
     },
     /// A winning reduce attempt has read a run whose map has since made a different one: the reduce runs again.
     ReduceOutdated {
@@ -158,10 +160,21 @@ pub enum EndCause {
     },
     /// It made no progress in time.
     TimedOut,
-    /// It could not read a run, or the run it read is outdated.
+    /// It was a reduce and could not read a run.
     RunsLost,
+    /// It is a reduce and may have read a run whose map has since made a different one.
+    Outdated,
     /// Its worker gave it up.
     Cancelled,
+}
+
+/// How a run was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RunLoss {
+    /// It is missing or damaged though its worker lives.
+    Damaged,
+    /// Its worker is gone, and nobody can read it.
+    WorkerGone,
 }
 
 /// How it showed that a worker was gone.

@@ -13,6 +13,7 @@
 //! Knows no runtime, clock, randomness, file, socket or wire type, and iterates nothing in hash order: a run is a function of its inputs.
 #![forbid(unsafe_code)]
 
+mod draft;
 mod effect;
 mod fact;
 mod input;
@@ -22,7 +23,7 @@ mod settings;
 mod state;
 
 pub use effect::{Answer, Effect, Orders, Reply, Verdict};
-pub use fact::{EndCause, FACT_VERSION, Fact, LossCause, TaskResult};
+pub use fact::{EndCause, FACT_VERSION, Fact, LossCause, RunLoss, TaskResult};
 pub use input::{Hello, Input, Poll, PollToken};
 pub use leader::Leader;
 pub use plan::Planner;

@@ -1,81 +1,195 @@
-//! The leader's volatile memory, and its decisions.
+//! The leader: its volatile memory, and the policy by which it decides.
+//!
+//! A new leader starts every lease and every deadline afresh. What it forgets by being new (who is slow, who fails a lot, which poll waits)
+//! it learns again from the workers, which keep asking.
 
-use gristmill_model::{
-    Explanation, Incarnation, JobId, JobStatus, NotFound, Refusal, TaskId, Timestamp, WorkerId, WorkerStatus,
-};
+mod answers;
+mod avoid;
+mod backup;
+mod decision;
+mod durations;
+mod explain;
+mod intake;
+mod loss;
+mod memory;
+mod message;
+mod placement;
+mod queue;
+mod reports;
+mod status;
 
-use crate::effect::{Answer, Effect, Orders};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gristmill_model::{AttemptId, JobId, JobPhase, Stage, Timestamp, WorkerId};
+
+use self::decision::Decision;
+use self::durations::Durations;
+use self::memory::{Contact, Machine, Timer, Timers, Watch};
+use crate::effect::{Answer, Effect};
 use crate::fact::Fact;
 use crate::input::Input;
 use crate::settings::Settings;
-use crate::state::State;
+use crate::state::{State, Store};
 
-/// The leader: its memory, and what it decides by.
+/// The leader's memory.
 #[derive(Clone, Debug)]
 pub struct Leader {
     settings: Settings,
+    contacts: BTreeMap<WorkerId, Contact>,
+    watches: BTreeMap<AttemptId, Watch>,
+    machines: BTreeMap<Arc<str>, Machine>,
+    durations: BTreeMap<(JobId, Stage), Durations>,
+    timers: Timers,
+    /// Workers whose poll waits and that have free slots.
+    idle: BTreeSet<WorkerId>,
+    /// Workers whose poll is to be answered now.
+    due: BTreeSet<WorkerId>,
+    /// Answers that need nothing from the state.
+    answers: Vec<Answer>,
+    /// Changes of progress, by job, since this leader began.
+    progress: BTreeMap<JobId, u64>,
+    /// When slow attempts are looked for next.
+    backup_at: Option<Timestamp>,
+    /// When to decide again for another reason than a timer.
+    again: Option<Timestamp>,
 }
 
 impl Leader {
     /// A new leader starts every lease and every deadline afresh.
     pub fn new(state: &State, now: Timestamp, settings: Settings) -> Self {
-        let _ = (state, now);
-        Self { settings }
+        let mut leader = Self {
+            settings,
+            contacts: BTreeMap::new(),
+            watches: BTreeMap::new(),
+            machines: BTreeMap::new(),
+            durations: BTreeMap::new(),
+            timers: Timers::default(),
+            idle: BTreeSet::new(),
+            due: BTreeSet::new(),
+            answers: Vec::new(),
+            progress: BTreeMap::new(),
+            backup_at: None,
+            again: Some(now),
+        };
+        for (id, worker) in state.all_workers() {
+            if worker.is_live() {
+                leader.meet(*id, &worker.machine, now);
+            }
+            for attempt in &worker.running {
+                leader.watch(state, *attempt, *id, now);
+            }
+        }
+        for worker in state.all_workers().values().filter(|worker| !worker.is_live()) {
+            leader.doubt_machine(&worker.machine, now);
+        }
+        for (id, job) in state.live().iter().filter_map(|id| Some((*id, state.job(*id)?))) {
+            for stage in [Stage::Map, Stage::Reduce] {
+                let durations = leader.durations.entry((id, stage)).or_default();
+                let winners = job.tasks(stage).iter().filter_map(|task| task.winner());
+                winners.for_each(|winner| durations.add(winner.took_ms));
+            }
+        }
+        leader
     }
+
     /// Effects of the past that may never have been performed: do them once, after becoming the leader.
     pub fn resume(&self, state: &State) -> Vec<Effect> {
-        let _ = (state, &self.settings);
-        Vec::new()
+        let jobs = state.live().iter().filter_map(|id| Some((*id, state.head(*id)?)));
+        let committing = jobs.filter(|(_, head)| head.phase() == JobPhase::Committing);
+        committing.map(|(job, head)| Effect::Commit { job, failures: head.commit_failures }).collect()
     }
+
     /// Decides what follows from the inputs and from the time. An empty batch is a tick. All facts that come out are one log
-    /// entry; the next batch is decided after they were applied.
+    /// entry; the next batch is decided after they were applied. When they cannot be logged, drop this leader.
     pub fn decide(&mut self, state: &State, now: Timestamp, inputs: &[Input]) -> Vec<Fact> {
-        let _ = (state, now, inputs);
-        Vec::new()
+        self.forgive_own_stall(now);
+        let mut decision = Decision::new(self, state, now);
+        for input in inputs {
+            decision.take_in(input);
+        }
+        decision.expire();
+        decision.forget_old_jobs();
+        decision.hand_out();
+        decision.finish()
     }
-    /// The answers that are due: call after the facts of a batch were applied (also when there were none).
-    pub fn answers(&mut self, state: &State, now: Timestamp) -> Vec<Answer> {
-        let _ = (state, now);
-        Vec::new()
-    }
-    /// The answer to a heartbeat.
-    pub fn orders(
-        &mut self,
-        state: &State,
-        worker: WorkerId,
-        incarnation: Incarnation,
-    ) -> Result<Orders, Refusal> {
-        let _ = (state, worker, incarnation);
-        Ok(Orders::default())
-    }
+
     /// When to decide again even if nothing comes in.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        None
+        let backup_at = self.backup_at.filter(|_| !self.idle.is_empty());
+        [self.timers.first(), self.again, backup_at].into_iter().flatten().min()
     }
-    /// All about a job.
-    pub fn job_status(&self, state: &State, job: JobId) -> Result<JobStatus, NotFound> {
-        let _ = state;
-        Err(NotFound::Job(job))
+
+    /// When the coordinator itself stood still (a laptop that slept, a stopped process), nobody else is to blame for the silence.
+    fn forgive_own_stall(&mut self, now: Timestamp) {
+        let patience = Duration::from_millis(self.settings.lease_ms / 2);
+        if self.timers.first().is_some_and(|due| due + patience < now) {
+            self.contacts.values_mut().for_each(|contact| contact.heard = now);
+            self.watches.values_mut().for_each(|watch| watch.progressed = now);
+        }
     }
-    /// The `revision` of its status, cheaply.
-    pub fn revision(&self, state: &State, job: JobId) -> Option<u64> {
-        let _ = (state, job);
-        None
+
+    fn lease(&self) -> Duration {
+        Duration::from_millis(self.settings.lease_ms)
     }
-    /// What a job, or one task of it, waits for.
-    pub fn explain(
-        &self,
-        state: &State,
-        now: Timestamp,
-        job: JobId,
-        task: Option<TaskId>,
-    ) -> Result<Vec<Explanation>, NotFound> {
-        let _ = (state, now, task);
-        Err(NotFound::Job(job))
+
+    /// Knows a live worker from now on.
+    fn meet(&mut self, worker: WorkerId, machine: &Arc<str>, now: Timestamp) {
+        let lease_timer = now + self.lease();
+        self.contacts.insert(worker, Contact::new(now, lease_timer));
+        self.timers.set(lease_timer, Timer::Lease(worker));
+        let known = self.machines.entry(Arc::clone(machine)).or_default();
+        known.live += 1;
+        if let Some(timer) = known.timer.take() {
+            self.timers.unset(timer, Timer::Machine(Arc::clone(machine)));
+        }
     }
-    /// The live workers.
-    pub fn workers(&self, state: &State, now: Timestamp) -> Vec<WorkerStatus> {
-        let _ = (state, now);
-        Vec::new()
+
+    /// Runs on a machine without a live worker are kept for a while: one may come back to it.
+    fn doubt_machine(&mut self, machine: &Arc<str>, now: Timestamp) {
+        let at = now + Duration::from_millis(self.settings.machine_grace_ms);
+        let known = self.machines.entry(Arc::clone(machine)).or_default();
+        if known.live == 0 && known.timer.is_none() {
+            known.timer = Some(at);
+            self.timers.set(at, Timer::Machine(Arc::clone(machine)));
+        }
+    }
+
+    fn watch<S: Store>(&mut self, store: &S, attempt: AttemptId, worker: WorkerId, now: Timestamp) {
+        let Some(head) = store.head(attempt.task.job) else { return };
+        let timeout_ms = head.spec.task_timeout_ms;
+        let live = store.task(attempt.task).and_then(|task| task.live(attempt.number));
+        let timer = now + Duration::from_millis(timeout_ms);
+        let watch = Watch {
+            worker,
+            assigned: live.map_or(now, |live| live.at),
+            progressed: now,
+            timeout_ms,
+            timer,
+            ticks: 0,
+            bytes_in: 0,
+            seen: false,
+        };
+        self.watches.insert(attempt, watch);
+        self.timers.set(timer, Timer::Progress(attempt));
+        if let Some(contact) = self.contacts.get_mut(&worker) {
+            contact.holds.insert(attempt);
+        }
+    }
+
+    fn unwatch(&mut self, attempt: AttemptId) -> Option<Watch> {
+        let watch = self.watches.remove(&attempt)?;
+        self.timers.unset(watch.timer, Timer::Progress(attempt));
+        Some(watch)
+    }
+
+    fn forget_job(&mut self, job: JobId) {
+        self.progress.remove(&job);
+        self.durations.remove(&(job, Stage::Map));
+        self.durations.remove(&(job, Stage::Reduce));
+        for contact in self.contacts.values_mut() {
+            contact.forget.insert(job, memory::FORGET_TELLINGS);
+        }
     }
 }

@@ -1,0 +1,126 @@
+//! One decision: a batch of inputs in, a batch of facts out.
+
+use gristmill_model::Timestamp;
+
+use super::Leader;
+use super::memory::Timer;
+use crate::draft::Draft;
+use crate::effect::Effect;
+use crate::fact::{EndCause, Fact};
+use crate::state::{State, Store, apply_to};
+
+/// The leader while it decides: its memory, and the state with what it has decided so far.
+pub(crate) struct Decision<'a> {
+    pub(crate) leader: &'a mut Leader,
+    pub(crate) draft: Draft<'a>,
+    pub(crate) now: Timestamp,
+    facts: Vec<Fact>,
+}
+
+impl<'a> Decision<'a> {
+    pub(crate) fn new(leader: &'a mut Leader, state: &'a State, now: Timestamp) -> Self {
+        leader.again = None;
+        Self { leader, draft: Draft::new(state), now, facts: Vec::new() }
+    }
+
+    /// Decides a fact: the draft and the leader's memory follow at once.
+    pub(crate) fn record(&mut self, fact: Fact) {
+        let ended_with_worker = match &fact {
+            Fact::WorkerLost { worker, .. } => {
+                self.draft.worker(*worker).map(|worker| worker.running.clone())
+            }
+            _ => None,
+        };
+        let effects = match apply_to(&mut self.draft, &fact) {
+            Ok(effects) => effects,
+            Err(illegal) => {
+                debug_assert!(false, "the leader decided an {illegal}");
+                return;
+            }
+        };
+        for effect in effects {
+            self.follow_effect(&effect);
+        }
+        for attempt in ended_with_worker.into_iter().flatten() {
+            self.leader.unwatch(attempt);
+        }
+        self.follow_fact(&fact);
+        self.facts.push(fact);
+    }
+
+    pub(crate) fn finish(self) -> Vec<Fact> {
+        if self.draft.new_heads().next().is_some() {
+            self.leader.again = Some(self.now);
+        }
+        self.facts
+    }
+
+    pub(crate) fn expire(&mut self) {
+        while let Some(timer) = self.leader.timers.take_due(self.now) {
+            match timer {
+                Timer::Lease(worker) => self.check_lease(worker),
+                Timer::Progress(attempt) => self.check_progress(attempt),
+                Timer::Poll(worker) => {
+                    self.leader.due.insert(worker);
+                }
+                Timer::Machine(machine) => self.give_up_machine(&machine),
+            }
+        }
+    }
+
+    pub(crate) fn forget_old_jobs(&mut self) {
+        let base = self.draft.base();
+        let excess = base.ended_count().saturating_sub(self.leader.settings.history_jobs);
+        if excess > 0 {
+            let ended = base.ended().take(excess).collect::<Vec<_>>();
+            for job in ended {
+                self.record(Fact::JobForgotten { job });
+            }
+        }
+    }
+
+    fn follow_effect(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Cancel { worker, attempt } => {
+                self.leader.unwatch(*attempt);
+                self.leader.due.insert(*worker);
+            }
+            Effect::JobEnded { job } => self.leader.forget_job(*job),
+            Effect::Assign { .. }
+            | Effect::Commit { .. }
+            | Effect::JobForgotten { .. }
+            | Effect::WorkerLost { .. } => {}
+        }
+    }
+
+    fn follow_fact(&mut self, fact: &Fact) {
+        match fact {
+            Fact::AttemptAssigned { attempt, worker, .. } => {
+                self.leader.watch(&self.draft, *attempt, *worker, self.now);
+                let parked = self.leader.contacts.get_mut(worker).and_then(|contact| contact.parked.as_mut());
+                if let Some(parked) = parked {
+                    parked.assignments.push(*attempt);
+                    self.leader.due.insert(*worker);
+                }
+            }
+            Fact::TaskWon { attempt, .. } => {
+                if let Some(watch) = self.leader.unwatch(*attempt)
+                    && self.draft.head(attempt.task.job).is_some_and(|head| head.is_live())
+                {
+                    let stage = (attempt.task.job, attempt.task.stage);
+                    let took_ms = self.now.ms.saturating_sub(watch.assigned.ms);
+                    self.leader.durations.entry(stage).or_default().add(took_ms);
+                }
+            }
+            Fact::AttemptEnded { attempt, cause, .. } => {
+                let watch = self.leader.unwatch(*attempt);
+                let contact = watch.and_then(|watch| self.leader.contacts.get_mut(&watch.worker));
+                if let (EndCause::Failed { .. }, Some(contact)) = (cause, contact) {
+                    contact.note_failure(self.now);
+                }
+            }
+            Fact::WorkerJoined { worker, machine, .. } => self.leader.meet(*worker, machine, self.now),
+            _ => {}
+        }
+    }
+}

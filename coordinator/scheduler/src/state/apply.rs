@@ -1,0 +1,434 @@
+//! The mechanism: what each fact does to the state.
+//!
+//! Total: a fact that does not fit is refused and changes nothing. So every check comes before the first change.
+
+use std::sync::Arc;
+
+use gristmill_model::{AttemptId, JobId, JobPhase, Stage, TaskId, Timestamp, WorkerId};
+
+use super::IllegalFact;
+use super::job::{HowEnded, JobEnd, JobHead};
+use super::store::{Store, new_head};
+use super::task::{Live, Winner};
+use super::worker::Worker;
+use crate::effect::Effect;
+use crate::fact::{EndCause, Fact, RunLoss, TaskResult};
+use crate::plan::Planner;
+
+/// Failure messages kept by the tasks of one job.
+const MESSAGES_MAX: u32 = 16;
+
+/// Applies one fact to a store.
+pub(crate) fn apply_to<S: Store>(store: &mut S, fact: &Fact) -> Result<Vec<Effect>, IllegalFact> {
+    let applied = match fact {
+        Fact::JobSubmitted { job, at, spec, planner } => {
+            let maps = u32::try_from(planner.count(spec)).ok();
+            maps.and_then(|maps| submit(store, *job, new_head(spec, maps, *at), *planner))
+        }
+        Fact::WorkerJoined { worker, incarnation, name, machine, slots, at: _ } => {
+            let joining = Worker {
+                incarnation: *incarnation,
+                name: Arc::clone(name),
+                machine: Arc::clone(machine),
+                slots: *slots,
+                lost: None,
+                running: Default::default(),
+                runs: Default::default(),
+                failures: 0,
+            };
+            join(store, *worker, joining)
+        }
+        Fact::WorkerLost { worker, at, cause: _ } => lose_worker(store, *worker, *at),
+        Fact::AttemptAssigned { attempt, worker, at, backup } => {
+            assign(store, *attempt, *worker, *at, *backup)
+        }
+        Fact::TaskWon { attempt, at, result } => win(store, *attempt, *at, result),
+        Fact::AttemptEnded { attempt, at: _, cause } => end_attempt(store, *attempt, cause),
+        Fact::RunLost { attempt, at: _, loss } => lose_run(store, *attempt, *loss),
+        Fact::ReduceOutdated { attempt, at: _, by: _ } => outdate(store, *attempt),
+        Fact::CommitFailed { job, at: _, message: _ } => fail_commit(store, *job),
+        Fact::JobCommitted { job, at } => end_job(store, *job, *at, HowEnded::Done),
+        Fact::JobFailed { job, at, message } => {
+            end_job(store, *job, *at, HowEnded::Failed(message.as_str().into()))
+        }
+        Fact::JobCancelled { job, at } => end_job(store, *job, *at, HowEnded::Cancelled),
+        Fact::JobForgotten { job } => forget(store, *job),
+    };
+    applied.ok_or_else(|| illegal(store, fact))
+}
+
+fn submit<S: Store>(store: &mut S, job: JobId, head: JobHead, planner: Planner) -> Option<Vec<Effect>> {
+    if job != store.next_job() || store.job_of(head.spec.key).is_some() {
+        return None;
+    }
+    let effects = commit_if_complete(&head, job);
+    store.add_job(head, planner);
+    Some(effects)
+}
+
+fn join<S: Store>(store: &mut S, id: WorkerId, worker: Worker) -> Option<Vec<Effect>> {
+    if id != store.next_worker() || store.worker_of(worker.incarnation).is_some() {
+        return None;
+    }
+    store.add_worker(worker);
+    Some(Vec::new())
+}
+
+fn lose_worker<S: Store>(store: &mut S, id: WorkerId, at: Timestamp) -> Option<Vec<Effect>> {
+    let running = store.worker(id).filter(|worker| worker.is_live())?.running.clone();
+    for attempt in running {
+        stop(store, attempt);
+        store.with_figures(attempt.task.job, |figures| figures.tally.worker_lost += 1);
+    }
+    store.unregister(id);
+    let worker = store.worker_mut(id)?;
+    worker.lost = Some(at);
+    if worker.is_forgettable() {
+        store.forget_worker(id);
+    }
+    Some(vec![Effect::WorkerLost { worker: id }])
+}
+
+fn assign<S: Store>(
+    store: &mut S,
+    attempt: AttemptId,
+    worker: WorkerId,
+    at: Timestamp,
+    backup: bool,
+) -> Option<Vec<Effect>> {
+    let task = attempt.task;
+    let open = store.head(task.job)?.open_stage() == Some(task.stage);
+    if !open || !store.worker(worker)?.is_live() {
+        return None;
+    }
+    store.task_mut(task)?.assign(Live { number: attempt.number, worker, at }, backup).ok()?;
+    store.worker_mut(worker)?.running.insert(attempt);
+    store.set_ready(task, false);
+    store.with_figures(task.job, |figures| {
+        if backup { figures.tally.backups += 1 } else { *figures.running_mut(task.stage) += 1 }
+    });
+    touch(store, task.job);
+    Some(vec![Effect::Assign { worker, attempt }])
+}
+
+fn win<S: Store>(
+    store: &mut S,
+    attempt: AttemptId,
+    at: Timestamp,
+    result: &TaskResult,
+) -> Option<Vec<Effect>> {
+    let task = attempt.task;
+    let head = store.head(task.job)?;
+    let makes_runs = task.stage == Stage::Map && head.spec.reduces > 0;
+    if !head.is_live() || head.is_complete() {
+        return None;
+    }
+    let live = store.task(task)?.live(attempt.number)?;
+    let (mut winner, stage) = to_winner(live, at, result);
+    if stage != task.stage {
+        return None;
+    }
+    winner.counters = match result {
+        TaskResult::Map(made) => store.number_counters(task.job, &made.stats),
+        TaskResult::Reduce(made) => store.number_counters(task.job, &made.stats),
+    };
+    let lost_digest = store.lost_digest(task);
+    let checksum = winner.checksum;
+    let beaten = store.task_mut(task)?.win(winner).ok()?;
+
+    leave_worker(store, attempt, live.worker);
+    for other in &beaten {
+        leave_worker(store, task.attempt(other.number), other.worker);
+    }
+    if makes_runs && let Some(worker) = store.worker_mut(live.worker) {
+        worker.add_run(task.job);
+    }
+    record_win(store, task, result, beaten.len() as u64, lost_digest.is_none());
+    if lost_digest.is_some_and(|digest| digest != checksum) {
+        store.with_figures(task.job, |figures| {
+            figures.warn(format!(
+                "the app is not deterministic: {task} made a different result when it ran again"
+            ));
+        });
+    }
+    let head = store.head_mut(task.job)?;
+    head.revision += 1;
+    *head.done_mut(task.stage) += 1;
+
+    let cancel = |other: &Live| Effect::Cancel { worker: other.worker, attempt: task.attempt(other.number) };
+    let mut effects: Vec<Effect> = beaten.iter().map(cancel).collect();
+    let commit = commit_if_complete(store.head(task.job)?, task.job);
+    if !commit.is_empty() {
+        // Maps that were running again because a run was lost: nobody needs it any more.
+        effects.extend(stop_all(store, task.job));
+    }
+    effects.extend(commit);
+    Some(effects)
+}
+
+fn end_attempt<S: Store>(store: &mut S, attempt: AttemptId, cause: &EndCause) -> Option<Vec<Effect>> {
+    let task = attempt.task;
+    store.head(task.job).filter(|head| head.is_live())?;
+    let live = store.task(task)?.live(attempt.number)?;
+    stop(store, attempt);
+    if let EndCause::Failed { message, .. } = cause {
+        record_failure(store, task, message);
+        if let Some(worker) = store.worker_mut(live.worker) {
+            worker.failures += 1;
+        }
+    } else {
+        store.task_mut(task)?.trouble_mut().setbacks += 1;
+    }
+    if matches!(cause, EndCause::Failed { .. } | EndCause::TimedOut | EndCause::Cancelled) {
+        store.task_mut(task)?.trouble_mut().shun(live.worker);
+    }
+    store.with_figures(task.job, |figures| {
+        *match cause {
+            EndCause::Failed { .. } => &mut figures.tally.failed,
+            EndCause::TimedOut => &mut figures.tally.timed_out,
+            EndCause::RunsLost | EndCause::Outdated => &mut figures.tally.runs_lost,
+            EndCause::Cancelled => &mut figures.tally.cancelled,
+        } += 1;
+    });
+    // The others were ended by their worker, which knows.
+    let unknown = matches!(cause, EndCause::TimedOut | EndCause::Outdated);
+    Some(if unknown { vec![Effect::Cancel { worker: live.worker, attempt }] } else { Vec::new() })
+}
+
+fn lose_run<S: Store>(store: &mut S, attempt: AttemptId, loss: RunLoss) -> Option<Vec<Effect>> {
+    let task = attempt.task;
+    let head = store.head(task.job)?;
+    let makes_runs = task.stage == Stage::Map && head.spec.reduces > 0;
+    if !makes_runs || !head.is_live() || head.is_complete() {
+        return None;
+    }
+    let winner = store.task_mut(task)?.lose_run(attempt.number).ok()?;
+    withdraw(store, task, &winner);
+    if loss == RunLoss::Damaged {
+        store.task_mut(task)?.trouble_mut().setbacks += 1;
+    }
+    drop_run(store, task.job, winner.worker);
+    Some(Vec::new())
+}
+
+fn outdate<S: Store>(store: &mut S, attempt: AttemptId) -> Option<Vec<Effect>> {
+    let task = attempt.task;
+    let head = store.head(task.job)?;
+    if task.stage != Stage::Reduce || !head.is_live() || head.is_complete() {
+        return None;
+    }
+    let winner = store.task_mut(task)?.outdate(attempt.number).ok()?;
+    withdraw(store, task, &winner);
+    Some(Vec::new())
+}
+
+fn fail_commit<S: Store>(store: &mut S, job: JobId) -> Option<Vec<Effect>> {
+    let head = store.head_mut(job).filter(|head| head.phase() == JobPhase::Committing)?;
+    head.commit_failures = head.commit_failures.saturating_add(1);
+    head.revision += 1;
+    Some(vec![Effect::Commit { job, failures: head.commit_failures }])
+}
+
+fn end_job<S: Store>(store: &mut S, job: JobId, at: Timestamp, how: HowEnded) -> Option<Vec<Effect>> {
+    let head = store.head(job)?;
+    let legal = match how {
+        HowEnded::Done => head.phase() == JobPhase::Committing,
+        // Once the output may be visible it is too late to say that there is none.
+        HowEnded::Cancelled => head.is_live() && !head.is_complete(),
+        HowEnded::Failed(_) => head.is_live(),
+    };
+    if !legal {
+        return None;
+    }
+    let mut effects = stop_all(store, job);
+    for id in store.worker_ids() {
+        if store.worker(id).is_some_and(|worker| worker.runs.contains_key(&job)) {
+            let worker = store.worker_mut(id)?;
+            worker.runs.remove(&job);
+            if worker.is_forgettable() {
+                store.forget_worker(id);
+            }
+        }
+    }
+    touch(store, job);
+    store.end_job(job, JobEnd { at, how });
+    effects.push(Effect::JobEnded { job });
+    Some(effects)
+}
+
+fn forget<S: Store>(store: &mut S, job: JobId) -> Option<Vec<Effect>> {
+    store.head(job).filter(|head| !head.is_live())?;
+    store.forget_job(job);
+    Some(vec![Effect::JobForgotten { job }])
+}
+
+/// Ends every running attempt of a job, as cancelled.
+fn stop_all<S: Store>(store: &mut S, job: JobId) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for worker in store.worker_ids() {
+        let of_job =
+            TaskId::map(job, 0).attempt(0)..TaskId::map(JobId(job.0.saturating_add(1)), 0).attempt(0);
+        let running = store.worker(worker).map(|worker| worker.running.range(of_job).copied().collect());
+        let running: Vec<AttemptId> = running.unwrap_or_default();
+        for attempt in running {
+            stop(store, attempt);
+            store.with_figures(job, |figures| figures.tally.cancelled += 1);
+            effects.push(Effect::Cancel { worker, attempt });
+        }
+    }
+    effects
+}
+
+/// Ends a running attempt, whatever for, and queues its task when nothing else runs for it.
+fn stop<S: Store>(store: &mut S, attempt: AttemptId) {
+    let task = attempt.task;
+    let Some(state) = store.task_mut(task) else { return };
+    let Ok(ended) = state.end(attempt.number) else { return };
+    let queued = state.is_queued();
+    leave_worker(store, attempt, ended.worker);
+    if queued {
+        store.set_ready(task, true);
+        store.with_figures(task.job, |figures| *figures.running_mut(task.stage) -= 1);
+    }
+    touch(store, task.job);
+}
+
+/// A task has no winner any more and is queued again.
+fn withdraw<S: Store>(store: &mut S, task: TaskId, winner: &Winner) {
+    store.set_ready(task, true);
+    let input_bytes = store.input_bytes(task);
+    store.with_figures(task.job, |figures| figures.remove_winner(task, winner, input_bytes));
+    if let Some(head) = store.head_mut(task.job) {
+        head.revision += 1;
+        *head.done_mut(task.stage) -= 1;
+    }
+}
+
+fn leave_worker<S: Store>(store: &mut S, attempt: AttemptId, worker: WorkerId) {
+    if let Some(worker) = store.worker_mut(worker) {
+        worker.running.remove(&attempt);
+    }
+}
+
+fn drop_run<S: Store>(store: &mut S, job: JobId, id: WorkerId) {
+    let Some(worker) = store.worker_mut(id) else { return };
+    worker.remove_run(job);
+    if worker.is_forgettable() {
+        store.forget_worker(id);
+    }
+}
+
+fn record_win<S: Store>(store: &mut S, task: TaskId, result: &TaskResult, beaten: u64, first: bool) {
+    let input_bytes = store.input_bytes(task);
+    let Some(winner) = store.winner(task).cloned() else { return };
+    store.with_figures(task.job, |figures| {
+        figures.add_winner(task, &winner, input_bytes);
+        figures.tally.cancelled += beaten;
+        *figures.running_mut(task.stage) -= 1;
+        if first && let TaskResult::Map(made) = result {
+            figures.add_partitions(&made.partitions);
+        }
+    });
+}
+
+fn record_failure<S: Store>(store: &mut S, task: TaskId, message: &str) {
+    let Some(head) = store.head(task.job) else { return };
+    let room = head.messages < MESSAGES_MAX;
+    let Some(state) = store.task_mut(task) else { return };
+    let trouble = state.trouble_mut();
+    trouble.failures += 1;
+    if room && trouble.first.is_none() {
+        trouble.first = Some(message.into());
+        if let Some(head) = store.head_mut(task.job) {
+            head.messages += 1;
+        }
+    }
+}
+
+fn to_winner(live: Live, at: Timestamp, result: &TaskResult) -> (Winner, Stage) {
+    let (path, bytes, checksum, stats, stage) = match result {
+        TaskResult::Map(made) => (&made.path, made.bytes, made.digest, &made.stats, Stage::Map),
+        TaskResult::Reduce(made) => {
+            (&made.path, made.bytes, u64::from(made.crc32c), &made.stats, Stage::Reduce)
+        }
+    };
+    let mut stats = stats.clone();
+    stats.counters.clear();
+    let took_ms = at.ms.saturating_sub(live.at.ms);
+    let winner = Winner {
+        number: live.number,
+        worker: live.worker,
+        took_ms,
+        path: path.clone(),
+        bytes,
+        checksum,
+        stats,
+        counters: Default::default(),
+    };
+    (winner, stage)
+}
+
+fn commit_if_complete(head: &JobHead, job: JobId) -> Vec<Effect> {
+    let complete = head.is_live() && head.is_complete();
+    if complete { vec![Effect::Commit { job, failures: head.commit_failures }] } else { Vec::new() }
+}
+
+fn touch<S: Store>(store: &mut S, job: JobId) {
+    if let Some(head) = store.head_mut(job) {
+        head.revision += 1;
+    }
+}
+
+/// Names both ends: the fact, and the state of what it is about.
+fn illegal<S: Store>(store: &S, fact: &Fact) -> IllegalFact {
+    let job_state = |job: JobId| match store.head(job) {
+        None => format!("there is no job {job}"),
+        Some(head) => {
+            format!("{job} is {:?} ({}/{} maps done)", head.phase(), head.maps_done, head.maps)
+        }
+    };
+    let task_state = |attempt: &AttemptId| {
+        let job = job_state(attempt.task.job);
+        match store.task(attempt.task) {
+            None => format!("{job} and has no task {}", attempt.task),
+            Some(task) => format!(
+                "{job} and {} has winner {:?}, running {:?}, next attempt {}",
+                attempt.task,
+                task.winner().map(|winner| winner.number),
+                task.live.iter().map(|live| live.number).collect::<Vec<_>>(),
+                task.next,
+            ),
+        }
+    };
+    let worker_state = |worker: WorkerId| match store.worker(worker) {
+        None => format!("there is no worker {worker}"),
+        Some(known) if known.is_live() => format!("{worker} lives"),
+        Some(_) => format!("{worker} is lost"),
+    };
+    let (fact, state) = match fact {
+        Fact::JobSubmitted { job, .. } => {
+            (format!("{job} submitted"), format!("the next job is {} or its key is known", store.next_job()))
+        }
+        Fact::WorkerJoined { worker, incarnation, .. } => (
+            format!("{worker} joined as {incarnation}"),
+            format!("the next worker is {} or that incarnation is registered", store.next_worker()),
+        ),
+        Fact::WorkerLost { worker, .. } => (format!("{worker} lost"), worker_state(*worker)),
+        Fact::AttemptAssigned { attempt, worker, backup, .. } => (
+            format!("{attempt} assigned to {worker} (backup: {backup})"),
+            format!("{}; {}", task_state(attempt), worker_state(*worker)),
+        ),
+        Fact::TaskWon { attempt, .. } => (format!("{attempt} won"), task_state(attempt)),
+        Fact::AttemptEnded { attempt, cause, .. } => {
+            (format!("{attempt} ended ({cause:?})"), task_state(attempt))
+        }
+        Fact::RunLost { attempt, .. } => (format!("run of {attempt} lost"), task_state(attempt)),
+        Fact::ReduceOutdated { attempt, .. } => (format!("{attempt} outdated"), task_state(attempt)),
+        Fact::CommitFailed { job, .. } => (format!("commit of {job} failed"), job_state(*job)),
+        Fact::JobCommitted { job, .. } => (format!("{job} committed"), job_state(*job)),
+        Fact::JobFailed { job, .. } => (format!("{job} failed"), job_state(*job)),
+        Fact::JobCancelled { job, .. } => (format!("{job} cancelled"), job_state(*job)),
+        Fact::JobForgotten { job } => (format!("{job} forgotten"), job_state(*job)),
+    };
+    IllegalFact { fact, state }
+}

@@ -1,0 +1,220 @@
+//! What the coordinator asks of the state.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use gristmill_model::{
+    Assignment, AttemptId, ClusterId, Incarnation, InputMode, JobId, JobPhase, JobSpec, MapWork, PathBytes,
+    ReduceWork, Refusal, RequestKey, Segment, Stage, TaskId, Work, WorkerId,
+};
+
+use super::job::JobHead;
+use super::store::Store;
+use super::{State, Worker};
+use crate::effect::Verdict;
+use crate::plan::Planner;
+
+/// Tasks of one stage of a job: what a job may ask of the coordinator's memory.
+const TASKS_MAX: u64 = 1 << 22;
+/// Reduces of a job: each map reports one size for each of them.
+const REDUCES_MAX: u32 = 1 << 16;
+
+/// A final output of a job, staged under its attempt's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputPart {
+    /// The attempt that won.
+    pub attempt: AttemptId,
+    /// The staged file, absolute.
+    pub path: PathBytes,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// CRC32C of an output of a reduce; digest of an output of a map.
+    pub checksum: u64,
+}
+
+impl State {
+    /// The cluster.
+    pub fn cluster(&self) -> ClusterId {
+        self.cluster
+    }
+
+    /// Whether a job of this spec may be submitted now: `Ok(Some)` when it was already (the same key).
+    pub fn admit(&self, spec: &JobSpec) -> Result<Option<JobId>, Refusal> {
+        if let Some(job) = self.job_of(spec.key) {
+            return Ok(Some(job));
+        }
+        check_spec(spec)?;
+        let head = |job: &JobId| self.jobs.get(job).map(|known| (*job, &known.head));
+        check_output(spec, self.live.iter().filter_map(head))?;
+        Ok(None)
+    }
+
+    /// The job that was submitted under this key.
+    pub fn job_of(&self, key: RequestKey) -> Option<JobId> {
+        Store::job_of(self, key)
+    }
+
+    /// The registration of this incarnation, if it is registered and not lost.
+    pub fn worker_of(&self, incarnation: Incarnation) -> Option<WorkerId> {
+        Store::worker_of(self, incarnation)
+    }
+
+    /// Slots of all live workers.
+    pub fn slots(&self) -> u32 {
+        let live = self.workers.values().filter(|worker| worker.is_live());
+        live.fold(0, |sum, worker| sum.saturating_add(worker.slots))
+    }
+
+    /// Jobs that are not over, in order.
+    pub fn live_jobs(&self) -> Vec<JobId> {
+        self.live.iter().copied().collect()
+    }
+
+    /// All remembered jobs with ids above `after`, in order.
+    pub fn jobs(&self, after: JobId) -> impl Iterator<Item = JobId> + '_ {
+        self.jobs.range((Bound::Excluded(after), Bound::Unbounded)).map(|(job, _)| *job)
+    }
+
+    /// The spec of a job that is remembered.
+    pub fn spec(&self, job: JobId) -> Option<&Arc<JobSpec>> {
+        self.jobs.get(&job).map(|job| &job.head.spec)
+    }
+
+    /// How far a job is.
+    pub fn phase(&self, job: JobId) -> Option<JobPhase> {
+        self.jobs.get(&job).map(|job| job.head.phase())
+    }
+
+    /// What the worker of a running attempt needs to know.
+    pub fn assignment(&self, attempt: AttemptId) -> Option<Assignment> {
+        let task = attempt.task;
+        let job = self.jobs.get(&task.job)?;
+        job.task(task)?.live(attempt.number)?;
+        let spec = &job.head.spec;
+        let work = match task.stage {
+            Stage::Map => {
+                let piece = job.pieces.get(task.index as usize)?;
+                Work::Map(MapWork { splits: vec![piece.to_split(spec)?] })
+            }
+            Stage::Reduce => Work::Reduce(ReduceWork { partition: task.index, maps: job.head.maps }),
+        };
+        Some(Assignment {
+            attempt,
+            cluster: self.cluster,
+            plugin: Arc::clone(&job.plugin),
+            params: Arc::clone(&job.params),
+            reduces: spec.reduces,
+            memory_bytes: spec.memory_bytes,
+            task_timeout_ms: spec.task_timeout_ms,
+            output: spec.output.clone(),
+            work,
+        })
+    }
+
+    /// The segments of a running reduce attempt from map `from` on, in map order, at most `limit`; refused when the attempt is not (or
+    /// no longer) this worker's, or when a map runs again because its run was lost: the worker then reports `Cancelled`.
+    pub fn segments(
+        &self,
+        worker: WorkerId,
+        incarnation: Incarnation,
+        attempt: AttemptId,
+        from: u32,
+        limit: usize,
+    ) -> Result<Vec<Segment>, Refusal> {
+        self.check_worker(worker, incarnation)?;
+        let task = attempt.task;
+        let stale = || Refusal::Invalid(format!("{attempt} is not to be run by {worker} (any more)"));
+        let job = self.jobs.get(&task.job).filter(|_| task.stage == Stage::Reduce).ok_or_else(stale)?;
+        let live = job.task(task).and_then(|task| task.live(attempt.number)).ok_or_else(stale)?;
+        if live.worker != worker {
+            return Err(stale());
+        }
+        let page = (from..).zip(job.maps.iter().skip(from as usize)).take(limit);
+        let segment = |(index, map): (u32, &super::Task)| {
+            let id = TaskId::map(task.job, index);
+            let winner = map
+                .winner()
+                .ok_or_else(|| Refusal::Unavailable(format!("{id} runs again, because its run was lost")))?;
+            let path = winner.path.clone();
+            Ok(Segment { attempt: id.attempt(winner.number), worker: winner.worker, path })
+        };
+        page.map(segment).collect()
+    }
+
+    /// What became of an attempt that was reported as good. The same however often it is asked, until its run is lost or the job is over.
+    pub fn verdict(&self, attempt: AttemptId) -> Verdict {
+        // An attempt is given to one worker only: whoever reports it is that worker, though perhaps under a new id.
+        let winner = self.winner(attempt.task);
+        let won = winner.is_some_and(|winner| winner.number == attempt.number);
+        if won { Verdict::Won } else { Verdict::Discarded }
+    }
+
+    /// The final outputs of a job that is to be committed, in the order of their tasks; empty in any other phase.
+    pub fn outputs(&self, job: JobId) -> Vec<OutputPart> {
+        let Some(known) = self.jobs.get(&job).filter(|job| job.head.phase() == JobPhase::Committing) else {
+            return Vec::new();
+        };
+        let stage = known.head.final_stage();
+        let part = |(index, task): (u32, &super::Task)| {
+            let winner = task.winner()?;
+            Some(OutputPart {
+                attempt: TaskId { job, stage, index }.attempt(winner.number),
+                path: winner.path.clone(),
+                bytes: winner.bytes,
+                checksum: winner.checksum,
+            })
+        };
+        (0..).zip(known.tasks(stage)).filter_map(part).collect()
+    }
+
+    /// Whether this worker is registered and lives in this incarnation.
+    pub fn check_worker(&self, worker: WorkerId, incarnation: Incarnation) -> Result<(), Refusal> {
+        let known = self.workers.get(&worker);
+        if is_registered(known, incarnation) { Ok(()) } else { Err(Refusal::UnknownWorker) }
+    }
+}
+
+pub(crate) fn is_registered(worker: Option<&Worker>, incarnation: Incarnation) -> bool {
+    worker.is_some_and(|worker| worker.is_live() && worker.incarnation == incarnation)
+}
+
+/// Whether a spec can be run at all.
+pub(crate) fn check_spec(spec: &JobSpec) -> Result<(), Refusal> {
+    let invalid = |message: String| Err(Refusal::Invalid(message));
+    if spec.split_bytes == 0 {
+        return invalid("the split size must be at least one byte".into());
+    }
+    if spec.max_attempts == 0 || spec.task_timeout_ms == 0 {
+        return invalid("the number of attempts and the task timeout must be above zero".into());
+    }
+    if spec.plugin.input_mode == InputMode::Records(0) {
+        return invalid(format!("app {} wants records of zero bytes", spec.plugin.name));
+    }
+    if spec.plugin.map_only && spec.reduces > 0 {
+        return invalid(format!("app {} is map-only, so it has no reduces", spec.plugin.name));
+    }
+    if spec.reduces > REDUCES_MAX {
+        return invalid(format!("{} reduces are too many; choose at most {REDUCES_MAX}", spec.reduces));
+    }
+    let maps = Planner::EvenPieces.count(spec);
+    if maps > TASKS_MAX {
+        return invalid(format!(
+            "{maps} splits are too many (at most {TASKS_MAX}); choose a larger --split-size"
+        ));
+    }
+    Ok(())
+}
+
+/// Two jobs at once may not write to the same place.
+pub(crate) fn check_output<'a>(
+    spec: &JobSpec,
+    mut live: impl Iterator<Item = (JobId, &'a JobHead)>,
+) -> Result<(), Refusal> {
+    match live.find(|(_, head)| head.spec.output == spec.output) {
+        None => Ok(()),
+        Some((job, _)) => Err(Refusal::Invalid(format!(
+            "job {job} is still writing to {}; choose another output directory or wait for it to end",
+            spec.output
+        ))),
+    }
+}

@@ -1,1 +1,30 @@
-//! Placeholder.
+//! The data plane: inputs, plugins, runs, merges, outputs. What a slot does with an attempt.
+//!
+//! Plain synchronous functions over files: [`run_map`] makes a run of some splits, [`run_reduce`] makes an output of one
+//! partition of all runs, [`sequential`] does a whole job in the simplest way and is what the others are compared with. Knows no
+//! async, no RPC, no scheduler and no clock.
+#![deny(unsafe_code)]
+
+mod budget;
+mod combine;
+mod failure;
+mod group;
+mod input;
+mod map;
+mod merge;
+mod output;
+mod passes;
+mod plugin;
+mod progress;
+mod reduce;
+mod run;
+mod runs;
+mod sequential;
+mod task;
+
+pub use map::run_map;
+pub use plugin::{Plugin, PluginError};
+pub use progress::ProgressCell;
+pub use reduce::run_reduce;
+pub use sequential::{SequentialError, SequentialJob, SequentialOutput, SequentialSummary, sequential};
+pub use task::{MapTask, ReduceError, ReduceTask};

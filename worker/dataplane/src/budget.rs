@@ -1,0 +1,79 @@
+//! How the memory of a slot is shared out.
+//!
+//! ```text
+//!                      share of the budget        at least     at most
+//! map     plugin       3/8  collected pairs         4 KiB         –      told to the plugin, which hands over runs in time
+//!         record       1/2  one block of input     64 KiB         –      1 MiB in use unless one record is longer
+//!         run block    1/256                        4 KiB     256 KiB    one, being filled
+//!         merge        1/4  read buffers           two blocks     –      after the last block of input is gone
+//! reduce  merge        1/2  read buffers           two blocks     –
+//!         values       1/1024                       1 KiB      64 KiB    one batch, or one value if that is longer
+//! output  256 KiB
+//! ```
+//!
+//! What is longer than a buffer (a line, a pair, a value) takes a buffer of its own length while it passes.
+
+/// The shares of one slot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    memory_bytes: u64,
+}
+
+/// Most runs that are merged at once: each costs a file descriptor, and beyond this a second pass is cheap beside the reading.
+const FAN_IN_MAX: usize = 256;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+/// How much a merge may hold open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FanIn {
+    /// Sources at once; two at least.
+    pub(crate) sources_max: usize,
+    /// Bytes of all their read buffers; exceeded only by the two sources that are the least.
+    pub(crate) bytes_max: u64,
+    /// Read buffer of one source, unless it has a longer block.
+    pub(crate) window_bytes: usize,
+}
+
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+impl Budget {
+    pub(crate) fn new(memory_bytes: u64) -> Self {
+        Self { memory_bytes }
+    }
+
+    pub(crate) fn plugin_bytes(self) -> u64 {
+        (self.memory_bytes / 8 * 3).max(4 * KIB)
+    }
+
+    pub(crate) fn record_bytes_max(self) -> usize {
+        size((self.memory_bytes / 2).max(64 * KIB))
+    }
+
+    pub(crate) fn input_block_bytes(self) -> usize {
+        size((self.memory_bytes / 64).clamp(4 * KIB, MIB))
+    }
+
+    pub(crate) fn run_block_bytes(self) -> usize {
+        size((self.memory_bytes / 256).clamp(4 * KIB, 256 * KIB))
+    }
+
+    pub(crate) fn batch_bytes(self) -> usize {
+        size((self.memory_bytes / 1024).clamp(KIB, 64 * KIB))
+    }
+
+    pub(crate) fn spill_fan_in(self) -> FanIn {
+        self.fan_in(self.memory_bytes / 4)
+    }
+
+    pub(crate) fn reduce_fan_in(self) -> FanIn {
+        self.fan_in(self.memory_bytes / 2)
+    }
+
+    fn fan_in(self, bytes_max: u64) -> FanIn {
+        FanIn { sources_max: FAN_IN_MAX, bytes_max, window_bytes: self.run_block_bytes() }
+    }
+}

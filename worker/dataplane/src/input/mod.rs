@@ -1,0 +1,164 @@
+//! Reads a split as blocks of whole records.
+//!
+//! A record belongs to the split in which its first byte lies, so the splits of a file, whatever their sizes, yield each of its
+//! records exactly once. A compressed file is one split, and offsets in it count decompressed bytes.
+
+mod lines;
+mod records;
+mod stream;
+mod whole;
+
+use std::path::PathBuf;
+
+use gristmill_model::{InputMode, PathBytes, Split, TaskFailure};
+use gristmill_storage::{Compression, Local, ReadAt, Storage};
+
+use crate::budget::Budget;
+use crate::failure;
+use crate::progress::ProgressCell;
+use lines::Lines;
+use records::Records;
+use stream::Stream;
+use whole::Whole;
+
+/// Some whole records of a split.
+pub(crate) struct InputBlock<'r> {
+    /// Where `bytes` begins in the (decompressed) document.
+    pub(crate) offset: u64,
+    /// The records.
+    pub(crate) bytes: &'r [u8],
+}
+
+/// A split being read.
+pub(crate) enum SplitReader {
+    Lines(Lines),
+    Records(Records),
+    Whole(Whole),
+}
+
+/// What a reader may hold, and a buffer that an earlier reader no longer needs.
+pub(crate) struct InputBuffer {
+    block_bytes: usize,
+    record_bytes_max: usize,
+    bytes: Vec<u8>,
+}
+
+impl InputBuffer {
+    pub(crate) fn new(budget: Budget) -> Self {
+        Self::with_sizes(budget.input_block_bytes(), budget.record_bytes_max())
+    }
+
+    fn with_sizes(block_bytes: usize, record_bytes_max: usize) -> Self {
+        Self { block_bytes: block_bytes.min(record_bytes_max), record_bytes_max, bytes: Vec::new() }
+    }
+
+    /// Makes the buffer at least `length` bytes long.
+    fn grow(&mut self, length: usize) {
+        if self.bytes.len() < length {
+            self.bytes.reserve_exact(length - self.bytes.len());
+            self.bytes.resize(length, 0);
+        }
+    }
+
+    /// After one long record the buffer need not stay long.
+    fn shrink(&mut self) {
+        if self.bytes.len() > self.block_bytes {
+            self.bytes.truncate(self.block_bytes);
+            self.bytes.shrink_to_fit();
+        }
+    }
+}
+
+/// Who is read, for messages.
+#[derive(Clone, Debug)]
+struct Document {
+    name: PathBytes,
+    path: PathBuf,
+}
+
+impl Document {
+    fn failure(&self, offset: u64, message: impl std::fmt::Display) -> TaskFailure {
+        failure::input(&self.name, offset, format!("input {:?}: {message}", self.path))
+    }
+
+    fn too_long(&self, offset: u64, what: &str, limit: usize) -> TaskFailure {
+        let message = format!(
+            "the {what} that begins at byte {offset} is longer than {limit} bytes, half of the memory of a slot; raise --memory"
+        );
+        self.failure(offset, message)
+    }
+}
+
+impl SplitReader {
+    pub(crate) fn open(
+        split: &Split,
+        mode: InputMode,
+        buffer: InputBuffer,
+        progress: &ProgressCell,
+    ) -> Result<Self, TaskFailure> {
+        let document = Document { name: split.document.clone(), path: split.path.to_path() };
+        let file = Local.open(&document.path).map_err(|error| document.failure(split.offset, error))?;
+        if file.bytes() != split.file_bytes {
+            let message = format!(
+                "it has changed since the job was submitted: it had {} bytes and now has {}",
+                split.file_bytes,
+                file.bytes()
+            );
+            return Err(document.failure(split.offset, message));
+        }
+        let compression = detect(file.as_ref()).map_err(|error| document.failure(0, error))?;
+        let whole = split.offset == 0 && split.bytes >= split.file_bytes;
+        if !whole && (compression.is_some() || mode == InputMode::File) {
+            let what = compression.map_or("read whole", Compression::name);
+            return Err(document.failure(split.offset, format!("it is {what}, so it cannot be split")));
+        }
+        let end = split.offset.saturating_add(split.bytes);
+        let progress = progress.clone();
+        let open = |from: u64, end: u64| match compression {
+            None => Ok(Stream::plain(document.clone(), file, from, end, progress)),
+            Some(compression) => {
+                Stream::compressed(document.clone(), file, compression, buffer.record_bytes_max, progress)
+            }
+        };
+        // The size of a compressed document is not known before its end.
+        let content_end = if compression.is_some() { u64::MAX } else { end.min(split.file_bytes) };
+        Ok(match mode {
+            InputMode::Text => {
+                let from = split.offset.saturating_sub(1);
+                Self::Lines(Lines::new(open(from, content_end)?, buffer, split.offset, content_end))
+            }
+            InputMode::Records(bytes) => {
+                let (from, to) = records::covered(split.offset, content_end, bytes);
+                Self::Records(Records::new(open(from, to)?, buffer, bytes, from, to)?)
+            }
+            InputMode::File => {
+                let size = compression.is_none().then_some(split.file_bytes);
+                Self::Whole(Whole::new(open(0, content_end)?, buffer, size)?)
+            }
+        })
+    }
+
+    /// The next block, until there is none.
+    pub(crate) fn next(&mut self) -> Result<Option<InputBlock<'_>>, TaskFailure> {
+        match self {
+            Self::Lines(lines) => lines.next(),
+            Self::Records(records) => records.next(),
+            Self::Whole(whole) => whole.next(),
+        }
+    }
+
+    /// The buffer, for the next split.
+    pub(crate) fn into_buffer(self) -> InputBuffer {
+        match self {
+            Self::Lines(lines) => lines.buffer,
+            Self::Records(records) => records.buffer,
+            Self::Whole(whole) => whole.buffer,
+        }
+    }
+}
+
+fn detect(file: &dyn ReadAt) -> Result<Option<Compression>, gristmill_storage::StorageError> {
+    let mut first = [0; Compression::MAGIC_BYTES];
+    let read = file.read_at(&mut first, 0)?;
+    Ok(Compression::detect(first.get(..read).unwrap_or(&first)))
+}

@@ -1,0 +1,137 @@
+//! The bytes of a document from some offset on, decompressed where need be.
+
+use std::cell::Cell;
+use std::io::{self, BufReader, Read};
+use std::rc::Rc;
+
+use bzip2::bufread::MultiBzDecoder;
+use flate2::bufread::MultiGzDecoder;
+use gristmill_model::TaskFailure;
+use gristmill_storage::{Compression, ReadAt};
+
+use super::Document;
+use crate::progress::ProgressCell;
+
+/// What is read of a compressed file at a time.
+const STORED_BLOCK_BYTES: usize = 128 << 10;
+
+/// A document being read from the front to the back.
+pub(crate) struct Stream {
+    pub(super) document: Document,
+    source: Source,
+    /// Where the next byte lies in the decompressed document.
+    position: u64,
+    progress: ProgressCell,
+}
+
+enum Source {
+    Plain { file: Box<dyn ReadAt>, counted_to: u64 },
+    Compressed { decoder: Box<dyn Read>, compression: Compression, stored: Rc<Cell<u64>>, counted: u64 },
+}
+
+/// A file as a stream that tells how far it has been read.
+struct Stored {
+    file: Box<dyn ReadAt>,
+    offset: Rc<Cell<u64>>,
+}
+
+impl Read for Stored {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(into, self.offset.get()).map_err(io::Error::other)?;
+        self.offset.set(self.offset.get() + read as u64);
+        Ok(read)
+    }
+}
+
+impl Stream {
+    /// An uncompressed file from byte `from` on. Bytes before `split_end` count as progress.
+    pub(super) fn plain(
+        document: Document,
+        file: Box<dyn ReadAt>,
+        from: u64,
+        split_end: u64,
+        progress: ProgressCell,
+    ) -> Self {
+        Self { document, source: Source::Plain { file, counted_to: split_end }, position: from, progress }
+    }
+
+    /// A compressed file from its beginning. A zstd frame may ask for a window of `window_bytes_max` at most, but 8 MiB are
+    /// always granted: the format asks decoders for so much.
+    pub(super) fn compressed(
+        document: Document,
+        file: Box<dyn ReadAt>,
+        compression: Compression,
+        window_bytes_max: usize,
+        progress: ProgressCell,
+    ) -> Result<Self, TaskFailure> {
+        let stored = Rc::new(Cell::new(0));
+        let reader =
+            BufReader::with_capacity(STORED_BLOCK_BYTES, Stored { file, offset: Rc::clone(&stored) });
+        let decoder: Box<dyn Read> = match compression {
+            Compression::Gzip => Box::new(MultiGzDecoder::new(reader)),
+            Compression::Bzip2 => Box::new(MultiBzDecoder::new(reader)),
+            Compression::Zstd => {
+                let decoder = || {
+                    let mut decoder = zstd::Decoder::with_buffer(reader)?;
+                    decoder.window_log_max(window_bytes_max.max(1).ilog2().clamp(23, 27))?;
+                    io::Result::Ok(decoder)
+                };
+                Box::new(decoder().map_err(|error| document.failure(0, error))?)
+            }
+        };
+        let source = Source::Compressed { decoder, compression, stored, counted: 0 };
+        Ok(Self { document, source, position: 0, progress })
+    }
+
+    /// Reads until `into` is full or the document ends; says how much that was.
+    pub(super) fn fill(&mut self, into: &mut [u8]) -> Result<usize, TaskFailure> {
+        let mut filled = 0;
+        while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.read(rest)? {
+                0 => break,
+                read => filled += read,
+            }
+        }
+        Ok(filled)
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> Result<usize, TaskFailure> {
+        let position = self.position;
+        let read = match &mut self.source {
+            Source::Plain { file, counted_to } => {
+                let rest = usize::try_from(file.bytes().saturating_sub(position)).unwrap_or(usize::MAX);
+                let wanted = into.len().min(rest);
+                let read = file.read_at(into.get_mut(..wanted).unwrap_or_default(), position);
+                let read = read.map_err(|error| self.document.failure(position, error))?;
+                if read == 0 && wanted > 0 {
+                    let message = format!("it was cut off at byte {position} while it was read");
+                    return Err(self.document.failure(position, message));
+                }
+                self.progress.consumed((read as u64).min(counted_to.saturating_sub(position)));
+                read
+            }
+            Source::Compressed { decoder, compression, stored, counted } => {
+                let read = loop {
+                    match decoder.read(into) {
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                        other => break other,
+                    }
+                };
+                let now = stored.get();
+                let read = read.map_err(|error| {
+                    let message = format!(
+                        "its {} data is cut off or corrupt at or before byte {now} of the file, after {position} bytes of \
+                         content: {error}",
+                        compression.name()
+                    );
+                    self.document.failure(position, message)
+                })?;
+                self.progress.consumed(now - *counted);
+                *counted = now;
+                read
+            }
+        };
+        self.position += read as u64;
+        Ok(read)
+    }
+}

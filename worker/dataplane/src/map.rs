@@ -1,0 +1,125 @@
+//! A map attempt: splits in, one run out; or, in a map-only job, one output file.
+
+use std::path::Path;
+
+use gristmill_model::{AttemptStats, InputMode, MapResult, MapWork, PathBytes, TaskFailure};
+
+use crate::budget::Budget;
+use crate::failure;
+use crate::input::{InputBuffer, SplitReader};
+use crate::output::OutputFile;
+use crate::plugin::{Instance, Partitioner, Plugin, Services};
+use crate::progress::ProgressCell;
+use crate::runs::Runs;
+use crate::task::MapTask;
+
+/// Runs a map attempt. When this returns, its file has its final name, and no other file is left. An output file is durable
+/// then; a run is not.
+pub fn run_map(plugin: &Plugin, task: &MapTask, progress: &ProgressCell) -> Result<MapResult, TaskFailure> {
+    let budget = Budget::new(task.memory_bytes);
+    let mut instance = Instance::create(plugin, &task.params, progress)?;
+    let attempt =
+        MapBlocks { mode: plugin.info().input_mode, work: &task.work, partitions: task.partitions, budget };
+    if task.partitions == 0 {
+        return map_only(&attempt, instance, task, progress);
+    }
+    let run_dir = task.run_path.parent().unwrap_or(Path::new("."));
+    let mut runs = Runs::new(plugin, run_dir, &task.scratch_dir, task.partitions, budget);
+    let mut stats = attempt.run(&mut instance, &mut runs, progress)?;
+    let run = runs.into_one(&mut instance, progress, &mut stats)?;
+    stats.pairs_out = run.pairs;
+    stats.bytes_out = run.bytes;
+    stats.counters = instance.into_counters();
+    run.file
+        .persist(&task.run_path)
+        .map_err(|error| failure::machine("rename to", &task.run_path, &error.error))?;
+    Ok(MapResult {
+        path: PathBytes::from(task.run_path.as_path()),
+        bytes: run.bytes,
+        digest: run.digest,
+        partitions: run.partitions,
+        stats,
+    })
+}
+
+fn map_only(
+    attempt: &MapBlocks<'_>,
+    mut instance: Instance<'_>,
+    task: &MapTask,
+    progress: &ProgressCell,
+) -> Result<MapResult, TaskFailure> {
+    let mut output = DirectOutput::new(OutputFile::create(&task.output_path)?);
+    let mut stats = attempt.run(&mut instance, &mut output, progress)?;
+    let written = output.file.finish()?;
+    stats.bytes_out = written.bytes;
+    stats.records_out = written.records;
+    stats.counters = instance.into_counters();
+    Ok(MapResult {
+        path: PathBytes::from(task.output_path.as_path()),
+        bytes: written.bytes,
+        digest: written.digest(),
+        partitions: Vec::new(),
+        stats,
+    })
+}
+
+/// The calls of a map attempt, whatever becomes of its pairs.
+pub(crate) struct MapBlocks<'w> {
+    pub(crate) mode: InputMode,
+    pub(crate) work: &'w MapWork,
+    pub(crate) partitions: u32,
+    pub(crate) budget: Budget,
+}
+
+impl MapBlocks<'_> {
+    /// Calls the app for every block of every split, from `map_begin` to `map_end`.
+    pub(crate) fn run(
+        &self,
+        instance: &mut Instance<'_>,
+        services: &mut dyn Services,
+        progress: &ProgressCell,
+    ) -> Result<AttemptStats, TaskFailure> {
+        let mut stats = AttemptStats::default();
+        let mut buffer = InputBuffer::new(self.budget);
+        instance.map_begin(self.partitions, self.budget.plugin_bytes())?;
+        for split in &self.work.splits {
+            let mut reader = SplitReader::open(split, self.mode, buffer, progress)?;
+            while let Some(block) = reader.next()? {
+                stats.calls += 1;
+                stats.bytes_in += block.bytes.len() as u64;
+                instance.map(&split.document, &block, services)?;
+            }
+            buffer = reader.into_buffer();
+        }
+        // The plugin may need memory for what it still has to hand over.
+        drop(buffer);
+        instance.map_end(services)?;
+        Ok(stats)
+    }
+}
+
+/// Output that is written as it comes.
+pub(crate) struct DirectOutput {
+    pub(crate) file: OutputFile,
+    line: Vec<u8>,
+}
+
+impl DirectOutput {
+    pub(crate) fn new(file: OutputFile) -> Self {
+        Self { file, line: Vec::new() }
+    }
+}
+
+impl Services for DirectOutput {
+    fn emit(&mut self, _: Partitioner<'_>, key: &[u8], value: &[u8]) -> Result<(), TaskFailure> {
+        self.line.clear();
+        for part in [key, b" ", value, b"\n"] {
+            self.line.extend_from_slice(part);
+        }
+        self.file.write(&self.line, 1)
+    }
+
+    fn write(&mut self, bytes: &[u8], records: u64) -> Result<(), TaskFailure> {
+        self.file.write(bytes, records)
+    }
+}

@@ -1,0 +1,165 @@
+//! Merges more sources than memory has room for: some at a time into intermediate runs, until the rest fits.
+//!
+//! Only neighbours are merged, and what comes out stands in their place, so equal keys keep the order of the sources.
+
+use std::ops::Range;
+use std::path::Path;
+
+use gristmill_model::TaskFailure;
+use tempfile::TempPath;
+
+use crate::budget::FanIn;
+use crate::failure;
+use crate::merge::Merge;
+use crate::progress::ProgressCell;
+use crate::run::{FinishedRun, Meter, Run, RunError, SegmentReader};
+
+/// Some partitions of a run, to be merged with those of others.
+pub(crate) struct Source {
+    run: Run,
+    partitions: Range<u32>,
+    meter: Meter,
+    /// Removes the file of a run of our own when it was read.
+    _file: Option<TempPath>,
+}
+
+/// Why a merge did not come to its end.
+#[derive(Debug)]
+pub(crate) enum MergeError {
+    /// A run could not be read.
+    Run(RunError),
+    /// All else.
+    Failed(TaskFailure),
+}
+
+impl From<RunError> for MergeError {
+    fn from(error: RunError) -> Self {
+        Self::Run(error)
+    }
+}
+
+impl From<TaskFailure> for MergeError {
+    fn from(failure: TaskFailure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl MergeError {
+    /// As a failure of an attempt that has written all its runs itself.
+    pub(crate) fn into_failure(self) -> TaskFailure {
+        match self {
+            Self::Failed(failure) => failure,
+            Self::Run(error) => failure::run(&error),
+        }
+    }
+}
+
+impl Source {
+    /// One partition of another attempt's run.
+    pub(crate) fn segment(run: Run, partition: u32, progress: &ProgressCell) -> Self {
+        let partitions = partition..partition.saturating_add(1);
+        Self { run, partitions, meter: Meter::Input(progress.clone()), _file: None }
+    }
+
+    /// A run that this attempt has written, whole.
+    pub(crate) fn own(run: FinishedRun, progress: &ProgressCell) -> Result<Self, RunError> {
+        let path: &Path = &run.file;
+        let opened = Run::open(path)?;
+        let partitions = 0..run.partitions.len() as u32;
+        Ok(Self {
+            run: opened,
+            partitions,
+            meter: Meter::Intermediate(progress.clone()),
+            _file: Some(run.file),
+        })
+    }
+
+    fn open(&self, window_bytes: usize) -> Result<SegmentReader, RunError> {
+        SegmentReader::open(&self.run, &self.partitions, window_bytes, self.meter.clone())
+    }
+}
+
+/// Opens a merge of all sources. Select a partition before reading.
+pub(crate) fn open_merge(sources: &[Source], fan_in: FanIn) -> Result<Merge, RunError> {
+    let readers: Result<_, _> = sources.iter().map(|source| source.open(fan_in.window_bytes)).collect();
+    Ok(Merge::new(readers?))
+}
+
+/// Merges neighbours by `rewrite` until all that is left can be merged at once.
+pub(crate) fn narrow(
+    mut sources: Vec<Source>,
+    fan_in: FanIn,
+    progress: &ProgressCell,
+    mut rewrite: impl FnMut(&[Source]) -> Result<FinishedRun, MergeError>,
+) -> Result<Vec<Source>, MergeError> {
+    let mut at = 0;
+    loop {
+        let cost = |source: &Source| source.run.buffer_bytes(&source.partitions, fan_in.window_bytes);
+        let costs = sources.iter().map(cost).collect::<Result<Vec<u64>, RunError>>()?;
+        let Some(group) = next_group(&costs, at, &fan_in) else { return Ok(sources) };
+        let merged = rewrite(sources.get(group.clone()).unwrap_or_default())?;
+        at = group.start + 1;
+        sources.splice(group, [Source::own(merged, progress)?]);
+    }
+}
+
+/// Which neighbours to merge next, looking from `at` on; `None` when all fit.
+///
+/// A group is as wide as memory allows, but no wider than needed: what is left out is not written again.
+fn next_group(costs: &[u64], at: usize, fan_in: &FanIn) -> Option<Range<usize>> {
+    let total: u64 = costs.iter().sum();
+    if costs.len() <= 2 || (costs.len() <= fan_in.sources_max && total <= fan_in.bytes_max) {
+        return None;
+    }
+    let start = if at + 1 < costs.len() { at } else { 0 };
+    let (mut end, mut sum, mut largest) = (start, 0, fan_in.window_bytes as u64);
+    while let Some(&cost) = costs.get(end) {
+        let taken = end - start;
+        let fits = taken < fan_in.sources_max && sum + cost <= fan_in.bytes_max;
+        let enough = costs.len() - taken < fan_in.sources_max && total - sum + largest <= fan_in.bytes_max;
+        if taken >= 2 && (!fits || enough) {
+            break;
+        }
+        end += 1;
+        sum += cost;
+        largest = largest.max(cost);
+    }
+    Some(start..end)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn grouping_ends_with_what_fits(
+            costs in proptest::collection::vec(1_u64..300, 0..200),
+            sources_max in 2_usize..20,
+            bytes_max in 1_u64..2000,
+        ) {
+            let fan_in = FanIn { sources_max, bytes_max, window_bytes: 100 };
+            let mut left = costs;
+            let mut at = 0;
+            while let Some(group) = next_group(&left, at, &fan_in) {
+                let members = &left[group.clone()];
+                prop_assert!(members.len() >= 2 && members.len() <= sources_max);
+                prop_assert!(members.len() == 2 || members.iter().sum::<u64>() <= bytes_max);
+                let merged = members.iter().copied().max().unwrap_or(0).max(100);
+                at = group.start + 1;
+                left.splice(group, [merged]);
+            }
+            prop_assert!(left.len() <= sources_max);
+            prop_assert!(left.len() <= 2 || left.iter().sum::<u64>() <= bytes_max);
+        }
+    }
+
+    #[test]
+    fn one_source_too_many_costs_one_small_merge() {
+        let fan_in = FanIn { sources_max: 64, bytes_max: u64::MAX, window_bytes: 1 };
+        assert_eq!(next_group(&[1; 65], 0, &fan_in), Some(0..2));
+        assert_eq!(next_group(&[1; 64], 0, &fan_in), None);
+    }
+}

@@ -1,0 +1,162 @@
+//! A reduce attempt: one partition of every run in, one output file out.
+
+use gristmill_model::{AttemptStats, LostRun, PathBytes, ReduceResult, Segment, TaskFailure};
+
+use crate::budget::Budget;
+use crate::combine::Rewrite;
+use crate::failure;
+use crate::group::Groups;
+use crate::output::OutputFile;
+use crate::passes::{MergeError, Source, narrow, open_merge};
+use crate::plugin::{Batch, GroupServices, Instance, Plugin, Services};
+use crate::progress::ProgressCell;
+use crate::run::{Run, RunError};
+use crate::task::{ReduceError, ReduceTask};
+
+/// Runs a reduce attempt. When this returns, its output is durable and has the name it was to have, and no other file is left.
+pub fn run_reduce(
+    plugin: &Plugin,
+    task: &ReduceTask,
+    progress: &ProgressCell,
+) -> Result<ReduceResult, ReduceError> {
+    let runs = open_runs(task)?;
+    let mut instance = Instance::create(plugin, &task.params, progress)?;
+    let output = OutputFile::create(&task.output_path)?;
+    let mut stats = AttemptStats::default();
+    let reduced = (|| {
+        for run in &runs {
+            stats.bytes_in += run.bytes(&(task.partition..task.partition.saturating_add(1)))?;
+        }
+        let groups = merge_segments(runs, task, progress)?;
+        reduce_groups(groups, output, task.partition, &mut instance, &mut stats)
+    })();
+    let output = match reduced {
+        Ok(output) => output,
+        Err(MergeError::Failed(failure)) => return Err(failure.into()),
+        Err(MergeError::Run(error)) => return Err(unreadable(task, &error)),
+    };
+    let written = output.finish()?;
+    stats.bytes_out = written.bytes;
+    stats.records_out = written.records;
+    stats.counters = instance.into_counters();
+    Ok(ReduceResult {
+        path: PathBytes::from(task.output_path.as_path()),
+        bytes: written.bytes,
+        crc32c: written.crc32c,
+        stats,
+    })
+}
+
+/// Opens all runs, or names all that cannot be opened.
+fn open_runs(task: &ReduceTask) -> Result<Vec<Run>, ReduceError> {
+    let mut runs = Vec::with_capacity(task.segments.len());
+    let mut lost = Vec::new();
+    for segment in &task.segments {
+        match open_run(segment, task.partition) {
+            Ok(run) => runs.push(run),
+            Err(error) if error.is_shortage() => return Err(failure::run(&error).into()),
+            Err(error) => lost.push(LostRun { attempt: segment.attempt, reason: error.to_string() }),
+        }
+    }
+    if lost.is_empty() { Ok(runs) } else { Err(ReduceError::RunsLost(lost)) }
+}
+
+fn open_run(segment: &Segment, partition: u32) -> Result<Run, RunError> {
+    let run = Run::open(&segment.path.to_path())?;
+    run.bytes(&(partition..partition.saturating_add(1)))?;
+    Ok(run)
+}
+
+/// A run could not be read after all: look at all of them again, so that every lost one is named at once.
+fn unreadable(task: &ReduceTask, error: &RunError) -> ReduceError {
+    let damaged = task.segments.iter().find(|segment| segment.path.to_path() == error.path);
+    let Some(damaged) = damaged.filter(|_| !error.is_shortage()) else { return failure::run(error).into() };
+    let mut lost = match open_runs(task) {
+        Err(ReduceError::RunsLost(lost)) => lost,
+        _ => Vec::new(),
+    };
+    if !lost.iter().any(|run| run.attempt == damaged.attempt) {
+        lost.push(LostRun { attempt: damaged.attempt, reason: error.to_string() });
+    }
+    ReduceError::RunsLost(lost)
+}
+
+fn merge_segments(runs: Vec<Run>, task: &ReduceTask, progress: &ProgressCell) -> Result<Groups, MergeError> {
+    let budget = Budget::new(task.memory_bytes);
+    let fan_in = budget.reduce_fan_in();
+    let sources = runs.into_iter().map(|run| Source::segment(run, task.partition, progress)).collect();
+    let scratch = Rewrite { directory: &task.scratch_dir, partitions: 1, budget, fan_in };
+    let sources = narrow(sources, fan_in, progress, |group| scratch.run(group, None))?;
+    // Intermediate runs lose their names with `sources`, at the end of this function; the merge has them open.
+    let mut groups = Groups::new(open_merge(&sources, fan_in)?, budget.batch_bytes());
+    groups.select(0)?;
+    Ok(groups)
+}
+
+fn reduce_groups(
+    groups: Groups,
+    output: OutputFile,
+    partition: u32,
+    instance: &mut Instance<'_>,
+    stats: &mut AttemptStats,
+) -> Result<OutputFile, MergeError> {
+    let mut reducing = Reducing { groups, output, unreadable: None };
+    instance.reduce_begin(partition)?;
+    while reducing.groups.next_key()? {
+        stats.calls += 1;
+        let reduced = instance.reduce(&mut reducing);
+        if let Some(error) = reducing.unreadable.take() {
+            return Err(error.into());
+        }
+        reduced.map_err(|failure| with_key(failure, reducing.groups.key()))?;
+    }
+    instance.reduce_end(&mut Finishing(&mut reducing.output))?;
+    stats.pairs_in = reducing.groups.pairs();
+    Ok(reducing.output)
+}
+
+/// Says at which key a reduce failed: it has no place in the input.
+pub(crate) fn with_key(mut failure: TaskFailure, key: &[u8]) -> TaskFailure {
+    const SHOWN_BYTES: usize = 80;
+    let shown = PathBytes(key.get(..SHOWN_BYTES).unwrap_or(key).to_vec());
+    let more = if key.len() > SHOWN_BYTES { "…" } else { "" };
+    failure.message = format!("{} (reducing key `{shown}{more}`)", failure.message);
+    failure
+}
+
+/// What a plugin is served while it reduces a key.
+struct Reducing {
+    groups: Groups,
+    output: OutputFile,
+    unreadable: Option<RunError>,
+}
+
+impl Services for Reducing {
+    fn write(&mut self, bytes: &[u8], records: u64) -> Result<(), TaskFailure> {
+        self.output.write(bytes, records)
+    }
+
+    fn next_values(&mut self) -> Result<Batch<'_>, TaskFailure> {
+        if let Err(error) = self.groups.next_batch() {
+            let failure = failure::run(&error);
+            self.unreadable = Some(error);
+            return Err(failure);
+        }
+        Ok(self.groups.batch())
+    }
+}
+
+impl GroupServices for Reducing {
+    fn group(&self) -> (&[u8], Batch<'_>) {
+        (self.groups.key(), self.groups.batch())
+    }
+}
+
+/// What a plugin is served after the last key.
+pub(crate) struct Finishing<'o>(pub(crate) &'o mut OutputFile);
+
+impl Services for Finishing<'_> {
+    fn write(&mut self, bytes: &[u8], records: u64) -> Result<(), TaskFailure> {
+        self.0.write(bytes, records)
+    }
+}

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::{AskArguments, CoordinatorAddress, ExplainArguments, JobIdArguments, LogsArguments};
 use crate::failure::{Exit, Failure, Outcome};
+use crate::follow;
 use crate::output;
 use crate::render::{self, Listed, Summary};
 
@@ -51,12 +52,11 @@ pub async fn jobs(arguments: &AskArguments) -> Outcome {
     tell("jobs", listed, arguments.json)
 }
 
-/// `gristmill job`.
+/// `gristmill job`. The exit status is that of the job, as far as it is known.
 pub async fn job(arguments: &JobIdArguments) -> Outcome {
     let client = client(&arguments.ask.coordinator)?;
     let status = client.job(arguments.job, 0, Duration::ZERO).await.map_err(call_failed)?;
-    let summary = Summary::of(&status, now());
-    output::result(&if arguments.ask.json { render::json(&summary) } else { summary.text() })
+    follow::tell(&status, arguments.ask.json)
 }
 
 /// `gristmill cancel`.

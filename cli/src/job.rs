@@ -8,7 +8,7 @@ use gristmill_model::{ClientId, InputFile, JobId, JobOptions, JobRequest, Params
 use gristmill_protocol::{CallError, Client};
 
 use crate::app;
-use crate::arguments::JobArguments;
+use crate::arguments::{JobArguments, params};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::inputs::{self, Places};
 use crate::inspect::call_failed;
@@ -30,7 +30,7 @@ pub struct Job {
 impl Job {
     /// Looks at all that a job needs. What is cheap to find wrong is looked at first.
     pub fn prepare(arguments: &JobArguments, quiet: bool) -> Outcome<Self> {
-        let params = arguments.params().map_err(Failure::wrong)?;
+        let params = params(&arguments.params).map_err(Failure::wrong)?;
         let Places { inputs, output } = inputs::look(arguments)?;
         let library = app::resolve(&arguments.app, quiet)?;
         let plugin = inspect(&library)?;
@@ -59,8 +59,8 @@ impl Job {
     }
 }
 
-/// What the library says of itself; it is not loaded.
-pub fn inspect(library: &std::path::Path) -> Outcome<PluginInfo> {
+/// What the library says of itself. It is judged by its file first, so that nothing runs of what is no plugin.
+fn inspect(library: &std::path::Path) -> Outcome<PluginInfo> {
     Plugin::inspect(library).map_err(Failure::usage)
 }
 

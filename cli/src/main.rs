@@ -1,6 +1,7 @@
 //! The `gristmill` command: reads the arguments, does one thing, says how it went.
 //!
-//! `gristmill slot` is not for people: it is the child process in which a worker runs plugins, and starts before anything else is set up.
+//! `gristmill slot` and `gristmill describe` are not for people: they are child processes in which plugins are run or looked at, and
+//! start before anything else is set up.
 #![forbid(unsafe_code)]
 
 mod app;
@@ -23,7 +24,6 @@ mod signal;
 mod submit;
 mod worker;
 
-use std::ffi::OsStr;
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -36,8 +36,11 @@ use crate::arguments::Command;
 use crate::failure::{Failure, Outcome};
 
 fn main() -> ExitCode {
-    if std::env::args_os().nth(1).as_deref() == Some(OsStr::new("slot")) {
-        return gristmill_worker::slot_main();
+    let mut words = std::env::args_os().skip(1);
+    match words.next() {
+        Some(first) if first == "slot" => return gristmill_worker::slot_main(),
+        Some(first) if first == check::DESCRIBE => return check::answer_describe(words.next().as_deref()),
+        _ => {}
     }
     let command = match arguments::read(std::env::args_os()) {
         Ok(read) => read.command,

@@ -12,7 +12,7 @@ use crate::render::{self, Progress};
 use crate::signal::Stop;
 
 /// How long a coordinator that went away during a job is waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Submits, and waits if that is wanted.
 pub async fn submit(arguments: SubmitArguments) -> Outcome {

@@ -2,9 +2,9 @@
 
 pub(super) const ALL: &str = "\
 Examples:
-  gristmill run --app wc data/*.txt                count words; the result is in gristmill-out/mr-out-*
-  gristmill new myapp                              start an app of your own
-  gristmill run --app myapp -o out data            build and run it
+  gristmill run --app wc data/*.txt       # count words; the result is in gristmill-out/mr-out-*
+  gristmill new myapp                     # start an app of your own
+  gristmill run --app myapp -o out data   # build and run it
 
 Exit status: 0 done; 1 the job failed or was cancelled; 2 wrong usage or input, nothing was started;
 3 no coordinator.

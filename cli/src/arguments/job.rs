@@ -62,17 +62,6 @@ pub struct JobArguments {
 const REDUCES_MAX: i64 = 100_000;
 
 impl JobArguments {
-    /// The app's parameters; a key that was given twice is an error, since one of the values would be lost.
-    pub fn params(&self) -> Result<Params, String> {
-        let mut params = Params::new();
-        for (key, value) in &self.params {
-            if let Some(before) = params.insert(key.clone(), value.clone()) {
-                return Err(format!("--arg {key} is given twice: `{before}` and `{value}`"));
-            }
-        }
-        Ok(params)
-    }
-
     /// The options of the job, with `reduces` tasks where the user did not choose.
     pub fn options(&self, reduces: Option<u32>) -> JobOptions {
         JobOptions {
@@ -86,11 +75,41 @@ impl JobArguments {
     }
 }
 
+/// The app's parameters; a key that was given twice is an error, since one of the values would be lost.
+pub fn params(given: &[(String, String)]) -> Result<Params, String> {
+    let mut params = Params::new();
+    for (key, value) in given {
+        if let Some(before) = params.insert(key.clone(), value.clone()) {
+            return Err(format!("--arg {key} is given twice: `{before}` and `{value}`"));
+        }
+    }
+    Ok(params)
+}
+
 /// One `KEY=VALUE`.
 pub fn param(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some(("", _)) => Err("the key is missing; write KEY=VALUE".to_owned()),
         Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
         None => Err("write KEY=VALUE, such as pattern=whale".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_may_hold_anything_also_equals_signs_and_nothing() {
+        assert_eq!(param("pattern=a=b c"), Ok(("pattern".to_owned(), "a=b c".to_owned())));
+        assert_eq!(param("k="), Ok(("k".to_owned(), String::new())));
+        assert!(param("k").is_err() && param("=v").is_err());
+    }
+
+    #[test]
+    fn a_key_given_twice_is_refused() {
+        let given = [("k".to_owned(), "1".to_owned()), ("k".to_owned(), "2".to_owned())];
+        assert_eq!(params(&given), Err("--arg k is given twice: `1` and `2`".to_owned()));
+        assert_eq!(params(&given[..1]).unwrap()["k"], "1");
     }
 }

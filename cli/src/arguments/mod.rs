@@ -13,7 +13,7 @@ use clap_complete::Shell;
 use gristmill_model::{JobId, TaskId};
 use gristmill_protocol::{AddressError, parse_address};
 
-pub use job::JobArguments;
+pub use job::{JobArguments, params};
 
 /// MapReduce over as much text or binary data as you have, with the same bytes at the end whatever dies on the way.
 #[derive(Parser, Debug)]

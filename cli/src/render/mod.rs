@@ -9,4 +9,4 @@ mod summary;
 
 pub use listing::{Listed, attempt_log, explanation, json, worker};
 pub use progress::Progress;
-pub use summary::Summary;
+pub use summary::{Summary, one_line};

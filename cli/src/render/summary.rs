@@ -249,7 +249,7 @@ pub fn state(phase: &JobPhase) -> &'static str {
 }
 
 /// What an app says may hold anything; a line of `key value` stays one line.
-pub(super) fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 

@@ -175,6 +175,18 @@ impl<'p> Job<'p> {
         output
     }
 
+    /// The same for a job without reduces, which makes a file for each map: all bytes in order must be the same.
+    pub fn maps_like_sequential(&self) -> Output {
+        let expected = self.sequential().done().output();
+        let output = self.run().done().output();
+        assert!(
+            output.bytes() == expected.bytes(),
+            "{output:?} instead of {expected:?} by {:?}",
+            self.options
+        );
+        output
+    }
+
     fn without_slots(mut self) -> Self {
         self.slots = None;
         self

@@ -11,7 +11,7 @@ const SCRIPT: &str = r#"
 mount -t tmpfs -o "size=$DISK_SIZE,mode=0700" gristmill-test "$DISK" || exit 99
 "$@"
 status=$?
-find "$DISK" -mindepth 1 ! -name plugins | sed 's/^/left on the disk: /' >&2
+find "$DISK" -type f ! -path '*/plugins/*' | sed 's/^/left on the disk: /' >&2
 exit $status
 "#;
 

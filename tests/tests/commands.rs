@@ -107,7 +107,7 @@ fn manifest_tells_sizes_checksums_and_counters() {
     let manifest = job.arg("do", "count").arg("at", "map").run().done().output().manifest();
     assert_eq!(manifest["counters"]["troubles"], 1, "{manifest}");
     assert_eq!(manifest["outputs"].as_array().map(Vec::len), Some(4), "{manifest}");
-    assert_eq!(manifest["app"], "misbehave", "{manifest}");
+    assert_eq!(manifest["plugin"]["name"], "misbehave", "{manifest}");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn map_only_app_writes_its_output_in_split_order() {
     let inputs =
         ["a", "b", "c"].map(|name| place.input(format!("{name}.txt"), "one whale\nno\ntwo whales\n"));
     let job = place.job("grep").slots(2).arg("pattern", "whale").inputs(&inputs);
-    let output = job.run_like_sequential();
+    let output = job.maps_like_sequential();
     let expected: String = inputs
         .iter()
         .flat_map(|input| ["one whale", "two whales"].map(|line| format!("{}:{line}\n", input.display())))

@@ -1,12 +1,14 @@
 //! The harness must notice what it is there to notice: tests that cannot fail prove nothing.
 
+#![expect(clippy::expect_used, reason = "what helps a test is as strict as the test")]
+
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use gristmill_tests::{Output, Place, Random, is_alive};
 
 fn complaint(of: impl FnOnce()) -> String {
-    let panic = catch_unwind(AssertUnwindSafe(of)).unwrap_err();
+    let panic = catch_unwind(AssertUnwindSafe(of)).expect_err("a complaint");
     panic.downcast_ref::<String>().cloned().unwrap_or_default()
 }
 

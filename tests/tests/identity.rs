@@ -21,8 +21,13 @@ fn in_all_shapes(job: &Job<'_>, reduces: &[Option<u32>]) {
         for (slots, split_size, memory) in SHAPES {
             let run = job.clone().slots(slots).split_size(split_size).memory(memory).run().done();
             let output = run.output();
+            // Without reduces there is a file for each map, and how many there are depends on the shape.
+            let same = match reduces {
+                Some(_) => output.parts() == expected.parts(),
+                None => output.bytes() == expected.bytes(),
+            };
             assert!(
-                output.parts() == expected.parts(),
+                same,
                 "{slots} slots, {reduces:?} reduces, splits of {split_size}, memory {memory}: {output:?} instead of {expected:?}"
             );
         }
@@ -68,7 +73,7 @@ fn sort_is_the_same_in_every_shape() {
 #[test]
 fn topk_is_the_same_in_every_shape() {
     let place = Place::new();
-    in_all_shapes(&place.job("topk").inputs(texts(&place)), &[None]);
+    in_all_shapes(&place.job("topk").inputs(texts(&place)), &[Some(1), Some(3)]);
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn empty_files_are_counted_as_nothing() {
     assert_eq!(mixed.sorted_lines(), [b"one 1\n", b"two 1\n"]);
     let nothing = place.job("wc").reduces(2).input(&empty).run_like_sequential();
     assert_eq!((nothing.parts().len(), nothing.bytes()), (2, Vec::new()));
-    place.job("grep").arg("pattern", ".*").input(empty).run_like_sequential();
+    place.job("grep").arg("pattern", ".*").input(empty).maps_like_sequential();
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn names_of_any_bytes_are_inputs() {
     let job = place.job("wc").slots(2).reduces(1).inputs(&inputs);
     assert_eq!(job.run_like_sequential().bytes(), b"each 9\nin 9\nsame 9\nwords 9\n");
     place.job("indexer").slots(2).reduces(2).inputs(&inputs).run_like_sequential();
-    place.job("grep").slots(2).arg("pattern", "words").inputs(&inputs).run_like_sequential();
+    place.job("grep").slots(2).arg("pattern", "words").inputs(&inputs).maps_like_sequential();
     let odd = place.input(b"odd \xff\n.gz", "not gzip");
     place.job("wc").input(odd).run().failed().says(&["odd \\xff\\n.gz"]);
 }

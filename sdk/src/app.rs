@@ -23,7 +23,7 @@ pub trait App: Default + Send + Sized + 'static {
     /// What pairs are grouped by, such as `str`, `[u8]`, `u64`, `(String, u32)`: see [`codec`](crate::codec).
     type Key: ?Sized + Key;
     /// What is collected for each key.
-    type Value: Codec + ToText;
+    type Value: Codec + ToText + Send + 'static;
 
     /// How the input is cut up.
     const INPUT: Input = Input::Text;

@@ -63,6 +63,7 @@ mod params;
 #[doc(hidden)]
 pub mod shim;
 mod split;
+pub mod testing;
 mod text;
 mod values;
 pub mod wire;

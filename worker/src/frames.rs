@@ -184,7 +184,8 @@ mod tests {
             let mut decoder = Decoder::new(100);
             decoder.push(&bytes);
             while let Ok(Some(_)) = decoder.next::<FromSlot>() {}
-            while let Ok(Some(_)) = read::<ToSlot>(&mut bytes.as_slice(), 100) { break }
+            let mut rest = bytes.as_slice();
+            while let Ok(Some(_)) = read::<ToSlot>(&mut rest, 100) {}
         }
     }
 

@@ -44,10 +44,12 @@ impl Agent {
     }
 
     fn prepare(&mut self, slot: SlotIndex, assignment: Assignment) {
+        let attempt = assignment.attempt;
         let (Some(registration), Some(process)) = (&self.registration, self.slots.process(slot)) else {
+            // There is no process to give it to, nor will there be soon.
+            self.report(attempt, Outcome::Cancelled, Vec::new(), None);
             return;
         };
-        let attempt = assignment.attempt;
         let steps = Arc::new(AtomicU64::new(0));
         let preparation = Preparation {
             link: self.link.clone(),

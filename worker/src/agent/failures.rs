@@ -11,6 +11,9 @@ use crate::slot::allowance_bytes;
 /// What the Rust runtime prints when memory is refused.
 const OUT_OF_MEMORY: &[u8] = b"memory allocation of ";
 
+/// Nothing tells these apart.
+const KILLED_BY: &str = ", by somebody or by the system when memory was short";
+
 const SIGNALS: [(Signal, &str); 13] = [
     (Signal::HUP, "SIGHUP"),
     (Signal::INT, "SIGINT"),
@@ -49,7 +52,10 @@ pub(super) fn of_death(cause: &DeathCause, log: &[u8], memory_bytes: u64) -> Tas
         },
     };
     let mut message = match cause {
-        DeathCause::Exited(_) => format!("the slot {} during the attempt", describe(cause)),
+        DeathCause::Exited(status) => {
+            let by = if status.signal() == Some(Signal::KILL.as_raw()) { KILLED_BY } else { "" };
+            format!("the slot {} during the attempt{by}", describe(cause))
+        }
         _ => format!("the slot {}", describe(cause)),
     };
     if log.windows(OUT_OF_MEMORY.len()).any(|window| window == OUT_OF_MEMORY) {
@@ -100,6 +106,7 @@ mod tests {
         assert_eq!(failure.cause, FailureCause::Signal(11));
         assert_eq!(failure.message, "the slot was killed by SIGSEGV (signal 11) during the attempt");
         assert_eq!(describe(&exited(40)), "was killed by signal 40");
+        assert!(of_death(&exited(9), b"", 0).message.ends_with("by the system when memory was short"));
     }
 
     #[test]

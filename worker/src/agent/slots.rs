@@ -15,10 +15,12 @@ use crate::config::SlotCommand;
 use crate::process::{LatestProgress, ProcessId, SlotProcess};
 use crate::work_dir::WorkDir;
 
-/// Starts in a row that may fail before the worker gives up.
+/// Starts of a slot in a row that may fail before the worker gives up, unless slots have started before: then it is the machine that is
+/// in need, and that may pass.
 const FAILED_STARTS_MAX: u32 = 5;
 /// Pause before the second start in a row; it doubles with each.
 const RESTART_PAUSE: Duration = Duration::from_millis(100);
+const RESTART_PAUSE_MAX: Duration = Duration::from_secs(3);
 
 /// Which slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +84,7 @@ pub(super) struct Slots {
     dir: Arc<WorkDir>,
     events: UnboundedSender<Event>,
     next_process: u64,
+    any_started: bool,
     /// Threads of processes that were sent away.
     keepers: Vec<JoinHandle<()>>,
 }
@@ -94,7 +97,7 @@ impl Slots {
         events: UnboundedSender<Event>,
     ) -> Self {
         let slots = (0..slots).map(|_| Slot::default()).collect();
-        Self { slots, command, dir, events, next_process: 0, keepers: Vec::new() }
+        Self { slots, command, dir, events, next_process: 0, any_started: false, keepers: Vec::new() }
     }
 
     pub(super) fn start_all(&mut self) {
@@ -184,6 +187,7 @@ impl Slots {
     pub(super) fn on_ready(&mut self, index: SlotIndex) {
         let slot = &mut self.slots[index.0];
         (slot.ready, slot.failed_starts) = (true, 0);
+        self.any_started = true;
     }
 
     /// Whether a death of the present process would be a failed start.
@@ -205,10 +209,11 @@ impl Slots {
     fn restart_later(&mut self, index: SlotIndex) -> AfterDeath {
         let slot = &mut self.slots[index.0];
         slot.failed_starts += 1;
-        if slot.failed_starts > FAILED_STARTS_MAX {
+        if slot.failed_starts > FAILED_STARTS_MAX && !self.any_started {
             return AfterDeath::Hopeless;
         }
-        let pause = RESTART_PAUSE * 2_u32.pow(slot.failed_starts - 1);
+        let doublings = (slot.failed_starts - 1).min(FAILED_STARTS_MAX);
+        let pause = (RESTART_PAUSE * 2_u32.pow(doublings)).min(RESTART_PAUSE_MAX);
         let events = self.events.clone();
         tokio::spawn(async move {
             tokio::time::sleep(pause).await;

@@ -1,11 +1,15 @@
 //! No slot outlives its agent, however that ends.
 
-use std::process::{Command, Stdio};
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, Stdio};
 
 use gristmill_protocol::{Listener, listen};
-use gristmill_worker::Exit;
+use gristmill_worker::{Exit, SlotCommand};
 
-use crate::world::{World, is_alive, until};
+use crate::world::{World, is_alive, slot_command, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slots_of_a_killed_agent_die_with_it_even_in_an_endless_loop() {
@@ -50,6 +54,35 @@ async fn a_worker_that_is_dropped_leaves_no_slot() {
     worker.abort();
     assert!(worker.await.unwrap_err().is_cancelled());
     until(|| !is_alive(pid)).await;
+}
+
+#[test]
+fn a_slot_whose_agent_hangs_up_ends() {
+    let (agent, slot_end) = UnixStream::pair().unwrap();
+    let mut slot = slot(OwnedFd::from(slot_end).into());
+    drop(agent);
+    assert_eq!(slot.wait().unwrap().signal(), Some(9));
+}
+
+#[test]
+fn a_slot_of_another_parent_ends() {
+    let (mut agent, slot_end) = UnixStream::pair().unwrap();
+    let mut slot = slot(OwnedFd::from(slot_end).into());
+    // The length of a hello, its kind, and 1 as the agent's process id.
+    agent.write_all(&[2, 0, 0, 0, 0, 1]).unwrap();
+    assert_eq!(slot.wait().unwrap().signal(), Some(9));
+}
+
+#[test]
+fn a_slot_started_by_hand_says_what_it_is() {
+    let output = slot(Stdio::null()).wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.stderr, b"slot: this is started by a worker, not by hand\n");
+}
+
+fn slot(stdin: Stdio) -> Child {
+    let SlotCommand { program, args } = slot_command();
+    Command::new(program).args(args).stdin(stdin).stderr(Stdio::piped()).process_group(0).spawn().unwrap()
 }
 
 fn children_of(parent: u32) -> Vec<u32> {

@@ -45,12 +45,15 @@ fn compile(marker: &str) -> (Arc<Vec<u8>>, PluginInfo) {
     (Arc::new(fs::read(&library).unwrap()), Plugin::inspect(&library).unwrap())
 }
 
+/// A worker, and what stops it when it is dropped.
+type Running = (JoinHandle<Result<Exit, WorkerError>>, oneshot::Sender<()>);
+
 pub(crate) struct World {
     pub(crate) coordinator: Coordinator,
     pub(crate) dir: TempDir,
     pub(crate) endpoint: Endpoint,
     _serving: Serving,
-    worker: Option<(JoinHandle<Result<Exit, WorkerError>>, oneshot::Sender<()>)>,
+    worker: Option<Running>,
 }
 
 pub(crate) fn slot_command() -> SlotCommand {

@@ -10,7 +10,8 @@ use crate::fact::LossCause;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// A client submits a job. Afterwards [`State::job_of`](crate::State::job_of) knows its id by its key; if it does not,
-    /// [`State::admit`](crate::State::admit) says why the job was refused.
+    /// [`State::admit`](crate::State::admit) says why the job was refused (or, when
+    /// it would admit it now, the job was over and forgotten at this very moment: the client may try again).
     Submit(Arc<JobSpec>),
     /// A worker introduces itself. Afterwards [`State::worker_of`](crate::State::worker_of) knows its id by its incarnation.
     Register(Hello),

@@ -111,6 +111,10 @@ impl Timers {
         self.0.first().map(|(at, _)| *at)
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = &(Timestamp, Timer)> {
+        self.0.iter()
+    }
+
     /// Takes one whose time has come.
     pub(crate) fn take_due(&mut self, now: Timestamp) -> Option<Timer> {
         let due = self.0.first().is_some_and(|(at, _)| *at <= now);

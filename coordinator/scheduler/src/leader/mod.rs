@@ -17,6 +17,7 @@ mod placement;
 mod queue;
 mod reports;
 mod status;
+mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

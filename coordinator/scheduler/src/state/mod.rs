@@ -7,6 +7,7 @@ mod job;
 mod query;
 mod store;
 mod task;
+mod validate;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};

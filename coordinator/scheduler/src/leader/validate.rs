@@ -1,0 +1,75 @@
+//! Whether the leader's memory fits the state that it leads: no waiting thing without an owner and a deadline.
+
+use std::collections::BTreeSet;
+
+use gristmill_model::JobId;
+
+use super::Leader;
+use super::memory::Timer;
+use super::queue::Queue;
+use crate::draft::Draft;
+use crate::state::{State, Store};
+
+impl Leader {
+    /// Checks it after the facts of a batch were applied and the answers were taken. Reads everything: for tests, and for when something
+    /// seems stuck.
+    pub fn validate(&self, state: &State) -> Result<(), String> {
+        let workers = state.all_workers();
+        let running: BTreeSet<_> =
+            workers.values().flat_map(|worker| worker.running.iter().copied()).collect();
+        let watched: BTreeSet<_> = self.watches.keys().copied().collect();
+        check(running == watched, || format!("{running:?} run, {watched:?} are watched"))?;
+        let mut timers = BTreeSet::new();
+        timers.extend(self.watches.iter().map(|(attempt, watch)| (watch.timer, Timer::Progress(*attempt))));
+
+        let live: BTreeSet<_> =
+            workers.iter().filter(|(_, worker)| worker.is_live()).map(|(id, _)| *id).collect();
+        let known: BTreeSet<_> = self.contacts.keys().copied().collect();
+        check(live == known, || format!("{live:?} live, {known:?} are known"))?;
+        for (id, contact) in &self.contacts {
+            timers.insert((contact.lease_timer, Timer::Lease(*id)));
+            timers.extend(contact.parked.iter().map(|parked| (parked.until, Timer::Poll(*id))));
+            let idle = contact.parked.as_ref().is_some_and(|parked| parked.free > 0);
+            check(idle == self.idle.contains(id), || format!("{id} is idle: {idle}, listed otherwise"))?;
+        }
+        for worker in workers.values() {
+            let machine = self.machines.get(&worker.machine);
+            let watched = machine.is_some_and(|machine| machine.live > 0 || machine.timer.is_some());
+            // Nobody reads the runs of a job that has all its outputs.
+            let needed = |job: &JobId| state.head(*job).is_some_and(|head| !head.is_complete());
+            let idle = !worker.is_live() && !worker.runs.keys().any(needed);
+            check(watched || idle, || format!("nobody watches over machine {}", worker.machine))?;
+        }
+        let doubted = self
+            .machines
+            .iter()
+            .filter_map(|(name, machine)| Some((machine.timer?, Timer::Machine(name.clone()))));
+        timers.extend(doubted);
+        check(self.timers.all().eq(timers.iter()), || {
+            format!("timers are {:?}, should be {timers:?}", self.timers)
+        })?;
+        self.validate_idleness(state)
+    }
+
+    /// No task waits while a slot waits, unless the leader will look again soon.
+    fn validate_idleness(&self, state: &State) -> Result<(), String> {
+        let draft = Draft::new(state);
+        let room = self.idle.iter().find(|id| {
+            let parked = self.contacts.get(id).and_then(|contact| contact.parked.as_ref());
+            let worker = state.worker(**id);
+            parked.zip(worker).is_some_and(|(parked, worker)| {
+                parked.free > 0 && worker.running.len() < worker.slots as usize
+            })
+        });
+        match (Queue::new(&draft).next(&draft), room) {
+            (Some(task), Some(worker)) => check(self.again.is_some(), || {
+                format!("{task} waits while {worker} does, and nobody looks again")
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check(holds: bool, wrong: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(wrong()) }
+}

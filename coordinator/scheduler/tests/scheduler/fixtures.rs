@@ -1,0 +1,79 @@
+//! Specs, results and reports with nothing special about them.
+
+use gristmill_model::{
+    AttemptId, AttemptStats, Blob, ClientId, FailureCause, InputFile, InputMode, JobSpec, MapResult, Outcome,
+    PartitionSize, PathBytes, PluginInfo, ReduceResult, Report, RequestId, RequestKey, Sha256, TaskFailure,
+};
+
+pub(crate) fn key(client: u128, request: u64) -> RequestKey {
+    RequestKey { client: ClientId(client), request: RequestId(request) }
+}
+
+pub(crate) fn file(name: &str, bytes: u64) -> InputFile {
+    InputFile { name: name.into(), path: format!("/in/{name}").as_str().into(), bytes, splittable: true }
+}
+
+/// `maps` splits of 100 bytes.
+pub(crate) fn spec(request: u64, maps: u64, reduces: u32) -> JobSpec {
+    JobSpec {
+        key: key(1, request),
+        plugin: PluginInfo {
+            sha256: Sha256([7; 32]),
+            bytes: 1_000,
+            name: "wc".into(),
+            version: "1.0.0".into(),
+            input_mode: InputMode::Text,
+            map_only: reduces == 0,
+            combines: true,
+        },
+        params: [("pattern".to_owned(), "x".to_owned())].into(),
+        inputs: vec![file("a.txt", maps * 100)],
+        output: format!("/out/{request}").as_str().into(),
+        overwrite: false,
+        reduces,
+        split_bytes: 100,
+        memory_bytes: 1 << 20,
+        task_timeout_ms: 10_000,
+        max_attempts: 2,
+    }
+}
+
+pub(crate) fn stats(counter: i64) -> AttemptStats {
+    AttemptStats {
+        bytes_in: 100,
+        calls: 1,
+        counters: [("c".to_owned(), counter)].into(),
+        ..Default::default()
+    }
+}
+
+pub(crate) fn mapped(attempt: AttemptId, reduces: u32, digest: u64, counter: i64) -> Report {
+    let partition = PartitionSize { bytes: 10, pairs: 1 };
+    let outcome = Outcome::Mapped(MapResult {
+        path: PathBytes::from(format!("/runs/{attempt}").as_str()),
+        bytes: 10 * u64::from(reduces),
+        digest,
+        partitions: vec![partition; reduces as usize],
+        stats: stats(counter),
+    });
+    Report { attempt, outcome, log: Blob::default() }
+}
+
+pub(crate) fn reduced(attempt: AttemptId, counter: i64) -> Report {
+    let outcome = Outcome::Reduced(ReduceResult {
+        path: PathBytes::from(format!("/out/staged/{attempt}").as_str()),
+        bytes: 5,
+        crc32c: 42,
+        stats: stats(counter),
+    });
+    Report { attempt, outcome, log: Blob::default() }
+}
+
+pub(crate) fn failed(attempt: AttemptId, message: &str) -> Report {
+    let failure = TaskFailure { cause: FailureCause::Panic, message: message.into(), location: None };
+    Report { attempt, outcome: Outcome::Failed(failure), log: Blob(b"first line\nlast line\n".to_vec()) }
+}
+
+pub(crate) fn ended(attempt: AttemptId, outcome: Outcome) -> Report {
+    Report { attempt, outcome, log: Blob::default() }
+}

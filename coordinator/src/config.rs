@@ -1,0 +1,38 @@
+//! What may be chosen about a coordinator.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gristmill_scheduler::Settings;
+use gristmill_storage::{Local, Storage};
+
+/// What may be chosen about a coordinator. Begin with [`Config::new`] and change what matters.
+#[derive(Clone)]
+pub struct Config {
+    /// Where blobs, logs and the lock live. One coordinator at a time; it is made if absent.
+    pub data_dir: PathBuf,
+    /// How often workers are to send heartbeats, in milliseconds. A few must fit into `settings.lease_ms`.
+    pub heartbeat_ms: u64,
+    /// What is kept of all that the attempts of one job print, in bytes; half of it is kept for attempts that fail.
+    pub job_log_bytes_max: u64,
+    /// What all blobs (plugins, job requests) may take on disk, in bytes.
+    pub blobs_bytes_max: u64,
+    /// Where outputs go.
+    pub storage: Arc<dyn Storage>,
+    /// The numbers by which the scheduler decides.
+    pub settings: Settings,
+}
+
+impl Config {
+    /// The usual choices, with everything below `data_dir`.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            heartbeat_ms: 1_000,
+            job_log_bytes_max: 64 << 20,
+            blobs_bytes_max: 8 << 30,
+            storage: Arc::new(Local),
+            settings: Settings::default(),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Clients that wait for a job to get on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gristmill_model::{JobId, JobStatus, NotFound};
+use gristmill_protocol::limits::LONG_POLL_MAX;
+use tokio::time::Instant;
+
+use super::MainLoop;
+use crate::event::Reply;
+use crate::fact_log::FactLog;
+
+/// A status that changes all the time is told this often, not more: each telling costs a walk over the job's tasks.
+const STATUS_PAUSE: Duration = Duration::from_millis(50);
+
+/// Everyone who waits, by job.
+#[derive(Default)]
+pub(super) struct Watchers {
+    jobs: BTreeMap<JobId, Vec<Watcher>>,
+}
+
+struct Watcher {
+    seen: u64,
+    not_before: Instant,
+    until: Instant,
+    /// The status has changed already, and is told when the pause is over.
+    changed: bool,
+    reply: Reply<JobStatus>,
+}
+
+impl Watchers {
+    pub(super) fn add(&mut self, job: JobId, seen: u64, wait_ms: u64, reply: Reply<JobStatus>) {
+        let now = Instant::now();
+        let until = now + Duration::from_millis(wait_ms).min(LONG_POLL_MAX);
+        let not_before = if seen == 0 { now } else { now + STATUS_PAUSE };
+        self.jobs.entry(job).or_default().push(Watcher { seen, not_before, until, changed: false, reply });
+    }
+
+    /// When somebody is to be answered though nothing happens.
+    pub(super) fn wake(&self) -> Option<Instant> {
+        let all = self.jobs.values().flatten();
+        all.map(|watcher| if watcher.changed { watcher.not_before.min(watcher.until) } else { watcher.until })
+            .min()
+    }
+
+    /// Takes those out that can be answered.
+    fn take_ready(&mut self, job: JobId, news: News, now: Instant) -> Vec<Reply<JobStatus>> {
+        let Some(watchers) = self.jobs.get_mut(&job) else { return Vec::new() };
+        let mut ready = Vec::new();
+        for mut watcher in std::mem::take(watchers) {
+            let told = match news {
+                News::Held => false,
+                News::Final => true,
+                News::Revision(revision) => {
+                    watcher.changed = watcher.seen == 0 || revision > watcher.seen;
+                    watcher.changed && now >= watcher.not_before
+                }
+            };
+            match told || now >= watcher.until {
+                true => ready.push(watcher.reply),
+                false if watcher.reply.is_closed() => {}
+                false => watchers.push(watcher),
+            }
+        }
+        if watchers.is_empty() {
+            self.jobs.remove(&job);
+        }
+        ready
+    }
+}
+
+/// What there is to say about a job.
+#[derive(Clone, Copy)]
+enum News {
+    /// It goes on.
+    Revision(u64),
+    /// It has ended, but that is not to be told yet.
+    Held,
+    /// It has ended.
+    Final,
+}
+
+impl<L: FactLog> MainLoop<L> {
+    pub(super) fn serve_watchers(&mut self) {
+        let now = Instant::now();
+        let jobs: Vec<JobId> = self.watchers.jobs.keys().copied().collect();
+        for job in jobs {
+            let Some(revision) = self.leader.revision(&self.state, job) else {
+                let lost = self.watchers.jobs.remove(&job).unwrap_or_default();
+                lost.into_iter().for_each(|w| drop(w.reply.send(Err(NotFound::Job(job).into()))));
+                continue;
+            };
+            // The end of a job is not told before what it had staged is gone: scripts look at the directory next.
+            let ended = self.state.phase(job).is_some_and(|phase| phase.is_final());
+            let news = match ended {
+                true if self.cleaning.contains(&job) => News::Held,
+                true => News::Final,
+                false => News::Revision(revision),
+            };
+            let ready = self.watchers.take_ready(job, news, now);
+            if ready.is_empty() {
+                continue;
+            }
+            let status = self.leader.job_status(&self.state, job).map_err(Into::into);
+            ready.into_iter().for_each(|reply| drop(reply.send(status.clone())));
+        }
+    }
+}

@@ -13,9 +13,7 @@ pub struct Gate {
 impl Gate {
     /// A closed gate.
     pub fn new(place: &Place) -> Self {
-        let folder = place.folder("in").join(format!("gate-{}", place.number()));
-        fs::create_dir(&folder).expect("a folder can be made");
-        Self { folder }
+        Self { folder: place.new_folder() }
     }
 
     /// Puts the gate in the way of a job, in its maps or its reduces. Waiting there is no reason to take an attempt away.

@@ -111,6 +111,13 @@ impl Place {
         output
     }
 
+    /// An empty folder among the inputs, in which apps may leave their marks.
+    pub fn new_folder(&self) -> PathBuf {
+        let folder = self.folder("in").join(format!("folder-{}", self.number()));
+        fs::create_dir(&folder).expect("a folder can be made");
+        folder
+    }
+
     pub(crate) fn log_files(&self, what: &str) -> (PathBuf, PathBuf) {
         let number = self.number();
         let log = |kind| self.folder("log").join(format!("{number}-{what}.{kind}"));

@@ -77,6 +77,18 @@ fn topk_is_the_same_in_every_shape() {
 }
 
 #[test]
+fn join_is_the_same_in_every_shape() {
+    let place = Place::new();
+    let table = |seed: u64, column: &str| {
+        let mut random = Random::new(seed);
+        let line = |_| format!("key{},{column}{}\n", random.below(300), random.below(1000));
+        (0..3000).map(line).collect::<String>()
+    };
+    let inputs = [place.input("left.csv", table(1, "l")), place.input("right.csv", table(2, "r"))];
+    in_all_shapes(&place.job("join").inputs(inputs), &[Some(1), Some(4)]);
+}
+
+#[test]
 fn values_of_a_key_come_in_the_order_in_which_they_were_emitted() {
     let place = Place::new();
     // This reduce writes every value of its key, in the order in which they come.

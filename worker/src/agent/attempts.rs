@@ -30,7 +30,7 @@ impl Agent {
     /// Takes an assignment. One that came twice is the same one.
     pub(super) fn accept(&mut self, assignment: Assignment) {
         let attempt = assignment.attempt;
-        if self.slots.of_attempt(attempt).is_some() || self.reports.holds(attempt) {
+        if !self.accepted.insert(attempt) {
             return;
         }
         let Some(slot) = self.slots.choose(&assignment) else {

@@ -9,13 +9,11 @@ use gristmill_protocol::{
 };
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::{Agent, Epoch, Event, Registration};
+use super::{Agent, Epoch, Event, Polls, Registration};
 use crate::config::WorkerError;
 use crate::machine;
 use crate::work_dir::{FoundJob, remove_tree};
 
-/// Polls in flight that wait for assignments. Slots that fall free one by one each start one; more than this gain nothing.
-const WAITING_POLLS_MAX: u32 = 8;
 const HEARTBEAT_MIN: Duration = Duration::from_millis(10);
 
 impl Agent {
@@ -66,41 +64,44 @@ impl Agent {
         Ok(())
     }
 
-    /// Asks for work for the slots that nobody has offered yet, and reports what has ended.
+    /// Reports what has ended, and offers the free slots if there are more than the coordinator knows of.
+    ///
+    /// The coordinator keeps one poll of a worker waiting: a newer one takes the place of the older, which comes back empty. So each
+    /// offers all free slots, and the newest is the one that counts. What both bring is the same assignment and runs once.
     pub(super) fn poll(&mut self) {
         let Some(registration) = &self.registration else { return };
-        let unclaimed = self.slots.free().saturating_sub(self.claimed_slots);
-        let reports = if self.reporting { Vec::new() } else { self.reports.next_batch() };
-        let reported = !reports.is_empty();
-        if !reported && (unclaimed == 0 || self.waiting_polls >= WAITING_POLLS_MAX) {
+        if self.polls.reporting {
             return;
         }
-        self.reporting |= reported;
-        self.claimed_slots += unclaimed;
-        self.waiting_polls += u32::from(!reported);
+        let reports = self.reports.next_batch();
+        let free_slots = self.slots.free();
+        if reports.is_empty() && free_slots <= self.polls.offered {
+            return;
+        }
+        let number = self.polls.newest + 1;
+        self.polls = Polls { newest: number, offered: free_slots, reporting: !reports.is_empty() };
         let request = PollRequest {
             worker: registration.worker,
             incarnation: self.incarnation,
-            free_slots: unclaimed,
+            free_slots,
             reports,
             wait_ms: u64::try_from(LONG_POLL_MAX.as_millis()).unwrap_or(u64::MAX),
         };
         let (link, events, epoch) = (self.link.clone(), self.events.clone(), self.epoch);
         self.calls.spawn(async move {
             let result = link.poll(&request).await;
-            let _ = events.send(Event::Polled { epoch, claimed: unclaimed, reported, result });
+            let _ = events.send(Event::Polled { epoch, number, result });
         });
     }
 
     pub(super) fn on_polled(
         &mut self,
-        claimed: u32,
-        reported: bool,
+        number: u64,
         result: Result<PollReply, CallError>,
     ) -> Result<(), WorkerError> {
-        self.claimed_slots = self.claimed_slots.saturating_sub(claimed);
-        self.waiting_polls = self.waiting_polls.saturating_sub(u32::from(!reported));
-        self.reporting &= !reported;
+        if number == self.polls.newest {
+            self.polls = Polls { newest: number, ..Polls::default() };
+        }
         let PollReply { assignments, verdicts, orders } = match result {
             Ok(reply) => reply,
             // The next poll repeats the reports.
@@ -182,8 +183,8 @@ impl Agent {
         self.registration = None;
         self.epoch = Epoch(self.epoch.0 + 1);
         self.incarnation = Incarnation(rand::random());
-        (self.beating, self.reporting) = (false, false);
-        (self.waiting_polls, self.claimed_slots) = (0, 0);
+        self.beating = false;
+        self.polls = Polls::default();
         self.register();
     }
 

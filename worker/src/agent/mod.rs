@@ -4,6 +4,7 @@
 //! as an [`Event`]; the loop decides and never waits for any of them. Messages from before the last registration are known by their
 //! [`Epoch`] and ignored.
 
+mod accepted;
 mod attempts;
 mod calls;
 mod end;
@@ -26,6 +27,7 @@ use crate::config::{Exit, WorkerConfig, WorkerError};
 use crate::plugins::Plugins;
 use crate::process::{ProcessEvent, ProcessId};
 use crate::work_dir::{FoundJob, WorkDir};
+use accepted::Accepted;
 use prepare::{Prepared, Unprepared};
 use reports::Reports;
 use slots::{SlotIndex, Slots};
@@ -59,7 +61,7 @@ struct Epoch(u64);
 /// All that can happen to an agent, but for time and the shutdown.
 enum Event {
     Registered(Epoch, Result<(Registered, Vec<FoundJob>), CallError>),
-    Polled { epoch: Epoch, claimed: u32, reported: bool, result: Result<PollReply, CallError> },
+    Polled { epoch: Epoch, number: u64, result: Result<PollReply, CallError> },
     Beaten(Epoch, Result<Orders, CallError>),
     Prepared { process: ProcessId, attempt: AttemptId, result: Result<Prepared, Unprepared> },
     Process(ProcessId, ProcessEvent),
@@ -71,6 +73,17 @@ struct Registration {
     worker: WorkerId,
     cluster: ClusterId,
     beat: Interval,
+}
+
+/// The polls in flight.
+#[derive(Default)]
+struct Polls {
+    /// Polls of this epoch are counted; this is the last.
+    newest: u64,
+    /// How many free slots it has offered; none when it has come back.
+    offered: u32,
+    /// Whether it has brought reports; then it comes back at once.
+    reporting: bool,
 }
 
 struct Agent {
@@ -87,10 +100,9 @@ struct Agent {
     beating: bool,
     slots: Slots,
     reports: Reports,
-    reporting: bool,
-    /// Polls that wait for assignments, and how many slots all polls in flight have offered.
-    waiting_polls: u32,
-    claimed_slots: u32,
+    polls: Polls,
+    /// Those taken last, to know one that comes again.
+    accepted: Accepted,
     /// Jobs with a directory here.
     jobs: BTreeSet<JobId>,
     /// Jobs that are over; their directories go when no slot works for them.
@@ -119,9 +131,8 @@ impl Agent {
             heard: Instant::now(),
             beating: false,
             reports: Reports::default(),
-            reporting: false,
-            waiting_polls: 0,
-            claimed_slots: 0,
+            polls: Polls::default(),
+            accepted: Accepted::default(),
             jobs: BTreeSet::new(),
             over: BTreeSet::new(),
             calls: JoinSet::new(),
@@ -171,9 +182,7 @@ impl Agent {
     fn handle(&mut self, event: Event) -> Result<(), WorkerError> {
         match event {
             Event::Registered(epoch, result) if epoch == self.epoch => self.on_registered(result),
-            Event::Polled { epoch, claimed, reported, result } if epoch == self.epoch => {
-                self.on_polled(claimed, reported, result)
-            }
+            Event::Polled { epoch, number, result } if epoch == self.epoch => self.on_polled(number, result),
             Event::Beaten(epoch, result) if epoch == self.epoch => self.on_beaten(result),
             Event::Registered(..) | Event::Polled { .. } | Event::Beaten(..) => Ok(()),
             Event::Prepared { process, attempt, result } => {

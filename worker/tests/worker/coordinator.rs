@@ -37,10 +37,15 @@ struct State {
     forget: BTreeSet<JobId>,
     finished: bool,
     running: Vec<Progress>,
+    heartbeats: u64,
     blobs: BTreeMap<Sha256, Vec<u8>>,
     blob_calls: u32,
     segments: BTreeMap<AttemptId, Vec<Segment>>,
     goodbyes: Vec<WorkerId>,
+    /// Of each worker, the newest is the one that waits.
+    newest_poll: BTreeMap<WorkerId, u64>,
+    /// Assignments are handed out again with the next poll.
+    to_repeat: Vec<Assignment>,
     /// Polls answered with nothing, after their reports were read.
     polls_to_spoil: u32,
 }
@@ -83,6 +88,11 @@ impl Coordinator {
             state.live_jobs.insert(assignment.attempt.task.job);
             state.to_give.push_back(assignment);
         });
+    }
+
+    /// Hands out what may have been handed out before.
+    pub(crate) fn give_again(&self, assignment: Assignment) {
+        self.change(|state| state.to_repeat.push(assignment));
     }
 
     pub(crate) fn cancel(&self, attempt: AttemptId) {
@@ -157,6 +167,17 @@ impl Coordinator {
         self.wait(|state| state.running.iter().find(seen).copied()).await
     }
 
+    /// Waits for that many more heartbeats.
+    pub(crate) async fn heartbeats(&self, more: u64) {
+        let enough = self.state().heartbeats + more;
+        self.wait(|state| (state.heartbeats >= enough).then_some(())).await;
+    }
+
+    /// How many polls have come from all workers.
+    pub(crate) fn polls(&self) -> u64 {
+        self.state().newest_poll.values().sum()
+    }
+
     /// Waits until that many registrations have come.
     pub(crate) async fn registered(&self, times: usize) {
         self.wait(|state| (state.hellos.len() >= times).then_some(())).await;
@@ -179,9 +200,13 @@ impl Coordinator {
 
     async fn poll(self, request: PollRequest) -> Result<PollReply, Refusal> {
         let mut verdicts = Vec::new();
+        let number;
         {
             let mut state = self.state();
             check(&state, request.worker, request.incarnation)?;
+            let newest = state.newest_poll.entry(request.worker).or_default();
+            *newest += 1;
+            number = *newest;
             for report in &request.reports {
                 verdicts.push((report.attempt, state.judge(report)));
             }
@@ -203,9 +228,14 @@ impl Coordinator {
             {
                 let mut state = self.state();
                 check(&state, request.worker, request.incarnation)?;
+                if state.newest_poll.get(&request.worker) != Some(&number) {
+                    return Ok(PollReply::default());
+                }
                 let orders = state.orders();
-                let number = state.to_give.len().min(request.free_slots as usize);
-                let assignments: Vec<_> = state.to_give.drain(..number).collect();
+                let count = state.to_give.len().min(request.free_slots as usize);
+                let mut assignments = std::mem::take(&mut state.to_repeat);
+                let new: Vec<_> = state.to_give.drain(..count).collect();
+                assignments.extend(new);
                 let given = assignments.iter().map(|a| (a.attempt, request.incarnation)).collect::<Vec<_>>();
                 state.given.extend(given);
                 if is_over || !assignments.is_empty() || orders.finished {
@@ -233,6 +263,7 @@ impl Coordinator {
         self.change(|state| {
             check(state, heartbeat.worker, heartbeat.incarnation)?;
             state.running = heartbeat.running;
+            state.heartbeats += 1;
             Ok(state.orders())
         })
     }

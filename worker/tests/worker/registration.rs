@@ -39,6 +39,37 @@ async fn a_report_is_repeated_until_it_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_assignment_that_comes_again_is_not_run_again() {
+    let world = World::new(2);
+    let map = world.map(0, "");
+    world.log_of(map.clone()).await;
+    world.coordinator.give_again(map.clone());
+    for index in 1..10 {
+        world.log_of(world.map(index, "")).await;
+    }
+    assert_eq!(world.coordinator.reports(map.attempt), 1);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_with_nothing_to_do_does_not_poll_again_and_again() {
+    let world = World::new(3);
+    for index in 0..6 {
+        world.log_of(world.map(index, "")).await;
+    }
+    let maps: Vec<_> = (6..9).map(|index| world.map(index, "")).collect();
+    maps.iter().for_each(|map| world.coordinator.give(map.clone()));
+    for map in &maps {
+        world.coordinator.report(map.attempt).await;
+    }
+    world.coordinator.heartbeats(20).await;
+    let polls = world.coordinator.polls();
+    world.coordinator.heartbeats(20).await;
+    assert_eq!(world.coordinator.polls(), polls);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_that_nobody_has_is_reported_as_cancelled() {
     let world = World::new(1);
     let map = world.map(0, "");

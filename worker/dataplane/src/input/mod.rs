@@ -162,3 +162,6 @@ fn detect(file: &dyn ReadAt) -> Result<Option<Compression>, gristmill_storage::S
     let read = file.read_at(&mut first, 0)?;
     Ok(Compression::detect(first.get(..read).unwrap_or(&first)))
 }
+
+#[cfg(test)]
+mod tests;

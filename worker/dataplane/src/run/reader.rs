@@ -17,7 +17,7 @@ use crate::progress::ProgressCell;
 #[derive(Debug)]
 pub(crate) struct Run {
     path: PathBuf,
-    index: Vec<IndexEntry>,
+    pub(super) index: Vec<IndexEntry>,
 }
 
 /// The little-endian number of four or eight bytes at `at`; zero beyond the end, which no caller asks for.

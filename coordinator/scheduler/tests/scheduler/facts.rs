@@ -1,1 +1,181 @@
-//! .
+//! Facts: their bytes in the log, and what is refused.
+
+use std::sync::Arc;
+
+use gristmill_model::{ClusterId, FailureCause, Incarnation, JobId, Outcome, TaskId, Timestamp, WorkerId};
+use gristmill_scheduler::{
+    EndCause, FACT_VERSION, Fact, LossCause, Planner, RunLoss, State, TaskResult, apply,
+};
+
+use crate::fixtures::{mapped, reduced, spec};
+use crate::world::{map, reduce};
+
+const AT: Timestamp = Timestamp::from_ms(5);
+
+fn submitted(job: u64) -> Fact {
+    Fact::JobSubmitted {
+        job: JobId(job),
+        at: AT,
+        spec: Arc::new(spec(job, 1, 1)),
+        planner: Planner::EvenPieces,
+    }
+}
+
+fn joined(worker: u64) -> Fact {
+    Fact::WorkerJoined {
+        worker: WorkerId(worker),
+        at: AT,
+        incarnation: Incarnation(worker),
+        name: "n".into(),
+        machine: "m".into(),
+        slots: 2,
+    }
+}
+
+fn won(attempt: gristmill_model::AttemptId) -> Fact {
+    let outcome =
+        if attempt.task == map(0, 0).task { mapped(attempt, 1, 1, 1) } else { reduced(attempt, 1) }.outcome;
+    let result = match outcome {
+        Outcome::Mapped(made) => TaskResult::Map(made),
+        Outcome::Reduced(made) => TaskResult::Reduce(made),
+        other => panic!("{other:?}"),
+    };
+    Fact::TaskWon { attempt, at: AT, result }
+}
+
+fn assigned(attempt: gristmill_model::AttemptId, worker: u64, backup: bool) -> Fact {
+    Fact::AttemptAssigned { attempt, worker: WorkerId(worker), at: AT, backup }
+}
+
+fn all() -> Vec<(&'static str, Fact)> {
+    let (job, at) = (JobId(1), AT);
+    let failed = EndCause::Failed { cause: FailureCause::Signal(9), message: "m".into() };
+    let ended = |cause| Fact::AttemptEnded { attempt: map(0, 0), at, cause };
+    vec![
+        ("submitted", submitted(1)),
+        ("joined", joined(1)),
+        ("lost", Fact::WorkerLost { worker: WorkerId(1), at, cause: LossCause::Silent }),
+        ("assigned", assigned(map(0, 0), 1, false)),
+        ("backup", assigned(map(0, 1), 1, true)),
+        ("map won", won(map(0, 0))),
+        ("reduce won", won(reduce(0, 0))),
+        ("failed", ended(failed)),
+        ("timed out", ended(EndCause::TimedOut)),
+        ("runs lost", ended(EndCause::RunsLost)),
+        ("outdated", ended(EndCause::Outdated)),
+        ("given up", ended(EndCause::Cancelled)),
+        ("run lost", Fact::RunLost { attempt: map(0, 0), at, loss: RunLoss::WorkerGone }),
+        ("reduce outdated", Fact::ReduceOutdated { attempt: reduce(0, 0), at, by: map(0, 1) }),
+        ("commit failed", Fact::CommitFailed { job, at, message: "m".into() }),
+        ("committed", Fact::JobCommitted { job, at }),
+        ("job failed", Fact::JobFailed { job, at, message: "m".into() }),
+        ("cancelled", Fact::JobCancelled { job, at }),
+        ("forgotten", Fact::JobForgotten { job }),
+    ]
+}
+
+/// FNV-1a: enough to notice a change.
+fn fingerprint(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[test]
+fn the_log_of_an_older_version_can_be_read() {
+    let encoded = |fact: &Fact| postcard::to_allocvec(fact).expect("it encodes");
+    let lines: Vec<String> = all()
+        .iter()
+        .map(|(name, fact)| {
+            let bytes = encoded(fact);
+            assert_eq!(postcard::from_bytes::<Fact>(&bytes).as_ref(), Ok(fact));
+            format!("{name} {} {:016x}", bytes.len(), fingerprint(&bytes))
+        })
+        .collect();
+    let golden = include_str!("facts.golden");
+    assert_eq!(
+        format!("version {FACT_VERSION}\n{}\n", lines.join("\n")),
+        golden,
+        "the encoding changed: raise FACT_VERSION"
+    );
+}
+
+/// Applies what is legal; the last is what is tried.
+fn attempted(legal: &[Fact], tried: &Fact) -> Result<(), String> {
+    let mut state = State::new(ClusterId(1));
+    for fact in legal {
+        apply(&mut state, fact).expect("this far it is legal");
+    }
+    let before = state.clone();
+    match apply(&mut state, tried) {
+        Ok(_) => Ok(()),
+        Err(illegal) => {
+            assert_eq!(state, before, "a refused fact changes nothing");
+            Err(illegal.to_string())
+        }
+    }
+}
+
+#[test]
+fn each_fact_is_legal_in_its_state_and_nowhere_else() {
+    let (job, at) = (JobId(1), AT);
+    let running = [submitted(1), joined(1), assigned(map(0, 0), 1, false)];
+    let doubled = [&running[..], &[assigned(map(0, 1), 1, true)]].concat();
+    let mapped = [&running[..], &[won(map(0, 0))]].concat();
+    let reducing = [&mapped[..], &[assigned(reduce(0, 0), 1, false)]].concat();
+    let complete = [&reducing[..], &[won(reduce(0, 0))]].concat();
+    let done = [&complete[..], &[Fact::JobCommitted { job, at }]].concat();
+    let states: [(&str, &[Fact]); 8] = [
+        ("nothing", &[]),
+        ("queued", &running[..2]),
+        ("running", &running),
+        ("doubled", &doubled),
+        ("mapped", &mapped),
+        ("reducing", &reducing),
+        ("complete", &complete),
+        ("done", &done),
+    ];
+    let mut table = Vec::new();
+    for (name, fact) in all() {
+        let legal =
+            states.iter().filter(|(_, legal)| attempted(legal, &fact).is_ok()).map(|(state, _)| *state);
+        table.push(format!("{name}: {}", legal.collect::<Vec<_>>().join(", ")));
+    }
+    let expected = [
+        "submitted: nothing",
+        "joined: nothing",
+        "lost: queued, running, doubled, mapped, reducing, complete, done",
+        "assigned: queued",
+        "backup: running",
+        "map won: running, doubled",
+        "reduce won: reducing",
+        "failed: running, doubled",
+        "timed out: running, doubled",
+        "runs lost: running, doubled",
+        "outdated: running, doubled",
+        "given up: running, doubled",
+        "run lost: mapped, reducing",
+        "reduce outdated: ",
+        "commit failed: complete",
+        "committed: complete",
+        "job failed: queued, running, doubled, mapped, reducing, complete",
+        "cancelled: queued, running, doubled, mapped, reducing",
+        "forgotten: done",
+    ];
+    assert_eq!(table, expected);
+}
+
+#[test]
+fn an_illegal_fact_names_both_ends() {
+    let legal = [submitted(1), joined(1), assigned(map(0, 0), 1, false), won(map(0, 0))];
+    let told = attempted(&legal, &won(map(0, 0))).unwrap_err();
+    assert_eq!(
+        told,
+        "illegal fact: j1.m0.a0 won, but j1 is Reducing (1/1 maps done) and j1.m0 has winner Some(0), running [], next attempt 1"
+    );
+    let told = attempted(&[], &assigned(TaskId::map(JobId(4), 2).attempt(0), 3, false)).unwrap_err();
+    assert_eq!(
+        told,
+        "illegal fact: j4.m2.a0 assigned to w3 (backup: false), but there is no job j4 and has no task j4.m2; there is no worker w3"
+    );
+}

@@ -1,1 +1,8 @@
-//! .
+//! One story for each rule.
+
+mod failures;
+mod jobs;
+mod lost_runs;
+mod polls;
+mod stragglers;
+mod workers;

@@ -9,10 +9,9 @@ use crate::output;
 use crate::signal::Stop;
 
 /// Serves until a signal comes.
-pub async fn coordinator(arguments: CoordinatorArguments) -> Outcome {
+pub(crate) async fn coordinator(arguments: CoordinatorArguments) -> Outcome {
     let mut stop = Stop::listen().map_err(Failure::failed)?;
     let listener = gristmill_protocol::listen(arguments.listen).await.map_err(Failure::usage)?;
-    let address = listener.local_addr().context("ask for the address").map_err(Failure::failed)?;
     let temporary = match &arguments.data_dir {
         Some(_) => None,
         None => {
@@ -26,11 +25,14 @@ pub async fn coordinator(arguments: CoordinatorArguments) -> Outcome {
         (None, None) => return Err(Failure::failed(anyhow::anyhow!("no data directory"))),
     };
     let coordinator = Coordinator::start(Config::new(data_dir)).await.map_err(Failure::usage)?;
-    coordinator.serve(listener);
+    let address = coordinator.serve(listener).map_err(Failure::usage)?;
     output::result(&format!("listening {address}\n"))?;
-    stop.next().await;
     tokio::select! {
-        () = coordinator.shutdown() => Ok(()),
-        () = stop.next() => Err(Failure::failed(anyhow::anyhow!("stopped at once; attempts are cut off"))),
+        () = stop.next() => {}
+        () = coordinator.ended() => {}
+    }
+    tokio::select! {
+        ended = coordinator.shutdown() => ended.map_err(Failure::failed),
+        () = stop.next() => Err(Failure::failed(anyhow::anyhow!("stopped at once"))),
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use gristmill_coordinator::{Config, Coordinator};
-use gristmill_protocol::{Client, Endpoint};
+use gristmill_protocol::Client;
 use gristmill_worker::{Exit, WorkerConfig, WorkerError};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 use crate::failure::{Failure, Outcome};
 use crate::worker;
 
-/// An engine of one's own. [`end`](Self::end) it: dropped, it leaves the rest to the operating system.
-pub struct Embedded {
+/// An engine of one's own. [`finish`](Self::finish) or [`abandon`](Self::abandon) it.
+pub(crate) struct Embedded {
     coordinator: Coordinator,
     client: Client,
     worker: Option<JoinHandle<Result<Exit, WorkerError>>>,
@@ -32,7 +32,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Embedded {
     /// Starts it with so many slots (with none, workers must join at `listen`). All its files are in a temporary directory, intermediate
     /// ones in `work_dir` if that is given.
-    pub async fn start(slots: u32, listen: Option<SocketAddr>, work_dir: Option<PathBuf>) -> Outcome<Self> {
+    pub(crate) async fn start(
+        slots: u32,
+        listen: Option<SocketAddr>,
+        work_dir: Option<PathBuf>,
+    ) -> Outcome<Self> {
         let place = tempfile::Builder::new().prefix("gristmill-run-").tempdir();
         let place = place
             .with_context(|| format!("make a directory in {}", std::env::temp_dir().display()))
@@ -41,13 +45,12 @@ impl Embedded {
             Some(address) => Some(gristmill_protocol::listen(address).await.map_err(Failure::usage)?),
             None => None,
         };
-        let coordinator = Coordinator::start(Config::new(place.path().join("coordinator"))).await.map_err(Failure::failed)?;
-        let mut address = None;
-        if let Some(listener) = listener {
-            address = listener.local_addr().ok();
-            coordinator.serve(listener);
-        }
-        let endpoint = Endpoint::Memory(coordinator.connector());
+        let coordinator = Coordinator::start(Config::new(place.path().join("coordinator")))
+            .await
+            .map_err(Failure::failed)?;
+        let address =
+            listener.map(|listener| coordinator.serve(listener)).transpose().map_err(Failure::usage)?;
+        let endpoint = coordinator.endpoint();
         let (shutdown, stopped) = oneshot::channel();
         let worker = if slots == 0 {
             None
@@ -66,38 +69,61 @@ impl Embedded {
     }
 
     /// Its client.
-    pub fn client(&self) -> &Client {
+    pub(crate) fn client(&self) -> &Client {
         &self.client
     }
 
     /// Where workers can join.
-    pub fn address(&self) -> Option<SocketAddr> {
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
-    /// Completes only if the worker ends before it was told to: then no job gets on.
-    pub async fn broken(&mut self) -> Failure {
-        let Some(worker) = &mut self.worker else { return std::future::pending().await };
-        let ended = worker.await;
-        self.worker = None;
-        match ended {
-            Ok(Err(error)) => worker::failed(error),
-            Ok(Ok(_)) => Failure::failed(anyhow::anyhow!("the worker has ended")),
-            Err(error) => Failure::failed(anyhow::Error::new(error).context("the worker has crashed")),
+    /// Completes only if the worker or the coordinator ends before it was told to: then no job gets on.
+    pub(crate) async fn broken(&mut self) -> Failure {
+        let worker = async {
+            match &mut self.worker {
+                Some(worker) => worker.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            ended = worker => {
+                self.worker = None;
+                match ended {
+                    Ok(Err(error)) => worker::failed(error),
+                    Ok(Ok(_)) => Failure::failed(anyhow::anyhow!("the worker has ended")),
+                    Err(error) => Failure::failed(anyhow::Error::new(error).context("the worker has crashed")),
+                }
+            }
+            () = self.coordinator.ended() => Failure::failed(anyhow::anyhow!("the coordinator has ended")),
         }
     }
 
-    /// Lets the workers go and removes all files.
-    pub async fn end(self) {
-        self.coordinator.finish().await;
+    /// Lets the workers go, which end with success, and removes all files. All jobs must be over.
+    pub(crate) async fn finish(self) -> Outcome {
+        let finished = self.coordinator.finish().await;
         if let Some(worker) = self.worker {
             let _ = worker.await;
         }
+        remove(self.place);
+        finished.map_err(Failure::failed)
+    }
+
+    /// Ends at once, whatever goes on, and removes all files.
+    pub(crate) async fn abandon(self) {
         drop(self.shutdown);
-        self.coordinator.shutdown().await;
-        let place = self.place;
-        if let Err(error) = place.close() {
-            tracing::warn!(%error, "cannot remove the temporary directory");
+        if let Some(worker) = self.worker {
+            let _ = worker.await;
         }
+        if let Err(error) = self.coordinator.shutdown().await {
+            tracing::warn!(%error, "the coordinator");
+        }
+        remove(self.place);
+    }
+}
+
+fn remove(place: TempDir) {
+    if let Err(error) = place.close() {
+        tracing::warn!(%error, "cannot remove the temporary directory");
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What the process tells its caller. Scripts rest on these numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// The job failed or was cancelled, or the command could not do its work.
     Failed = 1,
     /// Wrong usage or input; nothing was started.
@@ -15,7 +15,7 @@ pub enum Exit {
 
 /// Why a command ends without success.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The exit status.
     pub exit: Exit,
     /// What went wrong, with what; causes are printed after it.
@@ -26,27 +26,22 @@ pub struct Failure {
 
 impl Failure {
     /// The user asked for something that cannot be: nothing was started.
-    pub fn usage(error: impl Into<anyhow::Error>) -> Self {
+    pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Self {
         Self { exit: Exit::Usage, error: error.into(), hint: None }
     }
 
     /// The same, from a sentence.
-    pub fn wrong(message: impl fmt::Display) -> Self {
+    pub(crate) fn wrong(message: impl fmt::Display) -> Self {
         Self::usage(anyhow::anyhow!("{message}"))
     }
 
     /// The work itself failed.
-    pub fn failed(error: impl Into<anyhow::Error>) -> Self {
+    pub(crate) fn failed(error: impl Into<anyhow::Error>) -> Self {
         Self { exit: Exit::Failed, error: error.into(), hint: None }
     }
 
-    /// Nobody answered.
-    pub fn no_coordinator(error: impl Into<anyhow::Error>) -> Self {
-        Self { exit: Exit::NoCoordinator, error: error.into(), hint: None }
-    }
-
     /// Adds what to do.
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -72,7 +67,7 @@ impl fmt::Display for Failure {
 }
 
 /// What a command gives back.
-pub type Outcome<T = ()> = Result<T, Failure>;
+pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
 #[cfg(test)]
 mod tests {

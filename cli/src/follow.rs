@@ -15,7 +15,12 @@ use crate::signal::Stop;
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// Waits for the end of a job and gives back its last status. A signal cancels it; a second one gives up at once.
-pub async fn follow(client: &Client, job: JobId, stop: &mut Stop, progress: &mut Progress) -> Outcome<JobStatus> {
+pub(crate) async fn follow(
+    client: &Client,
+    job: JobId,
+    stop: &mut Stop,
+    progress: &mut Progress,
+) -> Outcome<JobStatus> {
     let started = Instant::now();
     let mut watch = client.watch(job);
     let mut cancelled = false;
@@ -48,7 +53,7 @@ pub async fn follow(client: &Client, job: JobId, stop: &mut Stop, progress: &mut
 }
 
 /// Tells how a job ended, and with which exit status the command has to.
-pub fn tell(status: &JobStatus, as_json: bool) -> Outcome {
+pub(crate) fn tell(status: &JobStatus, as_json: bool) -> Outcome {
     let summary = Summary::of(status, now());
     output::result(&if as_json { render::json(&summary) } else { summary.text() })?;
     let error = match &status.phase {

@@ -12,7 +12,7 @@ use crate::failure::{Failure, Outcome};
 use crate::output;
 
 /// What a job reads, and where it writes.
-pub struct Places {
+pub(crate) struct Places {
     /// At least one file, sorted by name. A file that was named twice is there twice: so it is read.
     pub inputs: Vec<InputFile>,
     /// The output directory, absolute.
@@ -20,7 +20,7 @@ pub struct Places {
 }
 
 /// Looks at every input and at the output directory.
-pub fn look(arguments: &JobArguments) -> Outcome<Places> {
+pub(crate) fn look(arguments: &JobArguments) -> Outcome<Places> {
     let inputs = list(&arguments.inputs)?;
     let output = output_directory(&arguments.output, arguments.overwrite)?;
     refuse_inputs_in(&output, &inputs)?;
@@ -28,7 +28,7 @@ pub fn look(arguments: &JobArguments) -> Outcome<Places> {
 }
 
 /// The files that `named` stands for.
-pub fn list(named: &[PathBuf]) -> Outcome<Vec<Input>> {
+pub(crate) fn list(named: &[PathBuf]) -> Outcome<Vec<Input>> {
     let named: Vec<OsString> = named.iter().map(|path| path.as_os_str().to_owned()).collect();
     let inputs = list_inputs(&Local, &named).map_err(Failure::usage)?;
     if inputs.is_empty() {
@@ -39,7 +39,7 @@ pub fn list(named: &[PathBuf]) -> Outcome<Vec<Input>> {
 }
 
 /// An input as a job names it.
-pub fn input_file(input: &Input) -> InputFile {
+pub(crate) fn input_file(input: &Input) -> InputFile {
     InputFile {
         name: PathBytes::from(input.name.as_path()),
         path: PathBytes::from(input.path.as_path()),
@@ -54,7 +54,10 @@ fn warn_of_doubles(inputs: &[Input]) {
     for (one, next) in inputs.iter().zip(inputs.iter().skip(1)) {
         if one.name == next.name && told != Some(&one.name) {
             told = Some(&one.name);
-            output::error(&format!("gristmill: warning: input {:?} is named more than once and is read as often", one.name));
+            output::error(&format!(
+                "gristmill: warning: input {:?} is named more than once and is read as often",
+                one.name
+            ));
         }
     }
 }
@@ -80,10 +83,10 @@ fn output_directory(named: &Path, overwrite: bool) -> Outcome<PathBuf> {
         }
     };
     match entries.next() {
-        Some(_) if !overwrite => {
-            Err(Failure::wrong(format!("output directory {named:?} exists and is not empty; it is left as it is"))
-                .hint("choose another with -o DIR, or add --overwrite"))
-        }
+        Some(_) if !overwrite => Err(Failure::wrong(format!(
+            "output directory {named:?} exists and is not empty; it is left as it is"
+        ))
+        .hint("choose another with -o DIR, or add --overwrite")),
         _ => Ok(absolute),
     }
 }

@@ -16,17 +16,21 @@ use crate::render::{self, Listed, Summary};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A client of the coordinator at the addresses given. Connects with the first call.
-pub fn client(coordinator: &CoordinatorAddress) -> Outcome<Client> {
+pub(crate) fn client(coordinator: &CoordinatorAddress) -> Outcome<Client> {
     let endpoint = Endpoint::tcp(&coordinator.addresses).map_err(Failure::usage)?;
     Ok(Client::new(endpoint, PATIENCE))
 }
 
 /// What the lack of an answer means to the caller.
-pub fn call_failed(error: CallError) -> Failure {
+pub(crate) fn call_failed(error: CallError) -> Failure {
     let hint = match &error {
-        error if error.is_unreachable() => Some("start one with `gristmill coordinator --listen ADDR`, or check --coordinator"),
+        error if error.is_unreachable() => {
+            Some("start one with `gristmill coordinator --listen ADDR`, or check --coordinator")
+        }
         CallError::Refused(Refusal::NotFound(NotFound::Job(_))) => Some("`gristmill jobs` lists the jobs"),
-        CallError::Refused(Refusal::NotFound(NotFound::Task(_))) => Some("`gristmill job ID` tells how many tasks there are"),
+        CallError::Refused(Refusal::NotFound(NotFound::Task(_))) => {
+            Some("`gristmill job ID` tells how many tasks there are")
+        }
         _ => None,
     };
     let exit = match &error {
@@ -39,13 +43,13 @@ pub fn call_failed(error: CallError) -> Failure {
 }
 
 /// Now, as the coordinator counts time.
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_ms(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// `gristmill jobs`.
-pub async fn jobs(arguments: &AskArguments) -> Outcome {
+pub(crate) async fn jobs(arguments: &AskArguments) -> Outcome {
     let jobs = client(&arguments.coordinator)?.jobs().await.map_err(call_failed)?;
     let now = now();
     let listed = jobs.iter().map(|status| Listed::from(&Summary::of(status, now)));
@@ -53,14 +57,14 @@ pub async fn jobs(arguments: &AskArguments) -> Outcome {
 }
 
 /// `gristmill job`. The exit status is that of the job, as far as it is known.
-pub async fn job(arguments: &JobIdArguments) -> Outcome {
+pub(crate) async fn job(arguments: &JobIdArguments) -> Outcome {
     let client = client(&arguments.ask.coordinator)?;
     let status = client.job(arguments.job, 0, Duration::ZERO).await.map_err(call_failed)?;
     follow::tell(&status, arguments.ask.json)
 }
 
 /// `gristmill cancel`.
-pub async fn cancel(arguments: &JobIdArguments) -> Outcome {
+pub(crate) async fn cancel(arguments: &JobIdArguments) -> Outcome {
     let client = client(&arguments.ask.coordinator)?;
     client.cancel(arguments.job).await.map_err(call_failed)?;
     let status = client.job(arguments.job, 0, Duration::ZERO).await.map_err(call_failed)?;
@@ -70,7 +74,7 @@ pub async fn cancel(arguments: &JobIdArguments) -> Outcome {
 }
 
 /// `gristmill explain`.
-pub async fn explain(arguments: &ExplainArguments) -> Outcome {
+pub(crate) async fn explain(arguments: &ExplainArguments) -> Outcome {
     let client = client(&arguments.ask.coordinator)?;
     let subject = arguments.subject;
     let explanations = client.explain(subject.job, subject.task).await.map_err(call_failed)?;
@@ -80,7 +84,7 @@ pub async fn explain(arguments: &ExplainArguments) -> Outcome {
 }
 
 /// `gristmill logs`. Text is printed page by page: all logs of a large job together may be large.
-pub async fn logs(arguments: &LogsArguments) -> Outcome {
+pub(crate) async fn logs(arguments: &LogsArguments) -> Outcome {
     let job = arguments.subject.job;
     let task = match (arguments.subject.task, arguments.task) {
         (Some(one), Some(other)) if one != other => {
@@ -110,7 +114,7 @@ pub async fn logs(arguments: &LogsArguments) -> Outcome {
 }
 
 /// `gristmill workers`.
-pub async fn workers(arguments: &AskArguments) -> Outcome {
+pub(crate) async fn workers(arguments: &AskArguments) -> Outcome {
     let workers = client(&arguments.coordinator)?.workers().await.map_err(call_failed)?;
     tell("workers", workers.iter().map(render::worker), arguments.json)
 }

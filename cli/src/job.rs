@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use gristmill_dataplane::Plugin;
-use gristmill_model::{ClientId, InputFile, JobId, JobOptions, JobRequest, Params, PathBytes, PluginInfo, RequestId, RequestKey};
+use gristmill_model::{
+    ClientId, InputFile, JobId, JobOptions, JobRequest, Params, PathBytes, PluginInfo, RequestId, RequestKey,
+};
 use gristmill_protocol::{CallError, Client};
 
 use crate::app;
@@ -14,7 +16,7 @@ use crate::inputs::{self, Places};
 use crate::inspect::call_failed;
 
 /// A job about which everything is known but its options.
-pub struct Job {
+pub(crate) struct Job {
     /// The plugin's library file.
     pub library: PathBuf,
     /// What the plugin says of itself.
@@ -29,16 +31,22 @@ pub struct Job {
 
 impl Job {
     /// Looks at all that a job needs. What is cheap to find wrong is looked at first.
-    pub fn prepare(arguments: &JobArguments, quiet: bool) -> Outcome<Self> {
+    pub(crate) fn prepare(arguments: &JobArguments, quiet: bool) -> Outcome<Self> {
         let params = params(&arguments.params).map_err(Failure::wrong)?;
         let Places { inputs, output } = inputs::look(arguments)?;
         let library = app::resolve(&arguments.app, quiet)?;
         let plugin = inspect(&library)?;
+        if arguments.reduces == Some(0) && !plugin.map_only {
+            return Err(Failure::wrong(format!(
+                "{} is not a map-only app: it needs at least 1 reduce",
+                plugin.name
+            )));
+        }
         Ok(Self { library, plugin, params, inputs, output })
     }
 
     /// Uploads the plugin, unless the coordinator has it, and submits the job.
-    pub async fn submit(self, client: &Client, options: JobOptions) -> Outcome<JobId> {
+    pub(crate) async fn submit(self, client: &Client, options: JobOptions) -> Outcome<JobId> {
         let library = std::fs::read(&self.library)
             .with_context(|| format!("read {}", self.library.display()))
             .map_err(Failure::usage)?;

@@ -7,7 +7,7 @@ use anyhow::Context;
 use crate::failure::{Failure, Outcome};
 
 /// Prints a result. A reader that has closed its end (`| head`) wants no more, which is no error; a full disk is one.
-pub fn result(text: &str) -> Outcome {
+pub(crate) fn result(text: &str) -> Outcome {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -18,6 +18,6 @@ pub fn result(text: &str) -> Outcome {
 }
 
 /// Prints a line for people on standard error; the newline is added.
-pub fn error(line: &str) {
+pub(crate) fn error(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }

@@ -11,7 +11,7 @@ use crate::signal::Stop;
 use crate::worker;
 
 /// Runs the job to its end.
-pub async fn run(arguments: RunArguments) -> Outcome {
+pub(crate) async fn run(arguments: RunArguments) -> Outcome {
     let slots = arguments.slots.unwrap_or_else(worker::processors);
     if slots == 0 && arguments.listen.is_none() {
         return Err(Failure::wrong("with --slots 0 nothing would ever run")
@@ -36,6 +36,14 @@ pub async fn run(arguments: RunArguments) -> Outcome {
         failure = engine.broken() => Err(failure),
     };
     progress.finish();
-    engine.end().await;
-    follow::tell(&followed?, telling.json)
+    match followed {
+        Ok(status) => {
+            engine.finish().await?;
+            follow::tell(&status, telling.json)
+        }
+        Err(failure) => {
+            engine.abandon().await;
+            Err(failure)
+        }
+    }
 }

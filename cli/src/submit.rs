@@ -15,7 +15,7 @@ use crate::signal::Stop;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Submits, and waits if that is wanted.
-pub async fn submit(arguments: SubmitArguments) -> Outcome {
+pub(crate) async fn submit(arguments: SubmitArguments) -> Outcome {
     let client = client(&arguments.coordinator)?;
     let telling = arguments.telling;
     // Before the app is built: a coordinator that is not there is told at once.
@@ -24,7 +24,11 @@ pub async fn submit(arguments: SubmitArguments) -> Outcome {
     let mut stop = Stop::listen().map_err(Failure::failed)?;
     let id = job.submit(&client, arguments.job.options(None)).await?;
     if !arguments.wait {
-        let text = if telling.json { render::json(&serde_json::json!({ "job": id.to_string() })) } else { format!("job {id}\n") };
+        let text = if telling.json {
+            render::json(&serde_json::json!({ "job": id.to_string() }))
+        } else {
+            format!("job {id}\n")
+        };
         return output::result(&text);
     }
     let mut progress = Progress::new(telling.quiet);

@@ -11,7 +11,7 @@ use crate::failure::{Exit, Failure, Outcome};
 use crate::signal::Stop;
 
 /// Runs until the coordinator has finished or a signal comes.
-pub async fn worker(arguments: WorkerArguments) -> Outcome {
+pub(crate) async fn worker(arguments: WorkerArguments) -> Outcome {
     let config = WorkerConfig {
         name: arguments.name.unwrap_or_else(default_name),
         slots: arguments.slots.unwrap_or_else(processors),
@@ -26,7 +26,7 @@ pub async fn worker(arguments: WorkerArguments) -> Outcome {
 }
 
 /// Why a worker gave up, as an exit status.
-pub fn failed(error: WorkerError) -> Failure {
+pub(crate) fn failed(error: WorkerError) -> Failure {
     let exit = match error {
         WorkerError::NoSlots | WorkerError::WorkDir { .. } | WorkerError::WorkDirShared { .. } => Exit::Usage,
         WorkerError::CoordinatorLost { .. } => Exit::NoCoordinator,
@@ -36,18 +36,18 @@ pub fn failed(error: WorkerError) -> Failure {
 }
 
 /// Attempts that the machine can run at once.
-pub fn processors() -> u32 {
+pub(crate) fn processors() -> u32 {
     std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1))
 }
 
 /// This executable, as a slot. `/proc/self/exe` would be another program in a child, so the path is resolved here.
-pub fn slot_command() -> Outcome<SlotCommand> {
+pub(crate) fn slot_command() -> Outcome<SlotCommand> {
     let program = std::env::current_exe().context("find this executable").map_err(Failure::failed)?;
     Ok(SlotCommand { program, args: vec!["slot".into()] })
 }
 
 /// What this process is called in lists.
-pub fn default_name() -> String {
+pub(crate) fn default_name() -> String {
     let host = rustix::system::uname();
     format!("{}-{}", host.nodename().to_string_lossy(), std::process::id())
 }

@@ -1,4 +1,5 @@
 //! Coordinator, worker and questions, as processes of their own.
+#![expect(clippy::unwrap_used, reason = "what helps a test is as strict as the test")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Help, wrong usage and exit statuses, as a shell sees them.
+#![expect(clippy::unwrap_used, reason = "what helps a test is as strict as the test")]
 
 mod support;
 

@@ -153,7 +153,9 @@ mod tests {
 
     #[test]
     fn other_messages_of_cargo_are_passed_over() {
-        for line in [r#"{"reason":"build-finished","success":true}"#, r#"{"reason":"new-in-some-future","x":[1]}"#] {
+        for line in
+            [r#"{"reason":"build-finished","success":true}"#, r#"{"reason":"new-in-some-future","x":[1]}"#]
+        {
             assert!(matches!(serde_json::from_str(line), Ok(Message::Other)), "{line}");
         }
     }

@@ -26,7 +26,8 @@ fn find_beside(executable: &Path, name: &str) -> Outcome<PathBuf> {
     // Cargo turns `-` into `_` when it names a library after a package.
     let library = library_name(&name.replace('-', "_"));
     let beside = executable.parent().unwrap_or(Path::new("/"));
-    let places = [beside.join(&library), beside.join("../lib/gristmill").join(&library)];
+    let installed = beside.parent().unwrap_or(beside).join("lib/gristmill");
+    let places = [beside.join(&library), installed.join(&library)];
     if let Some(found) = places.iter().find(|place| place.is_file()) {
         return Ok(found.clone());
     }
@@ -62,7 +63,7 @@ mod tests {
 
         assert!(find_beside(&executable, "my-app").is_err());
         std::fs::write(lib.join(library_name("my_app")), "").unwrap();
-        assert!(find_beside(&executable, "my-app").unwrap().starts_with(bin.join("../lib")));
+        assert!(find_beside(&executable, "my-app").unwrap().starts_with(root.path().join("lib")));
         std::fs::write(bin.join(library_name("my_app")), "").unwrap();
         assert_eq!(find_beside(&executable, "my-app").unwrap(), bin.join(library_name("my_app")));
     }

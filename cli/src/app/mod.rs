@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::failure::{Failure, Outcome};
 
 /// The library of an app. `quiet` leaves out all but errors on standard error while a crate is built.
-pub fn resolve(app: &Path, quiet: bool) -> Outcome<PathBuf> {
+pub(crate) fn resolve(app: &Path, quiet: bool) -> Outcome<PathBuf> {
     match app.metadata() {
         Ok(kind) if kind.is_dir() => build::build(app, quiet),
         Ok(kind) if kind.is_file() => Ok(app.to_owned()),
@@ -20,12 +20,13 @@ pub fn resolve(app: &Path, quiet: bool) -> Outcome<PathBuf> {
             Some(name) => bundled::find(name),
             None => Err(Failure::wrong(format!("app {} does not exist", app.display())).hint(WHAT_AN_APP_IS)),
         },
-        Err(error) => Err(Failure::usage(anyhow::Error::new(error).context(format!("open app {}", app.display())))),
+        Err(error) => {
+            Err(Failure::usage(anyhow::Error::new(error).context(format!("open app {}", app.display()))))
+        }
     }
 }
 
-const WHAT_AN_APP_IS: &str =
-    "give a crate directory, a library file, or the name of a bundled app (wc, indexer, grep, sort, topk, join)";
+const WHAT_AN_APP_IS: &str = "give a crate directory, a library file, or the name of a bundled app (wc, indexer, grep, sort, topk, join)";
 
 fn library_name(name: &str) -> String {
     format!("{DLL_PREFIX}{name}{DLL_SUFFIX}")

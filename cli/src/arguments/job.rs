@@ -10,7 +10,7 @@ use super::units;
 
 /// Arguments that describe a job.
 #[derive(Args, Clone, Debug)]
-pub struct JobArguments {
+pub(crate) struct JobArguments {
     /// The app: a crate directory, a library file, or the name of a bundled app
     ///
     /// A path that exists wins over a bundled app of the same name. A crate directory (one with a Cargo.toml) is built with
@@ -63,7 +63,7 @@ const REDUCES_MAX: i64 = 100_000;
 
 impl JobArguments {
     /// The options of the job, with `reduces` tasks where the user did not choose.
-    pub fn options(&self, reduces: Option<u32>) -> JobOptions {
+    pub(crate) fn options(&self, reduces: Option<u32>) -> JobOptions {
         JobOptions {
             reduces: self.reduces.or(reduces),
             split_bytes: self.split_size,
@@ -76,7 +76,7 @@ impl JobArguments {
 }
 
 /// The app's parameters; a key that was given twice is an error, since one of the values would be lost.
-pub fn params(given: &[(String, String)]) -> Result<Params, String> {
+pub(crate) fn params(given: &[(String, String)]) -> Result<Params, String> {
     let mut params = Params::new();
     for (key, value) in given {
         if let Some(before) = params.insert(key.clone(), value.clone()) {
@@ -87,7 +87,7 @@ pub fn params(given: &[(String, String)]) -> Result<Params, String> {
 }
 
 /// One `KEY=VALUE`.
-pub fn param(text: &str) -> Result<(String, String), String> {
+pub(super) fn param(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some(("", _)) => Err("the key is missing; write KEY=VALUE".to_owned()),
         Some((key, value)) => Ok((key.to_owned(), value.to_owned())),

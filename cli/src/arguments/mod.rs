@@ -2,7 +2,7 @@
 
 mod examples;
 mod job;
-pub mod units;
+pub(crate) mod units;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -13,12 +13,12 @@ use clap_complete::Shell;
 use gristmill_model::{JobId, TaskId};
 use gristmill_protocol::{AddressError, parse_address};
 
-pub use job::{JobArguments, params};
+pub(crate) use job::{JobArguments, params};
 
 /// MapReduce over as much text or binary data as you have, with the same bytes at the end whatever dies on the way.
 #[derive(Parser, Debug)]
 #[command(name = "gristmill", version, max_term_width = 100, disable_help_subcommand = true, after_help = examples::ALL)]
-pub struct CommandLine {
+pub(crate) struct CommandLine {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -26,7 +26,7 @@ pub struct CommandLine {
 
 /// The commands.
 #[derive(Subcommand, Debug)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run a job here: coordinator, worker and client in one process
     #[command(after_help = examples::RUN)]
     Run(RunArguments),
@@ -73,7 +73,7 @@ pub enum Command {
 
 /// `gristmill run`.
 #[derive(Args, Debug)]
-pub struct RunArguments {
+pub(crate) struct RunArguments {
     /// The job.
     #[command(flatten)]
     pub job: JobArguments,
@@ -101,7 +101,7 @@ pub struct RunArguments {
 
 /// How progress and results are told.
 #[derive(Args, Clone, Copy, Debug)]
-pub struct TellArguments {
+pub(crate) struct TellArguments {
     /// Show no progress
     #[arg(short, long)]
     pub quiet: bool,
@@ -113,7 +113,7 @@ pub struct TellArguments {
 
 /// `gristmill coordinator`.
 #[derive(Args, Debug)]
-pub struct CoordinatorArguments {
+pub(crate) struct CoordinatorArguments {
     /// Where to listen; must be on loopback; with port 0 the system chooses (see the line `listening`)
     #[arg(long, value_name = "ADDR", value_parser = parse_address, value_hint = ValueHint::Hostname)]
     pub listen: SocketAddr,
@@ -125,7 +125,7 @@ pub struct CoordinatorArguments {
 
 /// `gristmill worker`.
 #[derive(Args, Debug)]
-pub struct WorkerArguments {
+pub(crate) struct WorkerArguments {
     /// The coordinator; several addresses are tried in turn
     #[command(flatten)]
     pub coordinator: CoordinatorAddress,
@@ -145,7 +145,7 @@ pub struct WorkerArguments {
 
 /// Which coordinator to talk to.
 #[derive(Args, Clone, Debug)]
-pub struct CoordinatorAddress {
+pub(crate) struct CoordinatorAddress {
     /// Address of the coordinator; several, separated by commas, are tried in turn
     #[arg(
         long = "coordinator",
@@ -160,7 +160,7 @@ pub struct CoordinatorAddress {
 
 /// `gristmill submit`.
 #[derive(Args, Debug)]
-pub struct SubmitArguments {
+pub(crate) struct SubmitArguments {
     /// The coordinator.
     #[command(flatten)]
     pub coordinator: CoordinatorAddress,
@@ -180,7 +180,7 @@ pub struct SubmitArguments {
 
 /// A question to a coordinator.
 #[derive(Args, Debug)]
-pub struct AskArguments {
+pub(crate) struct AskArguments {
     /// The coordinator.
     #[command(flatten)]
     pub coordinator: CoordinatorAddress,
@@ -192,7 +192,7 @@ pub struct AskArguments {
 
 /// A question about one job.
 #[derive(Args, Debug)]
-pub struct JobIdArguments {
+pub(crate) struct JobIdArguments {
     /// The job, such as j7
     #[arg(value_name = "JOB")]
     pub job: JobId,
@@ -204,7 +204,7 @@ pub struct JobIdArguments {
 
 /// `gristmill explain`.
 #[derive(Args, Debug)]
-pub struct ExplainArguments {
+pub(crate) struct ExplainArguments {
     /// A job, such as j7, or one task of it, such as j7.m12 or j7.r3
     #[arg(value_name = "ID", value_parser = Subject::parse)]
     pub subject: Subject,
@@ -216,7 +216,7 @@ pub struct ExplainArguments {
 
 /// `gristmill logs`.
 #[derive(Args, Debug)]
-pub struct LogsArguments {
+pub(crate) struct LogsArguments {
     /// A job, such as j7, or one task of it, such as j7.m12 or j7.r3
     #[arg(value_name = "ID", value_parser = Subject::parse)]
     pub subject: Subject,
@@ -232,7 +232,7 @@ pub struct LogsArguments {
 
 /// A job as a whole, or one task of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Subject {
+pub(crate) struct Subject {
     /// The job.
     pub job: JobId,
     /// One task of it.
@@ -253,7 +253,7 @@ impl Subject {
 
 /// `gristmill new`.
 #[derive(Args, Debug)]
-pub struct NewArguments {
+pub(crate) struct NewArguments {
     /// Directory to make; its last part names the crate and the app
     #[arg(value_name = "NAME", value_hint = ValueHint::DirPath)]
     pub name: PathBuf,
@@ -265,7 +265,7 @@ pub struct NewArguments {
 
 /// `gristmill check`.
 #[derive(Args, Debug)]
-pub struct CheckArguments {
+pub(crate) struct CheckArguments {
     /// The app: a crate directory, a library file, or the name of a bundled app
     #[arg(value_name = "APP")]
     pub app: PathBuf,
@@ -290,7 +290,9 @@ const SLOTS_MAX: i64 = 4096;
 fn coordinator_address(text: &str) -> Result<SocketAddr, String> {
     let address = parse_address(text).map_err(|error: AddressError| error.to_string())?;
     if address.port() == 0 {
-        return Err("port 0 is nobody's; give the address that the coordinator printed when it started".to_owned());
+        return Err(
+            "port 0 is nobody's; give the address that the coordinator printed when it started".to_owned()
+        );
     }
     Ok(address)
 }
@@ -303,7 +305,7 @@ fn worker_name(text: &str) -> Result<String, String> {
 }
 
 /// Reads the arguments. An error has been told, and its exit status is given back.
-pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, u8> {
+pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, u8> {
     CommandLine::try_parse_from(arguments).map_err(|error| tell(&error))
 }
 
@@ -371,7 +373,8 @@ mod tests {
 
     #[test]
     fn reduces_that_were_asked_for_win_over_the_default() {
-        let Ok(CommandLine { command: Command::Run(run) }) = parse("gristmill run --app wc -r 3 a.txt") else {
+        let Ok(CommandLine { command: Command::Run(run) }) = parse("gristmill run --app wc -r 3 a.txt")
+        else {
             panic!("not understood");
         };
         assert_eq!(run.job.options(Some(8)).reduces, Some(3));
@@ -380,7 +383,9 @@ mod tests {
     #[test]
     fn several_coordinators_are_separated_by_commas() {
         let line = "gristmill worker --coordinator 127.0.0.1:1,127.0.0.1:2 --slots 2";
-        let Ok(CommandLine { command: Command::Worker(worker) }) = parse(line) else { panic!("not understood") };
+        let Ok(CommandLine { command: Command::Worker(worker) }) = parse(line) else {
+            panic!("not understood")
+        };
         assert_eq!(worker.coordinator.addresses.len(), 2);
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Bytes from `64MiB`, `1GiB`, `512k`, `10MB` or plain bytes. `k`, `m`, `g`, `t` and `KiB` … `TiB` are powers of 1024;
 /// `kB`, `MB`, `GB`, `TB` are powers of 1000.
-pub fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     let (number, unit) = split_unit(text);
     let factor: u64 = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 1,
@@ -26,7 +26,7 @@ pub fn size(text: &str) -> Result<u64, String> {
 }
 
 /// A time from `10s`, `500ms`, `2m`, `1h`; a plain number counts seconds.
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split_unit(text);
     let factor_ms: u64 = match unit.to_ascii_lowercase().as_str() {
         "ms" => 1,
@@ -89,16 +89,23 @@ mod tests {
 
     #[test]
     fn what_is_no_size_is_refused() {
-        for text in ["", "k", "-1", "+1", "1.", ".5", "1..5", "1x", "0", "0.1b", "1e9", "99999999999g", "١", "1 k b"] {
+        for text in
+            ["", "k", "-1", "+1", "1.", ".5", "1..5", "1x", "0", "0.1b", "1e9", "99999999999g", "١", "1 k b"]
+        {
             assert!(size(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn durations_mean_what_people_write() {
-        for (text, ms) in
-            [("10s", 10_000), ("500ms", 500), ("2m", 120_000), ("1h", 3_600_000), ("3", 3_000), ("1.5s", 1_500)]
-        {
+        for (text, ms) in [
+            ("10s", 10_000),
+            ("500ms", 500),
+            ("2m", 120_000),
+            ("1h", 3_600_000),
+            ("3", 3_000),
+            ("1.5s", 1_500),
+        ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
     }

@@ -70,14 +70,29 @@ pub(super) enum Cause {
     Elsewhere,
 }
 
+/// Two attempts at once: an app that leans on files or ports of its own is found out.
+const SLOTS: u32 = 2;
 /// Several, so that keys are spread.
 const REDUCES: u32 = 3;
 /// Enough that every document is cut often, few enough to be quick.
 const SMALL_SPLITS: u64 = 60;
 
 impl Bench {
-    pub(super) fn new(engine: Embedded, library: PathBuf, plugin: PluginInfo, params: Params, place: &Path) -> Self {
-        Self { engine, library, plugin, params, place: place.to_owned(), count: 0 }
+    /// Starts the engine that trials are run with; everything is written below `place`.
+    pub(super) async fn new(
+        library: PathBuf,
+        plugin: PluginInfo,
+        params: Params,
+        place: &Path,
+    ) -> Outcome<Self> {
+        let engine = start(place).await?;
+        Ok(Self { engine, library, plugin, params, place: place.to_owned(), count: 0 })
+    }
+
+    /// From here on the app runs in other processes: what it draws once in a process (such as the seed of a hash map) is drawn anew.
+    pub(super) async fn fresh(&mut self) -> Outcome {
+        let engine = start(&self.place).await?;
+        std::mem::replace(&mut self.engine, engine).finish().await
     }
 
     /// What the app says of itself.
@@ -133,16 +148,17 @@ impl Bench {
         match self.wait(id).await? {
             Ok(()) => {
                 let read = Output::read(&output);
-                let output = read.with_context(|| format!("read {}", output.display())).map_err(Failure::failed)?;
+                let output =
+                    read.with_context(|| format!("read {}", output.display())).map_err(Failure::failed)?;
                 Ok(Ok(output))
             }
             Err(trouble) => Ok(Err(trouble)),
         }
     }
 
-    /// Ends the engine. The files go with the directory that the caller made.
+    /// Ends the engine, whatever it does. The files go with the directory that the caller made.
     pub(super) async fn end(self) {
-        self.engine.end().await;
+        self.engine.abandon().await;
     }
 
     fn next_place(&mut self, kind: &str) -> PathBuf {
@@ -189,6 +205,10 @@ impl Bench {
     }
 }
 
+async fn start(place: &Path) -> Outcome<Embedded> {
+    Embedded::start(SLOTS, None, Some(place.join("work"))).await
+}
+
 impl Cause {
     /// From how an attempt ended, if that was badly.
     fn of(outcome: &str) -> Option<Self> {
@@ -208,7 +228,9 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
         match &self.printed {
-            Some(printed) if !self.message.contains(printed.as_str()) => write!(f, " (it printed: {printed})"),
+            Some(printed) if !self.message.contains(printed.as_str()) => {
+                write!(f, " (it printed: {printed})")
+            }
             _ => Ok(()),
         }
     }
@@ -236,7 +258,8 @@ impl Output {
         }
         let (ours, theirs): (Vec<_>, Vec<_>) = (lines(&ours).collect(), lines(&theirs).collect());
         let same = ours.iter().zip(&theirs).take_while(|(our, their)| our == their).count();
-        let show = |lines: &[&[u8]]| lines.get(same).map_or_else(|| "nothing more".to_owned(), |line| quote(line));
+        let show =
+            |lines: &[&[u8]]| lines.get(same).map_or_else(|| "nothing more".to_owned(), |line| quote(line));
         Some(format!("line {} of the output was {}, now it is {}", same + 1, show(&theirs), show(&ours)))
     }
 }

@@ -12,10 +12,10 @@ use crate::failure::{Failure, Outcome};
 use crate::{output, render, worker};
 
 /// The hidden command by which [`describe`] starts this executable again.
-pub const COMMAND: &str = "describe";
+pub(crate) const COMMAND: &str = "describe";
 
 /// What the child does: prints what the library says of itself, or why it is not a plugin.
-pub fn answer(library: Option<&OsStr>) -> ExitCode {
+pub(crate) fn answer(library: Option<&OsStr>) -> ExitCode {
     let Some(library) = library else { return ExitCode::from(2) };
     let described = Plugin::inspect(Path::new(library)).map_err(|error| error.to_string());
     match output::result(&render::json(&described)) {
@@ -34,7 +34,8 @@ pub(super) fn describe(library: &Path) -> Outcome<PluginInfo> {
         Ok(described) => described.map_err(Failure::wrong),
         Err(_) => {
             let error = anyhow!("loading {} takes the process down: {}", library.display(), ended.status);
-            Err(Failure::failed(error).hint("look for what the library does when it is loaded: constructors, static variables"))
+            Err(Failure::failed(error)
+                .hint("look for what the library does when it is loaded: constructors, static variables"))
         }
     }
 }

@@ -14,7 +14,6 @@ use gristmill_model::InputFile;
 
 use crate::app;
 use crate::arguments::{CheckArguments, params};
-use crate::embedded::Embedded;
 use crate::failure::{Failure, Outcome};
 use crate::inputs;
 use crate::signal::Stop;
@@ -22,13 +21,10 @@ use crate::signal::Stop;
 use self::bench::Bench;
 use self::report::Report;
 
-pub use self::describe::{COMMAND as DESCRIBE, answer as answer_describe};
-
-/// Two attempts at once: an app that leans on files or ports of its own is found out.
-const SLOTS: u32 = 2;
+pub(crate) use self::describe::{COMMAND as DESCRIBE, answer as answer_describe};
 
 /// Tries the app and tells about it.
-pub async fn check(arguments: CheckArguments) -> Outcome {
+pub(crate) async fn check(arguments: CheckArguments) -> Outcome {
     let params = params(&arguments.params).map_err(Failure::wrong)?;
     let own = if arguments.inputs.is_empty() { Vec::new() } else { inputs::list(&arguments.inputs)? };
     let own: Vec<InputFile> = own.iter().map(inputs::input_file).collect();
@@ -39,8 +35,7 @@ pub async fn check(arguments: CheckArguments) -> Outcome {
     let place = place.context("make a temporary directory").map_err(Failure::usage)?;
     let mut report = Report::begin(&plugin, arguments.json)?;
     let mut stop = Stop::listen().map_err(Failure::failed)?;
-    let engine = Embedded::start(SLOTS, None, Some(place.path().join("work"))).await?;
-    let mut bench = Bench::new(engine, library, plugin, params, place.path());
+    let mut bench = Bench::new(library, plugin, params, place.path()).await?;
     let tried = tokio::select! {
         tried = trials::run(&mut bench, &own, &mut report) => tried,
         () = stop.next() => Err(Failure::failed(anyhow::anyhow!("stopped before all was tried"))),

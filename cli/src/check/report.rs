@@ -68,7 +68,18 @@ impl Report {
             ))?;
         }
         let PluginInfo { name, version, map_only, combines, .. } = plugin.clone();
-        Ok(Self { json, document: Document { app: name, version, input, map_only, combines, trials: Vec::new(), wrong: 0 } })
+        Ok(Self {
+            json,
+            document: Document {
+                app: name,
+                version,
+                input,
+                map_only,
+                combines,
+                trials: Vec::new(),
+                wrong: 0,
+            },
+        })
     }
 
     /// Tells what came of a trial.
@@ -89,12 +100,20 @@ impl Report {
         if self.json {
             output::result(&render::json(&self.document))?;
         } else {
-            output::result(&if wrong == 0 { "verdict ok\n".to_owned() } else { format!("verdict {wrong} wrong\n") })?;
+            output::result(&if wrong == 0 {
+                "verdict ok\n".to_owned()
+            } else {
+                format!("verdict {wrong} wrong\n")
+            })?;
         }
         if wrong == 0 {
             return Ok(());
         }
-        let error = anyhow::anyhow!("the app {} has {wrong} thing{} wrong", self.document.app, if wrong == 1 { "" } else { "s" });
+        let error = anyhow::anyhow!(
+            "the app {} has {wrong} thing{} wrong",
+            self.document.app,
+            if wrong == 1 { "" } else { "s" }
+        );
         Err(Failure { exit: Exit::Failed, error, hint: None })
     }
 }
@@ -106,7 +125,11 @@ impl Finding {
     }
 
     /// It is not.
-    pub(super) fn wrong(trial: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(super) fn wrong(
+        trial: impl Into<String>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
         Self {
             trial: trial.into(),
             verdict: Verdict::Wrong,
@@ -116,7 +139,11 @@ impl Finding {
     }
 
     /// It may be.
-    pub(super) fn note(trial: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(super) fn note(
+        trial: impl Into<String>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
         Self { verdict: Verdict::Note, ..Self::wrong(trial, message, hint) }
     }
 

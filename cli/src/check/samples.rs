@@ -21,7 +21,9 @@ pub(super) fn ordinary(mode: InputMode) -> Sample {
         InputMode::Records(bytes) => {
             vec![("left.bin", records(bytes, 2000, 1)), ("right.bin", records(bytes, 1500, 2))]
         }
-        InputMode::Text | InputMode::File => vec![("left.txt", text(12_000, 1)), ("right.txt", text(9_000, 2))],
+        InputMode::Text | InputMode::File => {
+            vec![("left.txt", text(12_000, 1)), ("right.txt", text(9_000, 2))]
+        }
     };
     Sample { name: "ordinary input", files, hint: "name an INPUT that the app is made for" }
 }
@@ -48,7 +50,11 @@ fn odd_texts() -> impl Iterator<Item = Sample> {
         ("CRLF line ends", b"one two\r\nthree\r\n\r\n".to_vec(), "a line may end with CR LF"),
         ("NUL bytes", b"one\0two\n\0\0\nthree \0\n".to_vec(), "a line may hold NUL bytes"),
         ("invalid UTF-8", b"one \xff\xfe two\n\xc3\n\x80\x80\nthree\n".to_vec(), BYTES),
-        ("a line of 32 MiB", huge, "a line may be of any length: avoid fixed buffers and work that grows faster than the line"),
+        (
+            "a line of 32 MiB",
+            huge,
+            "a line may be of any length: avoid fixed buffers and work that grows faster than the line",
+        ),
     ]
     .into_iter()
     .map(|(name, bytes, hint)| Sample { name, files: vec![("odd", bytes)], hint })
@@ -56,8 +62,22 @@ fn odd_texts() -> impl Iterator<Item = Sample> {
 
 fn text(lines: u32, seed: u64) -> Vec<u8> {
     const WORDS: [&str; 16] = [
-        "mill", "grain", "stone", "water", "wheel", "flour", "sack", "river", "über", "мельница", "42", "7", "3.5", "-1",
-        "Mill", "a",
+        "mill",
+        "grain",
+        "stone",
+        "water",
+        "wheel",
+        "flour",
+        "sack",
+        "river",
+        "über",
+        "мельница",
+        "42",
+        "7",
+        "3.5",
+        "-1",
+        "Mill",
+        "a",
     ];
     let mut random = Random(seed);
     let mut text = Vec::new();
@@ -77,7 +97,7 @@ fn text(lines: u32, seed: u64) -> Vec<u8> {
 fn records(bytes: u64, most: usize, seed: u64) -> Vec<u8> {
     // Some megabytes at most, but whole records and at least three.
     let size = usize::try_from(bytes).unwrap_or(usize::MAX).max(1);
-    let count = (4 << 20_usize).checked_div(size).unwrap_or(0).clamp(3, most);
+    let count = (4_usize << 20).checked_div(size).unwrap_or(0).clamp(3, most);
     let mut random = Random(seed);
     (0..size.saturating_mul(count)).map(|_| u8::try_from(random.below(256)).unwrap_or(0)).collect()
 }
@@ -119,6 +139,8 @@ mod tests {
         assert!(!named("no final newline").ends_with(b"\n"));
         assert!(std::str::from_utf8(named("invalid UTF-8")).is_err());
         assert!(named("NUL bytes").contains(&0));
-        assert!(named("a line of 32 MiB").len() == HUGE_LINE_BYTES && !named("a line of 32 MiB").contains(&b'\n'));
+        assert!(
+            named("a line of 32 MiB").len() == HUGE_LINE_BYTES && !named("a line of 32 MiB").contains(&b'\n')
+        );
     }
 }

@@ -31,7 +31,11 @@ pub(super) async fn run(bench: &mut Bench, own: &[InputFile], report: &mut Repor
                 report.add(Finding::ok(name))?;
                 repeat(bench, own, &reference, name, report).await?;
             }
-            Err(trouble) => report.add(troubled(name, &trouble, "the message names the place; `gristmill run` shows the same"))?,
+            Err(trouble) => report.add(troubled(
+                name,
+                &trouble,
+                "the message names the place; `gristmill run` shows the same",
+            ))?,
         }
     }
     for sample in samples::odd(mode) {
@@ -41,7 +45,14 @@ pub(super) async fn run(bench: &mut Bench, own: &[InputFile], report: &mut Repor
 }
 
 /// The same input in other ways: nothing may change.
-async fn repeat(bench: &mut Bench, files: &[InputFile], reference: &Output, name: &str, report: &mut Report) -> Outcome {
+async fn repeat(
+    bench: &mut Bench,
+    files: &[InputFile],
+    reference: &Output,
+    name: &str,
+    report: &mut Report,
+) -> Outcome {
+    bench.fresh().await?;
     let again = bench.try_it(files, Plan::PLAIN).await?;
     let same = report_same(format!("{name}, a second time"), again, reference, NOT_DETERMINISTIC, report)?;
     // What differs by itself cannot be compared.
@@ -69,7 +80,13 @@ const COMBINE: &str = "reduce must give the same from values that were combined 
 const STATE: &str = "map must treat each line or record by itself: a split may begin at any of them";
 const ORDER: &str = "reduce must depend on its key and values alone";
 
-fn report_same(trial: String, tried: Tried, reference: &Output, why: &str, report: &mut Report) -> Outcome<bool> {
+fn report_same(
+    trial: String,
+    tried: Tried,
+    reference: &Output,
+    why: &str,
+    report: &mut Report,
+) -> Outcome<bool> {
     let finding = match tried {
         Ok(output) => match output.difference(reference) {
             None => Finding::ok(trial),
@@ -109,9 +126,13 @@ fn troubled(name: &str, trouble: &Trouble, hint: &str) -> Finding {
     let advice = match trouble.cause {
         Cause::Error => hint,
         Cause::Panic => &format!("return an error with `?` instead of panicking; {hint}"),
-        Cause::Died => &format!("it took its process down: look for exit, abort, stack overflow, unsafe code; {hint}"),
+        Cause::Died => {
+            &format!("it took its process down: look for exit, abort, stack overflow, unsafe code; {hint}")
+        }
         Cause::Hung => &format!("say progress from time to time, or look for a loop without end; {hint}"),
-        Cause::Boundary => "the rules are in gristmill_sdk::abi and gristmill.h; a plugin made with the sdk keeps them",
+        Cause::Boundary => {
+            "the rules are in gristmill_sdk::abi and gristmill.h; a plugin made with the sdk keeps them"
+        }
         Cause::Elsewhere => "this is not the app's fault; mend it and check again",
     };
     Finding::wrong(name, trouble.to_string(), advice)

@@ -17,7 +17,7 @@ use crate::failure::{Failure, Outcome};
 use crate::output;
 
 /// Writes the crate and says what to do with it.
-pub fn new(arguments: &NewArguments) -> Outcome {
+pub(crate) fn new(arguments: &NewArguments) -> Outcome {
     let directory = &arguments.name;
     let name = name::of_crate(directory).map_err(Failure::wrong)?;
     refuse_what_holds_something(directory)?;
@@ -107,7 +107,9 @@ mod tests {
     #[test]
     fn the_crate_brings_all_of_the_sdk_with_it() {
         let names: Vec<PathBuf> = files("app", None).into_iter().map(|(path, _)| path).collect();
-        for needed in ["Cargo.toml", "src/lib.rs", "vendor/gristmill-sdk/Cargo.toml", "vendor/gristmill-sdk/src/lib.rs"] {
+        for needed in
+            ["Cargo.toml", "src/lib.rs", "vendor/gristmill-sdk/Cargo.toml", "vendor/gristmill-sdk/src/lib.rs"]
+        {
             assert!(names.contains(&PathBuf::from(needed)), "{needed} is not among {names:?}");
         }
     }

@@ -4,12 +4,68 @@ use std::path::Path;
 
 /// Words that cargo or rustc would trip over.
 const RESERVED: [&str; 62] = [
-    "abstract", "alloc", "as", "async", "await", "become", "box", "break", "build", "const", "continue", "core",
-    "crate", "deps", "do", "dyn", "else", "enum", "examples", "extern", "false", "final", "fn", "for", "gen",
-    "gristmill-sdk", "gristmill_sdk", "if", "impl", "in", "incremental", "let", "loop", "macro", "match", "mod",
-    "move", "mut", "override", "priv", "proc_macro", "pub", "ref", "return", "self", "static", "std", "struct",
-    "super", "test", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where",
-    "while", "yield",
+    "abstract",
+    "alloc",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "build",
+    "const",
+    "continue",
+    "core",
+    "crate",
+    "deps",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "examples",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "gristmill-sdk",
+    "gristmill_sdk",
+    "if",
+    "impl",
+    "in",
+    "incremental",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "override",
+    "priv",
+    "proc_macro",
+    "pub",
+    "ref",
+    "return",
+    "self",
+    "static",
+    "std",
+    "struct",
+    "super",
+    "test",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "typeof",
+    "unsafe",
+    "unsized",
+    "use",
+    "virtual",
+    "where",
+    "while",
+    "yield",
 ];
 
 /// The name of the crate in `directory`: its last part, if that can be the name of a crate.
@@ -44,7 +100,8 @@ mod tests {
 
     #[test]
     fn what_cannot_name_a_crate_is_refused() {
-        for path in ["", ".", "..", "/", "2fast", "-x", "a b", "naïve", "a.b", "fn", "test", "gristmill-sdk"] {
+        for path in ["", ".", "..", "/", "2fast", "-x", "a b", "naïve", "a.b", "fn", "test", "gristmill-sdk"]
+        {
             assert!(of_crate(Path::new(path)).is_err(), "{path}");
         }
         assert!(of_crate(Path::new(&"x".repeat(65))).is_err());

@@ -105,7 +105,9 @@ An app for Gristmill. `src/lib.rs` holds all of it.
 
 pub(super) fn next_steps(directory: &Path) -> String {
     let directory = directory.display();
-    format!("created {directory}\nnext cargo test --manifest-path {directory}/Cargo.toml\nnext gristmill run --app {directory} INPUT…\n")
+    format!(
+        "created {directory}\nnext cargo test --manifest-path {directory}/Cargo.toml\nnext gristmill run --app {directory} INPUT…\n"
+    )
 }
 
 #[cfg(test)]

@@ -35,7 +35,11 @@ pub(super) fn wait(time: Duration) -> String {
 
 /// How many in a hundred; all of nothing is a hundred.
 pub(super) fn percent(done: u64, total: u64) -> u64 {
-    if total == 0 { 100 } else { u64::try_from(u128::from(done.min(total)) * 100 / u128::from(total)).unwrap_or(100) }
+    if total == 0 {
+        100
+    } else {
+        u64::try_from(u128::from(done.min(total)) * 100 / u128::from(total)).unwrap_or(100)
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::human;
 use super::summary::{Summary, one_line};
 
 /// Something of which there are many, told twice: for people and for scripts.
-pub struct Listed {
+pub(crate) struct Listed {
     /// Lines of `key value`, each ended by a newline.
     pub text: String,
     /// The same as a JSON object.
@@ -39,7 +39,7 @@ impl From<&Summary> for Listed {
 }
 
 /// A worker in one line.
-pub fn worker(status: &WorkerStatus) -> Listed {
+pub(crate) fn worker(status: &WorkerStatus) -> Listed {
     let running: Vec<String> = status.running.iter().map(ToString::to_string).collect();
     let text = format!(
         "{} name={} slots={} running={} failures={} silent={}\n",
@@ -62,7 +62,7 @@ pub fn worker(status: &WorkerStatus) -> Listed {
 }
 
 /// What a job or task waits for, in one line.
-pub fn explanation(job: JobId, explanation: &Explanation, now: Timestamp) -> Listed {
+pub(crate) fn explanation(job: JobId, explanation: &Explanation, now: Timestamp) -> Listed {
     let subject = explanation.task.map_or_else(|| job.to_string(), |task| task.to_string());
     let deadline = explanation.deadline.map(|deadline| deadline - now);
     let mut text = format!("{subject} {}", one_line(&explanation.text));
@@ -79,7 +79,7 @@ pub fn explanation(job: JobId, explanation: &Explanation, now: Timestamp) -> Lis
 }
 
 /// What an attempt printed: each line behind the attempt's id, and before them where it ran and how it ended.
-pub fn attempt_log(log: &AttemptLog) -> Listed {
+pub(crate) fn attempt_log(log: &AttemptLog) -> Listed {
     let printed = String::from_utf8_lossy(&log.log.0);
     let mut text = format!("{} [{} on {}]\n", log.attempt, one_line(&log.outcome), log.worker);
     for line in printed.lines() {
@@ -94,14 +94,14 @@ pub fn attempt_log(log: &AttemptLog) -> Listed {
     Listed { text, json }
 }
 
-/// A JSON document of one line.
-pub fn json(document: &impl Serialize) -> String {
-    let mut text = value(document).to_string();
+/// A JSON document of one line. Our own plain structures (numbers, text, lists, maps with text as keys) always have a JSON form.
+pub(crate) fn json(document: &impl Serialize) -> String {
+    let mut text = serde_json::to_string(document).unwrap_or_default();
     text.push('\n');
     text
 }
 
-/// Our own plain structures: numbers, text, lists and maps with text as keys always have a JSON form.
+/// As [`json`], inside a larger document.
 fn value(document: &impl Serialize) -> Value {
     serde_json::to_value(document).unwrap_or(Value::Null)
 }
@@ -120,10 +120,7 @@ mod tests {
     #[test]
     fn a_job_is_one_line() {
         let listed = Listed::from(&Summary::of(&example::done(), Timestamp::from_ms(0)));
-        assert_eq!(
-            listed.text,
-            "j7 done app=wc maps=13/13 reduces=4/4 seconds=1.214 output=/data/out\\n2\n"
-        );
+        assert_eq!(listed.text, "j7 done app=wc maps=13/13 reduces=4/4 seconds=1.214 output=/data/out\\n2\n");
         assert_eq!(listed.json["state"], "done");
     }
 

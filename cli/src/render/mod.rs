@@ -7,6 +7,6 @@ mod listing;
 mod progress;
 mod summary;
 
-pub use listing::{Listed, attempt_log, explanation, json, worker};
-pub use progress::Progress;
-pub use summary::{Summary, one_line};
+pub(crate) use listing::{Listed, attempt_log, explanation, json, worker};
+pub(crate) use progress::Progress;
+pub(crate) use summary::{Summary, Tasks, one_line};

@@ -15,7 +15,7 @@ const BARS_AFTER: Duration = Duration::from_millis(200);
 const LINES_EVERY: Duration = Duration::from_secs(5);
 
 /// What shows how far a job is.
-pub struct Progress {
+pub(crate) struct Progress {
     started: Instant,
     shown: Shown,
 }
@@ -28,7 +28,7 @@ enum Shown {
 
 impl Progress {
     /// Bars if standard error is a terminal, else lines; nothing if `quiet`.
-    pub fn new(quiet: bool) -> Self {
+    pub(crate) fn new(quiet: bool) -> Self {
         let started = Instant::now();
         let shown = match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => Shown::Nothing,
@@ -39,7 +39,7 @@ impl Progress {
     }
 
     /// The job is this far.
-    pub fn show(&mut self, status: &JobStatus) {
+    pub(crate) fn show(&mut self, status: &JobStatus) {
         match &mut self.shown {
             Shown::Nothing => {}
             Shown::Bars(bars) => {
@@ -57,7 +57,7 @@ impl Progress {
     }
 
     /// Something to say while progress is shown.
-    pub fn say(&self, text: &str) {
+    pub(crate) fn say(&self, text: &str) {
         match &self.shown {
             Shown::Bars(Some(bars)) => bars.all.suspend(|| output::error(text)),
             _ => output::error(text),
@@ -65,7 +65,7 @@ impl Progress {
     }
 
     /// Takes the bars away: the summary tells the rest.
-    pub fn finish(self) {
+    pub(crate) fn finish(self) {
         if let Shown::Bars(Some(bars)) = self.shown {
             let _ = bars.all.clear();
         }
@@ -84,7 +84,8 @@ impl Bars {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         let bar = |name: &'static str, figures: &str| {
             let template = format!("{{prefix:8}} [{{bar:28}}] {figures}");
-            let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            let style =
+                ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
             let bar = ProgressBar::new(0).with_style(style.progress_chars("=> ")).with_prefix(name);
             all.add(bar)
         };
@@ -123,7 +124,9 @@ fn line(status: &JobStatus, elapsed: Duration) -> String {
         format!("{name} {}/{} {percent}%", stage.done, stage.total)
     };
     let mut text = format!("{} {}", status.id, stage("maps", &status.map));
-    if let Some(rate) = status.map.bytes_done.checked_div(elapsed.as_secs()).filter(|_| status.map.done < status.map.total) {
+    if let Some(rate) =
+        status.map.bytes_done.checked_div(elapsed.as_secs()).filter(|_| status.map.done < status.map.total)
+    {
         text += &format!(" {}/s", human::bytes(rate));
         if let Some(left) = (status.map.bytes_total.saturating_sub(status.map.bytes_done)).checked_div(rate) {
             text += &format!(" {} left", human::wait(Duration::from_secs(left)));
@@ -146,7 +149,8 @@ mod tests {
     fn a_line_tells_both_stages_rate_and_time_left() {
         let mut status = example::done();
         status.phase = JobPhase::Mapping;
-        status.map = StageStatus { total: 40, done: 10, running: 2, bytes_total: 40 << 20, bytes_done: 10 << 20 };
+        status.map =
+            StageStatus { total: 40, done: 10, running: 2, bytes_total: 40 << 20, bytes_done: 10 << 20 };
         status.reduce = StageStatus { total: 4, done: 0, running: 0, bytes_total: 0, bytes_done: 0 };
         assert_eq!(
             line(&status, Duration::from_secs(10)),

@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::human;
 
 /// A job in figures.
-#[derive(Clone, Debug, Serialize)]
-pub struct Summary {
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Summary {
     /// The id of the job; none when it ran without a coordinator.
     pub job: Option<String>,
     /// The app's name.
@@ -59,7 +59,7 @@ pub struct Summary {
 
 /// Tasks of a stage.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Tasks {
+pub(crate) struct Tasks {
     /// All of them.
     pub total: u32,
     /// Those that have a winner.
@@ -70,7 +70,7 @@ pub struct Tasks {
 
 /// Attempts by outcome.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Attempts {
+pub(crate) struct Attempts {
     /// Won their task.
     pub won: u64,
     /// Were good, but another had won.
@@ -91,7 +91,7 @@ pub struct Attempts {
 
 /// The attempt that took longest.
 #[derive(Clone, Debug, Serialize)]
-pub struct Slowest {
+pub(crate) struct Slowest {
     /// Its id.
     pub attempt: String,
     /// How long it took.
@@ -100,7 +100,7 @@ pub struct Slowest {
 
 /// The partition with most bytes.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct BiggestPartition {
+pub(crate) struct BiggestPartition {
     /// Which one.
     pub partition: u32,
     /// Its bytes before it was reduced.
@@ -109,7 +109,7 @@ pub struct BiggestPartition {
 
 impl Summary {
     /// Of a job as its coordinator knows it; `now` counts for one that goes on.
-    pub fn of(status: &JobStatus, now: Timestamp) -> Self {
+    pub(crate) fn of(status: &JobStatus, now: Timestamp) -> Self {
         let map_only = status.reduce.total == 0;
         let (map, reduce) = (&status.map_stats, &status.reduce_stats);
         Self {
@@ -146,7 +146,7 @@ impl Summary {
     }
 
     /// One line of `key value` for each figure; those that say nothing are left out.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         let mut line = |key: &str, value: &dyn std::fmt::Display| {
             let _ = writeln!(text, "{key} {value}");
@@ -237,7 +237,7 @@ impl From<AttemptTally> for Attempts {
 }
 
 /// The word for a phase.
-pub fn state(phase: &JobPhase) -> &'static str {
+pub(super) fn state(phase: &JobPhase) -> &'static str {
     match phase {
         JobPhase::Mapping => "mapping",
         JobPhase::Reducing => "reducing",
@@ -249,7 +249,7 @@ pub fn state(phase: &JobPhase) -> &'static str {
 }
 
 /// What an app says may hold anything; a line of `key value` stays one line.
-pub fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
@@ -320,7 +320,11 @@ warning the app is not deterministic
         status.ended = None;
         status.map.done = 5;
         let text = Summary::of(&status, status.submitted + std::time::Duration::from_secs(2)).text();
-        assert!(text.contains("state mapping\n") && text.contains("maps 5/13\n") && text.contains("seconds 2.000\n"));
+        assert!(
+            text.contains("state mapping\n")
+                && text.contains("maps 5/13\n")
+                && text.contains("seconds 2.000\n")
+        );
     }
 
     #[test]

@@ -6,35 +6,35 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// What came of a command.
-pub struct Ended {
-    pub status: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ended {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ended {
-    pub fn is(self, status: i32) -> Self {
+    pub(crate) fn is(self, status: i32) -> Self {
         assert_eq!(self.status, status, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         self
     }
 
-    pub fn says(self, part: &str) -> Self {
+    pub(crate) fn says(self, part: &str) -> Self {
         assert!(self.stderr.contains(part), "no `{part}` in {}", self.stderr);
         self
     }
 
-    pub fn prints(self, part: &str) -> Self {
+    pub(crate) fn prints(self, part: &str) -> Self {
         assert!(self.stdout.contains(part), "no `{part}` in {}", self.stdout);
         self
     }
 
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap()
     }
 }
 
 /// `gristmill` in a directory, with its temporary files in `tmp` there.
-pub fn command(directory: &Path) -> Command {
+pub(crate) fn command(directory: &Path) -> Command {
     let temporary = directory.join("tmp");
     std::fs::create_dir_all(&temporary).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_gristmill"));
@@ -43,11 +43,11 @@ pub fn command(directory: &Path) -> Command {
 }
 
 /// Runs it to its end.
-pub fn gristmill<S: AsRef<OsStr>>(directory: &Path, arguments: impl IntoIterator<Item = S>) -> Ended {
+pub(crate) fn gristmill<S: AsRef<OsStr>>(directory: &Path, arguments: impl IntoIterator<Item = S>) -> Ended {
     ended(command(directory).args(arguments).output().unwrap())
 }
 
-pub fn ended(output: Output) -> Ended {
+pub(crate) fn ended(output: Output) -> Ended {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ended {
         status: output.status.code().unwrap_or(-1),
@@ -57,14 +57,14 @@ pub fn ended(output: Output) -> Ended {
 }
 
 /// Nothing may be left in the directory for temporary files.
-pub fn nothing_left(directory: &Path) {
+pub(crate) fn nothing_left(directory: &Path) {
     let left: Vec<_> =
         std::fs::read_dir(directory.join("tmp")).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(left, Vec::<PathBuf>::new());
 }
 
 /// Compares with a golden file; GRISTMILL_RENEW=1 writes it instead.
-pub fn golden(name: &str, text: &str) {
+pub(crate) fn golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if std::env::var_os("GRISTMILL_RENEW").is_some() {
         std::fs::write(&path, text).unwrap();

@@ -13,7 +13,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#include "abi.h"
+#include "gristmill.h"
 
 #ifndef MARKER
 #define MARKER "plain"
@@ -28,8 +28,8 @@ struct instance {
 
 static volatile const char marker[] = MARKER;
 
-static void fail(const struct host *host, const char *message) {
-    struct bytes text = { (const uint8_t *)message, strlen(message) };
+static void fail(const gristmill_host *host, const char *message) {
+    gristmill_bytes text = { (const uint8_t *)message, strlen(message) };
     host->fail(host->context, text, UINT64_MAX);
 }
 
@@ -37,14 +37,14 @@ static int is(const struct instance *self, const char *behaviour) {
     return strcmp(self->behaviour, behaviour) == 0;
 }
 
-static void take(const struct param *param, const char *key, char *into, size_t room) {
+static void take(const gristmill_param *param, const char *key, char *into, size_t room) {
     if (param->key.len == strlen(key) && memcmp(param->key.ptr, key, param->key.len) == 0 && param->value.len < room) {
         memcpy(into, param->value.ptr, param->value.len);
         into[param->value.len] = 0;
     }
 }
 
-static int32_t create(const struct setup *setup, const struct host *host, void **instance) {
+static gristmill_status create(const gristmill_setup *setup, const gristmill_host *host, void **instance) {
     (void)host;
     struct instance *self = calloc(1, sizeof *self);
     for (size_t i = 0; i < setup->param_count; i++) {
@@ -59,7 +59,7 @@ static void destroy(void *instance) {
     free(instance);
 }
 
-static int32_t map_begin(void *instance, const struct map_setup *setup, const struct host *host) {
+static gristmill_status map_begin(void *instance, const gristmill_map_setup *setup, const gristmill_host *host) {
     (void)instance, (void)setup, (void)host;
     return 0;
 }
@@ -118,7 +118,7 @@ static void allocate_without_end(void) {
     }
 }
 
-static int32_t map(void *instance, const struct block *block, const struct host *host) {
+static gristmill_status map(void *instance, const gristmill_block *block, const gristmill_host *host) {
     const struct instance *self = instance;
     if (is(self, "exit")) { fprintf(stderr, "leaving\n"); exit(3); }
     if (is(self, "exit well")) exit(0);
@@ -145,54 +145,52 @@ static int32_t map(void *instance, const struct block *block, const struct host 
     while (at < end) {
         const uint8_t *newline = memchr(at, '\n', (size_t)(end - at));
         size_t length = newline ? (size_t)(newline - at) : (size_t)(end - at);
-        struct bytes key = { at, length }, one = { (const uint8_t *)"1", 1 };
-        int32_t status = host->emit(host->context, key, one);
+        gristmill_bytes key = { at, length }, one = { (const uint8_t *)"1", 1 };
+        gristmill_status status = host->emit(host->context, key, one);
         if (status) return status;
         at += length + 1;
     }
     return 0;
 }
 
-static int32_t map_end(void *instance, const struct host *host) {
+static gristmill_status map_end(void *instance, const gristmill_host *host) {
     (void)instance, (void)host;
     return 0;
 }
 
-static int32_t reduce_begin(void *instance, uint32_t partition, const struct host *host) {
+static gristmill_status reduce_begin(void *instance, uint32_t partition, const gristmill_host *host) {
     (void)instance, (void)partition, (void)host;
     return 0;
 }
 
-static int32_t reduce(void *instance, struct bytes key, const struct values *first, const struct host *host) {
+static gristmill_status reduce(void *instance, gristmill_bytes key, const gristmill_values *first, const gristmill_host *host) {
     (void)instance;
     uint64_t count = 0;
-    struct values values = *first;
+    gristmill_values values = *first;
     while (values.count) {
         count += values.count;
-        int32_t status = host->next_values(host->context, &values);
+        gristmill_status status = host->next_values(host->context, &values);
         if (status) return status;
     }
     char number[32];
     int length = snprintf(number, sizeof number, " %llu\n", (unsigned long long)count);
-    int32_t status = host->write(host->context, key, 0);
+    gristmill_status status = host->write(host->context, key, 0);
     if (status) return status;
-    return host->write(host->context, (struct bytes){ (const uint8_t *)number, (size_t)length }, 1);
+    return host->write(host->context, (gristmill_bytes){ (const uint8_t *)number, (size_t)length }, 1);
 }
 
-static int32_t reduce_end(void *instance, const struct host *host) {
+static gristmill_status reduce_end(void *instance, const gristmill_host *host) {
     (void)instance, (void)host;
     return 0;
 }
 
-#define TEXT(text) { (const uint8_t *)(text), sizeof(text) - 1 }
-
-__attribute__((visibility("default"))) const struct descriptor gristmill_plugin = {
-    .magic = "GRISTML",
-    .abi_version = 1,
-    .size = sizeof(struct descriptor),
-    .name = TEXT("misbehaving"),
-    .version = TEXT("1.0"),
-    .built_with = TEXT("cc"),
+GRISTMILL_EXPORT const gristmill_descriptor gristmill_plugin = {
+    .magic = GRISTMILL_MAGIC,
+    .abi_version = GRISTMILL_ABI_VERSION,
+    .size = sizeof(gristmill_descriptor),
+    .name = GRISTMILL_BYTES("misbehaving"),
+    .version = GRISTMILL_BYTES("1.0"),
+    .built_with = GRISTMILL_BYTES("cc"),
     .create = create,
     .destroy = destroy,
     .map_begin = map_begin,

@@ -34,12 +34,15 @@ pub(crate) fn plugin(marker: &str) -> (Arc<Vec<u8>>, PluginInfo) {
 
 fn compile(marker: &str) -> (Arc<Vec<u8>>, PluginInfo) {
     let dir = tempfile::tempdir().unwrap();
+    let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
     let library = dir.path().join("plugin.so");
     let status = Command::new("cc")
         .args(["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o"])
         .arg(&library)
+        .arg("-I")
+        .arg(crate_dir.join("../sdk/include"))
         .arg(format!("-DMARKER=\"{marker}\""))
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/worker/plugin.c"))
+        .arg(crate_dir.join("tests/worker/plugin.c"))
         .status();
     assert!(status.expect("a C compiler").success());
     (Arc::new(fs::read(&library).unwrap()), Plugin::inspect(&library).unwrap())

@@ -270,3 +270,35 @@ impl Keeper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gristmill_model::Outcome;
+    use std::cell::RefCell;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn an_end_takes_along_all_that_was_printed_before_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let ended = encode(&FromSlot::Ended(Box::new(Outcome::Cancelled)), 100).unwrap();
+        let ended: String = ended.iter().map(|byte| format!("\\{byte:03o}")).collect();
+        let script = format!("echo the last words; printf '{ended}' >&0; touch ../said; sleep 1000");
+        let command = SlotCommand { program: "/bin/sh".into(), args: vec!["-c".into(), script.into()] };
+        let mut keeper = start(&command, &dir.path().join("home")).unwrap();
+        keeper.attempt = Some(Arc::default());
+        let begun = Instant::now();
+        while !dir.path().join("said").exists() {
+            assert!(begun.elapsed() < Duration::from_secs(60));
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        // Nothing has been read until now, and the end is what is read first.
+        let told = RefCell::new(Vec::new());
+        keeper.read_control(&|event| told.borrow_mut().push(event));
+        match &told.borrow()[..] {
+            [ProcessEvent::Ended { log, .. }] => assert_eq!(log, b"the last words\n"),
+            other => panic!("{other:?}"),
+        }
+        keeper.bury();
+    }
+}

@@ -1,8 +1,11 @@
 //! Bytes kept one piece after the other in chunks that never move, addressed by small numbers that grow as pieces come.
 
-/// Where a piece begins. Later pieces are greater.
+use std::num::NonZero;
+
+/// Where a piece begins: in the upper half the number of its chunk, counted from 1, in the lower half the place in it.
+/// Later pieces are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place(u64);
+pub(super) struct Place(NonZero<u64>);
 
 #[derive(Debug)]
 pub(super) struct Arena {
@@ -39,7 +42,10 @@ impl Arena {
             self.begin_chunk(length);
         }
         let chunk = &mut self.chunks[self.begun - 1];
-        (Place((self.begun as u64 - 1) << 32 | chunk.len() as u64), chunk)
+        // Never zero: at least one chunk was begun.
+        let place =
+            NonZero::new((self.begun as u64) << 32 | chunk.len() as u64).unwrap_or(NonZero::<u64>::MIN);
+        (Place(place), chunk)
     }
 
     #[cold]
@@ -56,7 +62,8 @@ impl Arena {
     /// All from `place` to the end of its chunk.
     #[inline]
     pub(super) fn from(&self, place: Place) -> &[u8] {
-        &self.chunks[(place.0 >> 32) as usize][place.0 as u32 as usize..]
+        let place = place.0.get();
+        &self.chunks[(place >> 32) as usize - 1][place as u32 as usize..]
     }
 
     /// Forgets the pieces. Keeps the chunks for the next ones, except those that were made for one big piece.

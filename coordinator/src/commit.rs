@@ -53,22 +53,35 @@ impl Outputs {
     /// Makes the directories of a request's output, or leaves everything as it was and says why.
     pub(crate) fn prepare(&self, spec: &JobSpec) -> Result<(), Refusal> {
         let output = self.of_request(spec);
+        let directory = spec.output.to_path();
+        let invalid = |error: StorageError| Refusal::Invalid(error.to_string());
+        let was_there = self.storage.stat(&directory).map_err(invalid)?.is_some();
         output.prepare().map_err(|error| {
-            if let Err(error) = output.discard() {
+            let cleared = output.discard().and_then(|()| match was_there {
+                true => Ok(false),
+                false => self.storage.remove_empty_directory(&directory),
+            });
+            if let Err(error) = cleared {
                 tracing::warn!(%error, "cannot clear away an output that was refused");
             }
             match error {
                 StorageError::OutputExists { directory, .. } => {
                     Refusal::OutputExists(PathBytes::from(directory.as_path()).to_string())
                 }
-                error => Refusal::Invalid(error.to_string()),
+                error => invalid(error),
             }
         })
     }
 
     /// The request has become a job: its staging directory takes the name that the workers know.
     pub(crate) fn assign(&self, job: JobId, spec: &JobSpec) -> Result<(), StorageError> {
-        self.storage.rename(self.of_request(spec).staging(), self.of_job(job, spec).staging())
+        let (from, to) = (self.of_request(spec), self.of_job(job, spec));
+        let renamed = self.storage.rename(from.staging(), to.staging());
+        if renamed.is_err() {
+            self.storage.create_directory(to.staging())?;
+            self.storage.remove_tree(from.staging())?;
+        }
+        Ok(())
     }
 
     /// The request has not become a job.
@@ -151,5 +164,127 @@ impl Outputs {
         }
         text.truncate(filled);
         Ok(serde_json::from_slice(&text).ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use gristmill_model::{ClientId, InputMode, JobPhase, PluginInfo, RequestId, Sha256, TaskId};
+    use gristmill_storage::{Faulty, Local};
+
+    use super::*;
+
+    fn spec(output: &Path, overwrite: bool) -> JobSpec {
+        JobSpec {
+            key: RequestKey { client: ClientId(1), request: RequestId(1) },
+            plugin: PluginInfo {
+                sha256: Sha256([1; 32]),
+                bytes: 1,
+                name: "wc".to_owned(),
+                version: "1".to_owned(),
+                input_mode: InputMode::Text,
+                map_only: false,
+                combines: false,
+            },
+            params: Default::default(),
+            inputs: Vec::new(),
+            output: output.into(),
+            overwrite,
+            reduces: 2,
+            split_bytes: 1,
+            memory_bytes: 1,
+            task_timeout_ms: 1,
+            max_attempts: 1,
+        }
+    }
+
+    fn status(spec: &JobSpec) -> JobStatus {
+        JobStatus {
+            id: JobId(1),
+            app: "wc".to_owned(),
+            output: spec.output.clone(),
+            phase: JobPhase::Committing,
+            revision: 1,
+            submitted: Timestamp::default(),
+            ended: None,
+            map: Default::default(),
+            reduce: Default::default(),
+            attempts: Default::default(),
+            map_stats: Default::default(),
+            reduce_stats: Default::default(),
+            counters: Default::default(),
+            slowest: None,
+            biggest_partition: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Two staged files, and what is to become of them.
+    fn staged(outputs: &Outputs, spec: &JobSpec) -> Vec<OutputPart> {
+        outputs.prepare(spec).unwrap();
+        outputs.assign(JobId(1), spec).unwrap();
+        let part = |index: u32| {
+            let attempt = TaskId::reduce(JobId(1), index).attempt(0);
+            let path = outputs.staging(JobId(1), spec).join(attempt.to_string());
+            fs::write(&path, format!("part {index}")).unwrap();
+            OutputPart { attempt, path: path.as_path().into(), bytes: 6, checksum: 9 }
+        };
+        vec![part(0), part(1)]
+    }
+
+    /// A coordinator dies at any operation of a commit; the next, whose manifest has other times, carries it to the same end.
+    #[test]
+    fn a_commit_goes_on_after_a_crash_at_any_step() {
+        for overwrite in [false, true] {
+            let mut crashes = 0;
+            loop {
+                let directory = tempfile::tempdir().unwrap();
+                let output = directory.path().join("out");
+                if overwrite {
+                    fs::create_dir(&output).unwrap();
+                    fs::write(output.join("mr-out-00005"), b"old").unwrap();
+                }
+                let healthy = Outputs { storage: Arc::new(Local), cluster: ClusterId(3) };
+                let spec = spec(&output, overwrite);
+                let parts = staged(&healthy, &spec);
+                let dying = Outputs { storage: Arc::new(Faulty::new(Local, crashes)), cluster: ClusterId(3) };
+                let before = dying.commit(&spec, &status(&spec), &parts, Timestamp::from_ms(1));
+                let died = dying.perform(&before).is_err();
+
+                let after = healthy.commit(&spec, &status(&spec), &parts, Timestamp::from_ms(2));
+                healthy.perform(&after).unwrap();
+                let mut names: Vec<_> = fs::read_dir(&output)
+                    .unwrap()
+                    .map(|e| e.unwrap().file_name().into_string().unwrap())
+                    .collect();
+                names.sort();
+                assert_eq!(names, ["_SUCCESS", "mr-out-00000", "mr-out-00001"], "after {crashes} operations");
+                assert_eq!(fs::read(output.join("mr-out-00001")).unwrap(), b"part 1");
+                if !died {
+                    break;
+                }
+                crashes += 1;
+            }
+            assert!(crashes > 10, "{crashes}");
+        }
+    }
+
+    #[test]
+    fn a_manifest_of_another_job_is_not_taken_for_ours() {
+        let directory = tempfile::tempdir().unwrap();
+        let spec = spec(&directory.path().join("out"), true);
+        let theirs = Outputs { storage: Arc::new(Local), cluster: ClusterId(4) };
+        let parts = staged(&theirs, &spec);
+        let commit = theirs.commit(&spec, &status(&spec), &parts, Timestamp::from_ms(1));
+        theirs.perform(&commit).unwrap();
+
+        let ours = Outputs { storage: Arc::new(Local), cluster: ClusterId(3) };
+        let parts = staged(&ours, &spec);
+        let commit = ours.commit(&spec, &status(&spec), &parts, Timestamp::from_ms(2));
+        ours.perform(&commit).unwrap();
+        let found = ours.read_manifest(&directory.path().join("out/_SUCCESS")).unwrap().unwrap();
+        assert!(found.is_of(ClusterId(3), JobId(1)));
     }
 }

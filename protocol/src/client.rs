@@ -119,7 +119,8 @@ impl Client {
         self.submit_uploaded(key, name).await
     }
 
-    async fn submit_uploaded(&self, key: RequestKey, request: Sha256) -> Result<JobId, CallError> {
+    /// Submits a job whose request is uploaded already, under the key that the request has.
+    pub async fn submit_uploaded(&self, key: RequestKey, request: Sha256) -> Result<JobId, CallError> {
         self.call("submit", Duration::ZERO, |c, context| async move { c.submit(context, key, request).await })
             .await
     }

@@ -46,7 +46,7 @@ impl<L: FactLog> MainLoop<L> {
         for due in due {
             match due {
                 Due::Registered(connection, incarnation, reply) => {
-                    self.welcome(connection, incarnation, reply)
+                    self.welcome(connection, incarnation, reply);
                 }
                 Due::Orders(holder, reply) => drop(reply.send(self.orders(holder))),
                 Due::Segments(Holder { worker, incarnation }, attempt, from, reply) => {

@@ -14,10 +14,9 @@ use crate::merge::Merge;
 use crate::progress::ProgressCell;
 use crate::run::{FinishedRun, Meter, Run, RunError, SegmentReader};
 
-/// Some partitions of a run, to be merged with those of others.
+/// A run that is to be merged with others.
 pub(crate) struct Source {
     run: Run,
-    partitions: Range<u32>,
     meter: Meter,
     /// Removes the file of a run of our own when it was read.
     _file: Option<TempPath>,
@@ -55,27 +54,20 @@ impl MergeError {
 }
 
 impl Source {
-    /// One partition of another attempt's run.
-    pub(crate) fn segment(run: Run, partition: u32, progress: &ProgressCell) -> Self {
-        let partitions = partition..partition.saturating_add(1);
-        Self { run, partitions, meter: Meter::Input(progress.clone()), _file: None }
+    /// Another attempt's run.
+    pub(crate) fn segment(run: Run, progress: &ProgressCell) -> Self {
+        Self { run, meter: Meter::Input(progress.clone()), _file: None }
     }
 
     /// A run that this attempt has written, whole.
     pub(crate) fn own(run: FinishedRun, progress: &ProgressCell) -> Result<Self, RunError> {
         let path: &Path = &run.file;
         let opened = Run::open(path)?;
-        let partitions = 0..run.partitions.len() as u32;
-        Ok(Self {
-            run: opened,
-            partitions,
-            meter: Meter::Intermediate(progress.clone()),
-            _file: Some(run.file),
-        })
+        Ok(Self { run: opened, meter: Meter::Intermediate(progress.clone()), _file: Some(run.file) })
     }
 
     fn open(&self, window_bytes: usize) -> Result<SegmentReader, RunError> {
-        SegmentReader::open(&self.run, &self.partitions, window_bytes, self.meter.clone())
+        SegmentReader::open(&self.run, window_bytes, self.meter.clone())
     }
 }
 
@@ -94,8 +86,8 @@ pub(crate) fn narrow(
 ) -> Result<Vec<Source>, MergeError> {
     let mut at = 0;
     loop {
-        let cost = |source: &Source| source.run.buffer_bytes(&source.partitions, fan_in.window_bytes);
-        let costs = sources.iter().map(cost).collect::<Result<Vec<u64>, RunError>>()?;
+        let costs: Vec<u64> =
+            sources.iter().map(|source| source.run.buffer_bytes(fan_in.window_bytes)).collect();
         let Some(group) = next_group(&costs, at, &fan_in) else { return Ok(sources) };
         let merged = rewrite(sources.get(group.clone()).unwrap_or_default())?;
         at = group.start + 1;

@@ -1,6 +1,6 @@
 //! A reduce attempt: one partition of every run in, one output file out.
 
-use gristmill_model::{AttemptStats, LostRun, PathBytes, ReduceResult, Segment, TaskFailure};
+use gristmill_model::{AttemptStats, LostRun, PathBytes, ReduceResult, TaskFailure};
 
 use crate::budget::Budget;
 use crate::combine::Rewrite;
@@ -22,14 +22,9 @@ pub fn run_reduce(
     let runs = open_runs(task)?;
     let mut instance = Instance::create(plugin, &task.params, progress)?;
     let output = OutputFile::create(&task.output_path)?;
-    let mut stats = AttemptStats::default();
-    let reduced = (|| {
-        for run in &runs {
-            stats.bytes_in += run.bytes(&(task.partition..task.partition.saturating_add(1)))?;
-        }
-        let groups = merge_segments(runs, task, progress)?;
-        reduce_groups(groups, output, task.partition, &mut instance, &mut stats)
-    })();
+    let mut stats = AttemptStats { bytes_in: runs.iter().map(Run::bytes).sum(), ..AttemptStats::default() };
+    let reduced = merge_segments(runs, task, progress)
+        .and_then(|groups| reduce_groups(groups, output, task.partition, &mut instance, &mut stats));
     let output = match reduced {
         Ok(output) => output,
         Err(MergeError::Failed(failure)) => return Err(failure.into()),
@@ -47,24 +42,19 @@ pub fn run_reduce(
     })
 }
 
-/// Opens all runs, or names all that cannot be opened.
+/// Opens all runs for the partition, or names all that cannot be opened.
 fn open_runs(task: &ReduceTask) -> Result<Vec<Run>, ReduceError> {
     let mut runs = Vec::with_capacity(task.segments.len());
     let mut lost = Vec::new();
     for segment in &task.segments {
-        match open_run(segment, task.partition) {
+        let run = Run::open(&segment.path.to_path()).and_then(|run| run.into_partition(task.partition));
+        match run {
             Ok(run) => runs.push(run),
             Err(error) if error.is_shortage() => return Err(failure::run(&error).into()),
             Err(error) => lost.push(LostRun { attempt: segment.attempt, reason: error.to_string() }),
         }
     }
     if lost.is_empty() { Ok(runs) } else { Err(ReduceError::RunsLost(lost)) }
-}
-
-fn open_run(segment: &Segment, partition: u32) -> Result<Run, RunError> {
-    let run = Run::open(&segment.path.to_path())?;
-    run.bytes(&(partition..partition.saturating_add(1)))?;
-    Ok(run)
 }
 
 /// A run could not be read after all: look at all of them again, so that every lost one is named at once.
@@ -84,7 +74,7 @@ fn unreadable(task: &ReduceTask, error: &RunError) -> ReduceError {
 fn merge_segments(runs: Vec<Run>, task: &ReduceTask, progress: &ProgressCell) -> Result<Groups, MergeError> {
     let budget = Budget::new(task.memory_bytes);
     let fan_in = budget.reduce_fan_in();
-    let sources = runs.into_iter().map(|run| Source::segment(run, task.partition, progress)).collect();
+    let sources = runs.into_iter().map(|run| Source::segment(run, progress)).collect();
     let scratch = Rewrite { directory: &task.scratch_dir, partitions: 1, budget, fan_in };
     let sources = narrow(sources, fan_in, progress, |group| scratch.run(group, None))?;
     // Intermediate runs lose their names with `sources`, at the end of this function; the merge has them open.

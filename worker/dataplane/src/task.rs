@@ -15,7 +15,7 @@ pub struct MapTask {
     pub params: Params,
     /// Number of reduce tasks; 0 in a map-only job.
     pub partitions: u32,
-    /// Memory of the slot in bytes; see [`budget`](crate) for how it is shared.
+    /// Memory of the slot in bytes. How it is shared out is told in `budget.rs`.
     pub memory_bytes: u64,
     /// Where the run file is to be, in a directory that exists.
     pub run_path: PathBuf,

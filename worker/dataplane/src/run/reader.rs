@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +16,7 @@ use crate::progress::ProgressCell;
 #[derive(Debug)]
 pub(crate) struct Run {
     path: PathBuf,
-    pub(super) index: Vec<IndexEntry>,
+    index: Vec<IndexEntry>,
 }
 
 /// The little-endian number of four or eight bytes at `at`; zero beyond the end, which no caller asks for.
@@ -37,23 +36,32 @@ impl Run {
         Ok(Self { path: path.to_owned(), index })
     }
 
-    /// Bytes that the blocks of these partitions take.
-    pub(crate) fn bytes(&self, partitions: &Range<u32>) -> Result<u64, RunError> {
-        self.entries(partitions).map(|entries| entries.iter().map(|entry| entry.bytes).sum())
+    /// Only one of its partitions, as if it had no other. A reduce opens as many runs as there were maps, and all their indexes
+    /// would not fit.
+    pub(crate) fn into_partition(self, partition: u32) -> Result<Self, RunError> {
+        match self.index.get(partition as usize) {
+            Some(&entry) => Ok(Self { path: self.path, index: vec![entry] }),
+            None => {
+                let fault = RunFault::NoPartition { wanted: partition, partitions: self.partitions() };
+                Err(RunError::new(&self.path, fault))
+            }
+        }
     }
 
-    /// Bytes of memory that reading these partitions takes.
-    pub(crate) fn buffer_bytes(&self, partitions: &Range<u32>, window_bytes: usize) -> Result<u64, RunError> {
-        let largest = self.entries(partitions)?.iter().map(|entry| entry.largest_block).max().unwrap_or(0);
-        Ok(largest.max(window_bytes as u64).min(self.bytes(partitions)?))
+    /// Number of partitions.
+    pub(crate) fn partitions(&self) -> u32 {
+        self.index.len() as u32
     }
 
-    fn entries(&self, partitions: &Range<u32>) -> Result<&[IndexEntry], RunError> {
-        self.index.get(partitions.start as usize..partitions.end as usize).ok_or_else(|| {
-            let has = self.index.len() as u32;
-            let wanted = partitions.end.saturating_sub(1);
-            RunError::new(&self.path, RunFault::NoPartition { wanted, partitions: has })
-        })
+    /// Bytes that the blocks of its partitions take.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.index.iter().map(|entry| entry.bytes).sum()
+    }
+
+    /// Bytes of memory that reading it takes.
+    pub(crate) fn buffer_bytes(&self, window_bytes: usize) -> u64 {
+        let largest = self.index.iter().map(|entry| entry.largest_block).max().unwrap_or(0);
+        largest.max(window_bytes as u64).min(self.bytes())
     }
 }
 
@@ -119,7 +127,7 @@ pub(crate) enum Meter {
     Intermediate(ProgressCell),
 }
 
-/// Reads the pairs of some partitions of one run, block by block.
+/// Reads the pairs of one run, partition by partition and block by block.
 pub(crate) struct SegmentReader {
     path: PathBuf,
     file: File,
@@ -142,19 +150,13 @@ pub(crate) struct SegmentReader {
 
 impl SegmentReader {
     /// Opens the file again. Select a partition before reading.
-    pub(crate) fn open(
-        run: &Run,
-        partitions: &Range<u32>,
-        window_bytes: usize,
-        meter: Meter,
-    ) -> Result<Self, RunError> {
-        let partitions = run.entries(partitions)?.to_vec();
+    pub(crate) fn open(run: &Run, window_bytes: usize, meter: Meter) -> Result<Self, RunError> {
         let file = File::open(&run.path)
             .map_err(|error| RunError::new(&run.path, RunFault::Io("open it", error)))?;
         Ok(Self {
             path: run.path.clone(),
             file,
-            partitions,
+            partitions: run.index.clone(),
             window_bytes,
             meter,
             window: Vec::new(),
@@ -169,9 +171,9 @@ impl SegmentReader {
         })
     }
 
-    /// Stands before the first pair of the `index`-th of its partitions. What was read ahead of it is used.
-    pub(crate) fn select(&mut self, index: u32) {
-        let entry = self.partitions.get(index as usize).copied().unwrap_or_default();
+    /// Stands before the first pair of one of its partitions. What was read ahead of it is used.
+    pub(crate) fn select(&mut self, partition: u32) {
+        let entry = self.partitions.get(partition as usize).copied().unwrap_or_default();
         let ahead =
             entry.offset.checked_sub(self.window_offset).and_then(|ahead| usize::try_from(ahead).ok());
         match ahead.filter(|&ahead| ahead <= self.window_end) {

@@ -32,10 +32,9 @@ fn write(directory: &Path, partitions: &Partitions, block_bytes: usize) -> Finis
 /// All pairs of a run, read with the smallest sensible window.
 fn read(path: &Path) -> Result<Partitions, RunError> {
     let run = Run::open(path)?;
-    let all = 0..run.index.len() as u32;
-    let mut reader = SegmentReader::open(&run, &all, 64, Meter::Intermediate(ProgressCell::new()))?;
+    let mut reader = SegmentReader::open(&run, 64, Meter::Intermediate(ProgressCell::new()))?;
     let mut partitions = Vec::new();
-    for partition in all {
+    for partition in 0..run.partitions() {
         reader.select(partition);
         let mut pairs = Vec::new();
         while reader.advance()? {
@@ -164,8 +163,8 @@ fn the_format_is_what_it_was() {
 fn partitions_that_are_not_there_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let run = write(directory.path(), &vec![Vec::new(); 3], 100);
-    let run = Run::open(&run.file).unwrap();
-    assert!(run.bytes(&(2..3)).is_ok());
-    let error = run.bytes(&(3..4)).unwrap_err().to_string();
+    let open = || Run::open(&run.file).unwrap();
+    assert!(open().into_partition(2).is_ok());
+    let error = open().into_partition(3).unwrap_err().to_string();
     assert!(error.contains("partition 3 was asked for, but it has 3"), "{error}");
 }

@@ -15,9 +15,12 @@ use gristmill_model::{
     TaskId, WorkerId,
 };
 
-/// A directory of a test, with the libraries and jobs in it.
+/// The directories of a test, with the libraries and jobs in them.
 pub(crate) struct Bench {
-    pub(crate) root: tempfile::TempDir,
+    /// Libraries: a place from which code may run.
+    libraries: tempfile::TempDir,
+    /// All else: in memory where that is offered, since syncing to a disk is most of what these jobs would do.
+    data: tempfile::TempDir,
     made: AtomicU32,
 }
 
@@ -49,13 +52,15 @@ pub(crate) fn params(pairs: &[(&str, &str)]) -> Params {
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        Self { root: tempfile::tempdir().unwrap(), made: AtomicU32::new(0) }
+        let libraries = tempfile::tempdir().unwrap();
+        let data = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        Self { libraries, data, made: AtomicU32::new(0) }
     }
 
     /// A path that nobody else is given.
     pub(crate) fn path(&self, what: &str) -> PathBuf {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
-        self.root.path().join(format!("{number}-{what}"))
+        self.data.path().join(format!("{number}-{what}"))
     }
 
     pub(crate) fn dir(&self, what: &str) -> PathBuf {
@@ -72,7 +77,7 @@ impl Bench {
     /// Compiles a C file, named from this crate's directory.
     pub(crate) fn compile_file(&self, source: &str, options: &[&str]) -> PathBuf {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let library = self.path("app.so");
+        let library = self.libraries.path().join(self.path("app.so").file_name().unwrap());
         let mut cc = Command::new("cc");
         cc.args([
             "-std=c11",

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use gristmill_model::{AttemptId, JobId, JobPhase, Stage, TaskId, Timestamp, WorkerId};
+use gristmill_model::{AttemptId, AttemptStats, JobId, JobPhase, Stage, TaskId, Timestamp, WorkerId};
 
 use super::IllegalFact;
 use super::job::{HowEnded, JobEnd, JobHead};
@@ -352,8 +352,7 @@ fn to_winner(live: Live, at: Timestamp, result: &TaskResult) -> (Winner, Stage) 
             (&made.path, made.bytes, u64::from(made.crc32c), &made.stats, Stage::Reduce)
         }
     };
-    let mut stats = stats.clone();
-    stats.counters.clear();
+    let stats = AttemptStats { counters: Default::default(), ..*stats };
     let took_ms = at.ms.saturating_sub(live.at.ms);
     let winner = Winner {
         number: live.number,

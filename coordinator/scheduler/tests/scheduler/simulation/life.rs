@@ -683,7 +683,7 @@ impl Life {
                 match (index, orders) {
                     (Some(index), Ok(orders)) => self.send(Message::Ordered(index, *incarnation, orders)),
                     (Some(index), Err(_)) if self.workers[index].id == Some(*worker) => {
-                        self.workers[index].id = None
+                        self.workers[index].id = None;
                     }
                     _ => {}
                 }

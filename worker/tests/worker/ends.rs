@@ -4,11 +4,13 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use gristmill_protocol::{Listener, listen};
 use gristmill_worker::{Exit, SlotCommand};
 
+use crate::coordinator::DEADLINE;
 use crate::world::{World, is_alive, slot_command, until};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,7 +63,7 @@ fn a_slot_whose_agent_hangs_up_ends() {
     let (agent, slot_end) = UnixStream::pair().unwrap();
     let mut slot = slot(OwnedFd::from(slot_end).into());
     drop(agent);
-    assert_eq!(slot.wait().unwrap().signal(), Some(9));
+    assert_eq!(end_of(&mut slot).signal(), Some(9));
 }
 
 #[test]
@@ -70,7 +72,7 @@ fn a_slot_of_another_parent_ends() {
     let mut slot = slot(OwnedFd::from(slot_end).into());
     // The length of a hello, its kind, and 1 as the agent's process id.
     agent.write_all(&[2, 0, 0, 0, 0, 1]).unwrap();
-    assert_eq!(slot.wait().unwrap().signal(), Some(9));
+    assert_eq!(end_of(&mut slot).signal(), Some(9));
 }
 
 #[test]
@@ -83,6 +85,20 @@ fn a_slot_started_by_hand_says_what_it_is() {
 fn slot(stdin: Stdio) -> Child {
     let SlotCommand { program, args } = slot_command();
     Command::new(program).args(args).stdin(stdin).stderr(Stdio::piped()).process_group(0).spawn().unwrap()
+}
+
+fn end_of(slot: &mut Child) -> ExitStatus {
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = slot.try_wait().unwrap() {
+            return status;
+        }
+        if begun.elapsed() > DEADLINE {
+            slot.kill().unwrap();
+            panic!("the slot did not end");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 fn children_of(parent: u32) -> Vec<u32> {

@@ -108,8 +108,8 @@ impl Lines {
                 return Ok(self.filled);
             }
             searched = searched.max(self.filled);
-            if self.filled == self.buffer.bytes.len() {
-                self.lengthen()?;
+            if self.filled == self.buffer.bytes.len() && !self.buffer.lengthen() {
+                return Err(self.stream.document.too_long(self.offset, "line", self.buffer.record_bytes_max));
             }
             at_end_of_document = self.read_more()? == 0;
         }
@@ -128,14 +128,5 @@ impl Lines {
         let read = self.stream.fill(self.buffer.bytes.get_mut(self.filled..to).unwrap_or_default())?;
         self.filled += read;
         Ok(read)
-    }
-
-    fn lengthen(&mut self) -> Result<(), TaskFailure> {
-        let length = self.buffer.bytes.len();
-        if length >= self.buffer.record_bytes_max {
-            return Err(self.stream.document.too_long(self.offset, "line", self.buffer.record_bytes_max));
-        }
-        self.buffer.grow(length.max(1).saturating_mul(2).min(self.buffer.record_bytes_max));
-        Ok(())
     }
 }

@@ -55,9 +55,17 @@ impl InputBuffer {
     /// Makes the buffer at least `length` bytes long.
     fn grow(&mut self, length: usize) {
         if self.bytes.len() < length {
-            self.bytes.reserve_exact(length - self.bytes.len());
             self.bytes.resize(length, 0);
         }
+    }
+
+    /// Makes room for one more block of a record that is longer than the buffer; says whether it may have so much.
+    ///
+    /// A block at a time, since only memory that is written is used, while the vector's capacity doubles.
+    fn lengthen(&mut self) -> bool {
+        let length = self.bytes.len();
+        self.grow(length.saturating_add(self.block_bytes.max(1)).min(self.record_bytes_max));
+        self.bytes.len() > length
     }
 
     /// After one long record the buffer need not stay long.

@@ -38,17 +38,15 @@ impl Whole {
         let mut filled = 0;
         loop {
             filled += self.stream.fill(self.buffer.bytes.get_mut(filled..).unwrap_or_default())?;
-            let length = self.buffer.bytes.len();
-            if filled < length {
+            if filled < self.buffer.bytes.len() {
                 return Ok(Some(InputBlock {
                     offset: 0,
                     bytes: self.buffer.bytes.get(..filled).unwrap_or_default(),
                 }));
             }
-            if length >= self.buffer.record_bytes_max {
+            if !self.buffer.lengthen() {
                 return Err(too_large(&self.stream, self.buffer.record_bytes_max));
             }
-            self.buffer.grow(length.max(1).saturating_mul(2).min(self.buffer.record_bytes_max));
         }
     }
 }

@@ -78,8 +78,8 @@ pub mod flags {
     pub const MAP_ONLY: u32 = 1;
     /// The plugin was built with `panic = "abort"`: a panic costs the slot.
     pub const PANIC_ABORTS: u32 = 2;
-    /// The plugin collects pairs itself and hands over sorted runs ([`Host::run_begin`]). Otherwise every pair comes
-    /// through [`Host::emit`] and the host collects.
+    /// The plugin collects pairs itself and hands over sorted runs ([`Host::run_begin`](super::Host::run_begin)). Otherwise every pair comes
+    /// through [`Host::emit`](super::Host::emit) and the host collects.
     pub const COLLECTS: u32 = 4;
     /// Every bit that this version knows.
     pub const ALL: u32 = 7;

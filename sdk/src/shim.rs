@@ -149,8 +149,12 @@ fn set_up<A: App>(params: &Params) -> Result<A> {
 /// # Safety
 /// `host` points to the host's functions for the duration of the call.
 unsafe fn guard(host: *const abi::Host, body: impl FnOnce(&Host<'_>) -> Result<()>) -> Status {
-    // SAFETY: as promised by the caller.
-    let Some(raw) = (unsafe { host.as_ref() }) else { return Status::ERROR };
+    // SAFETY: as promised by the caller; the size comes first in every version, so it can be read before the rest.
+    if host.is_null() || (unsafe { (&raw const (*host).size).read() } as usize) < size_of::<abi::Host>() {
+        return Status::ERROR;
+    }
+    // SAFETY: as promised by the caller, and the host has all the functions that this version knows.
+    let raw = unsafe { &*host };
     let host = Host::new(raw);
     let outcome = catch_unwind(AssertUnwindSafe(|| body(&host)));
     let consumed = host.consumed.get();
@@ -388,3 +392,6 @@ unsafe extern "C" fn partition_key<A: App>(_instance: *mut c_void, key: abi::Byt
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
 //! The header for C says the same as `abi.rs`, and a plugin written with it works.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail a test")]
 
 use gristmill_sdk::abi::{self, Descriptor};
 use gristmill_sdk::testing::{TestJob, run_plugin, run_plugin_every_way};

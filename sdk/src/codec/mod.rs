@@ -140,3 +140,6 @@ impl Key for [u8] {
         Ok(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests;

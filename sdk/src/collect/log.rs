@@ -7,10 +7,18 @@ use crate::wire;
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    head: Head,
+    prefix: u64,
+    key_bytes: u32,
     partition: u32,
     /// The pair as it goes over the boundary. Grows with every pair, so it also tells emission order.
     place: Place,
+}
+
+impl Entry {
+    #[inline]
+    fn head(&self) -> Head {
+        Head { prefix: self.prefix, key_bytes: self.key_bytes }
+    }
 }
 
 /// A pair of a sorted log.
@@ -68,8 +76,8 @@ impl PairLog {
         wire::put_length(chunk, value.len());
         chunk.extend_from_slice(key);
         chunk.extend_from_slice(value);
-        let head = Head { prefix: hash::prefix(key), key_bytes: key.len() as u32 };
-        self.entries.push(Entry { head, partition: 0, place });
+        let (prefix, key_bytes) = (hash::prefix(key), key.len() as u32);
+        self.entries.push(Entry { prefix, key_bytes, partition: 0, place });
     }
 
     /// Sorts by partition, key and emission order.
@@ -80,7 +88,7 @@ impl PairLog {
         let arena = &self.arena;
         self.entries.sort_unstable_by(|a, b| {
             let rests = || (&pair_at(arena, a).key[8..], &pair_at(arena, b).key[8..]);
-            let keys = || a.head.order(&b.head, rests);
+            let keys = || a.head().order(&b.head(), rests);
             a.partition.cmp(&b.partition).then_with(keys).then_with(|| a.place.cmp(&b.place))
         });
         Ok(())

@@ -121,3 +121,6 @@ impl Collector {
         self.log.held_bytes() + self.buffer.held_bytes()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,11 +10,19 @@ use crate::Codec;
 use crate::hash::{hash_with_prefix, prefix};
 
 struct Entry<V> {
-    head: Head,
+    prefix: u64,
+    key_bytes: u32,
     /// The key's hash; from [`Table::sort`] on, its partition.
     hash: u32,
     place: Place,
     value: V,
+}
+
+impl<V> Entry<V> {
+    #[inline]
+    fn head(&self) -> Head {
+        Head { prefix: self.prefix, key_bytes: self.key_bytes }
+    }
 }
 
 pub(super) struct Table<V> {
@@ -62,6 +70,13 @@ impl<V: Codec> Table<V> {
             + self.values_heap_bytes
     }
 
+    /// Whether values have grown in their places beyond the memory.
+    #[inline]
+    pub(super) fn overflows(&self, memory_bytes: usize) -> bool {
+        // What has nothing to drop holds no heap.
+        std::mem::needs_drop::<V>() && self.held_bytes() > memory_bytes
+    }
+
     /// Folds `value` into what is there for `key`, or keeps it as the first of its key.
     #[inline]
     pub(super) fn fold(
@@ -93,7 +108,7 @@ impl<V: Codec> Table<V> {
         loop {
             match &self.slots[at] {
                 None => return at,
-                Some(entry) if entry.head == head && (key.len() <= 8 || self.is(entry, hash, key)) => {
+                Some(entry) if entry.head() == head && (key.len() <= 8 || self.is(entry, hash, key)) => {
                     return at;
                 }
                 Some(_) => at = (at + 1) & (self.slots.len() - 1),
@@ -127,7 +142,7 @@ impl<V: Codec> Table<V> {
         let (place, chunk) = self.keys.begin(key.len());
         chunk.extend_from_slice(key);
         self.values_heap_bytes += value.heap_bytes();
-        self.slots[at] = Some(Entry { head, hash, place, value });
+        self.slots[at] = Some(Entry { prefix: head.prefix, key_bytes: head.key_bytes, hash, place, value });
         self.len += 1;
         Folded::Taken
     }
@@ -163,7 +178,7 @@ impl<V: Codec> Table<V> {
         self.slots.sort_unstable_by(|a, b| {
             let (Some(a), Some(b)) = (a, b) else { return a.is_none().cmp(&b.is_none()) };
             let rests = || (&key_of(keys, a)[8..], &key_of(keys, b)[8..]);
-            a.hash.cmp(&b.hash).then_with(|| a.head.order(&b.head, rests))
+            a.hash.cmp(&b.hash).then_with(|| a.head().order(&b.head(), rests))
         });
         Ok(())
     }
@@ -195,7 +210,7 @@ impl<V: Codec> Table<V> {
 }
 
 fn key_of<'a, V>(keys: &'a Arena, entry: &Entry<V>) -> &'a [u8] {
-    &keys.from(entry.place)[..entry.head.key_bytes as usize]
+    &keys.from(entry.place)[..entry.key_bytes as usize]
 }
 
 /// How many keys so many slots may have: five of eight, so that searches stay short.

@@ -66,6 +66,9 @@ impl<V: Codec> TypedCollector<V> {
             self.hand_over_table(sink)?;
             self.table.fold(key, value, self.memory_bytes, combine);
         }
+        if self.table.overflows(self.memory_bytes) {
+            self.hand_over_table(sink)?;
+        }
         self.tick(key, sink)
     }
 
@@ -91,14 +94,37 @@ impl<V: Codec> TypedCollector<V> {
                 &scratch
             }
         };
-        let mut handed_over = Ok(());
-        if !self.log.has_room(key, encoded, self.memory_bytes) {
-            handed_over = self.hand_over_log(combine, sink);
+        if self.log.has_room(key, encoded, self.memory_bytes) {
+            self.log.push(key, encoded);
+        } else {
+            self.start_next_log(key, encoded, combine, sink)?;
         }
-        self.log.push(key, encoded);
         self.scratch = scratch;
-        handed_over?;
         self.tick(key, sink)
+    }
+
+    /// Hands over the log and takes a pair into what comes after it.
+    #[cold]
+    fn start_next_log<S>(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        combine: Option<impl Fn(&mut V, V)>,
+        sink: &mut S,
+    ) -> Result<(), S::Error>
+    where
+        S: RunSink<Error: From<DecodeError>>,
+    {
+        let combines = combine.is_some();
+        self.hand_over_log(combine, sink)?;
+        if combines && self.hashing {
+            // Not into the log: only one of the two may hold pairs, or their order would be lost.
+            let value = decode(value)?;
+            self.table.fold(key, value, self.memory_bytes, |_, _| {});
+        } else {
+            self.log.push(key, value);
+        }
+        Ok(())
     }
 
     #[inline]
@@ -158,6 +184,7 @@ impl<V: Codec> TypedCollector<V> {
         self.table.clear();
         self.log.clear();
         self.buffer.clear();
+        self.scratch = Vec::new();
         self.window_left = WINDOW;
         self.window_keys = 0;
         self.run_pairs = 0;
@@ -237,6 +264,17 @@ impl<V: Codec> TypedCollector<V> {
         self.buffer.flush(sink)?;
         sink.end()?;
         Ok(distinct)
+    }
+}
+
+#[cfg(test)]
+impl<V: Codec> TypedCollector<V> {
+    pub(super) fn is_hashing(&self) -> bool {
+        self.hashing
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.table.held_bytes() + self.log.held_bytes() + self.buffer.held_bytes() + self.scratch.capacity()
     }
 }
 

@@ -85,3 +85,6 @@ pub fn run_plugin_every_way(plugin: &abi::Descriptor, job: &TestJob) -> Result<O
     }
     Ok(plain)
 }
+
+#[cfg(test)]
+mod tests;

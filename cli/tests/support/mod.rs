@@ -72,3 +72,19 @@ pub(crate) fn golden(name: &str, text: &str) {
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(text, expected, "{} differs; GRISTMILL_RENEW=1 renews it", path.display());
 }
+
+/// A plugin compiled from `tests/c/faulty.c` with these flags.
+pub(crate) fn plugin(directory: &Path, flags: &[&str]) -> PathBuf {
+    let cli = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let library = directory.join("faulty.so");
+    let compiled = Command::new("cc")
+        .args(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-o"])
+        .args([&library, &cli.join("tests/c/faulty.c")])
+        .arg("-I")
+        .arg(cli.join("../sdk/include"))
+        .args(flags)
+        .output()
+        .unwrap();
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    library
+}

@@ -1,7 +1,7 @@
 //! Builds what the tests run: the `gristmill` binary and every plugin of the workspace, once for each test process.
 //!
 //! `cargo test` builds no plugin as a shared library on its own, so this asks cargo again, with the profile and the target directory
-//! that the test itself came from. Cargo's own lock keeps test processes that do so at once apart.
+//! that the test itself came from; with `GRISTMILL_BIN=DIR` it takes what lies there and builds nothing. Cargo's own lock keeps test processes that do so at once apart.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -35,7 +35,20 @@ pub fn workspace() -> &'static Path {
 
 fn built() -> &'static Built {
     static BUILT: OnceLock<Built> = OnceLock::new();
-    BUILT.get_or_init(build)
+    BUILT.get_or_init(|| {
+        env::var_os("GRISTMILL_BIN").map_or_else(build, |directory| found_in(Path::new(&directory)))
+    })
+}
+
+/// What is in a directory that somebody has built or unpacked.
+fn found_in(directory: &Path) -> Built {
+    let entries = fs::read_dir(directory).expect("the directory GRISTMILL_BIN can be listed").flatten();
+    let name = |file: &Path| {
+        let name = file.file_name()?.to_str()?.strip_prefix(env::consts::DLL_PREFIX)?;
+        Some(name.strip_suffix(env::consts::DLL_SUFFIX)?.to_owned())
+    };
+    let plugins = entries.filter_map(|entry| Some((name(&entry.path())?, entry.path()))).collect();
+    Built { gristmill: directory.join("gristmill"), plugins }
 }
 
 fn build() -> Built {

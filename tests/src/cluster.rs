@@ -87,8 +87,10 @@ impl<'p> Cluster<'p> {
         *self = Self::start_at(self.place, &self.address);
     }
 
-    /// Ends the workers, then the coordinator, as an operator would; each must end with success.
+    /// Ends the workers, then the coordinator, as an operator would; each must end with success. All jobs must be over: the workers
+    /// forget them first.
     pub fn end(mut self, workers: Vec<Worker>) {
+        workers.iter().for_each(Worker::until_jobs_are_forgotten);
         workers.into_iter().for_each(Worker::end);
         if let Some(coordinator) = self.coordinator.take() {
             coordinator.signal(Signal::TERM);
@@ -126,6 +128,13 @@ impl Worker {
         children(self.process.id())
     }
 
+    /// Waits until it has removed the files of all jobs.
+    pub fn until_jobs_are_forgotten(&self) {
+        let is_job = |entry: fs::DirEntry| entry.file_name().to_string_lossy().starts_with("gristmill-");
+        let holds_jobs = || fs::read_dir(&self.work_dir).into_iter().flatten().flatten().any(is_job);
+        until("a worker to remove the files of jobs that are over", || (!holds_jobs()).then_some(()));
+    }
+
     /// Ends it as an operator would; it must end with success.
     pub fn end(self) {
         self.process.signal(Signal::TERM);
@@ -151,8 +160,7 @@ fn nanoseconds() -> u64 {
 
 fn start_coordinator(place: &Place, address: &str) -> Process {
     let mut command = place.command(gristmill());
-    let data_dir = place.folder("work").join(format!("coordinator-{}", place.number()));
-    fs::create_dir(&data_dir).expect("a data directory can be made");
+    let data_dir = place.folder("data").join(format!("coordinator-{}", place.number()));
     command.args(["coordinator", "--listen", address, "--data-dir"]).arg(data_dir);
     place.start("coordinator", command)
 }

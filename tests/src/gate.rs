@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use crate::{Job, Place, until};
 
+/// A line at which `misbehave` does what it was asked to. With a few partitions there is such a key in each.
+pub const TROUBLE: &[u8] =
+    b"trouble trouble-1 trouble-2 trouble-3 trouble-4 trouble-5 trouble-6 trouble-7 trouble-8 trouble-9\n";
+
 /// What the app `misbehave` with `do=wait` stops at, when it meets the word `trouble`.
 pub struct Gate {
     folder: PathBuf,

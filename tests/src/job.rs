@@ -57,17 +57,17 @@ impl<'p> Job<'p> {
 
     /// `--reduces`
     pub fn reduces(self, reduces: u32) -> Self {
-        self.option("--reduces").option(reduces.to_string())
+        self.set("--reduces", reduces.to_string())
     }
 
     /// `--split-size`
     pub fn split_size(self, size: &str) -> Self {
-        self.option("--split-size").option(size)
+        self.set("--split-size", size)
     }
 
     /// `--memory`
     pub fn memory(self, size: &str) -> Self {
-        self.option("--memory").option(size)
+        self.set("--memory", size)
     }
 
     /// `--arg KEY=VALUE`
@@ -77,12 +77,19 @@ impl<'p> Job<'p> {
 
     /// `--max-attempts`
     pub fn max_attempts(self, attempts: u32) -> Self {
-        self.option("--max-attempts").option(attempts.to_string())
+        self.set("--max-attempts", attempts.to_string())
     }
 
     /// `--task-timeout`
     pub fn task_timeout(self, time: &str) -> Self {
-        self.option("--task-timeout").option(time)
+        self.set("--task-timeout", time)
+    }
+
+    fn set(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        if let Some(place) = self.options.iter().position(|option| option == name) {
+            self.options.drain(place..place + 2);
+        }
+        self.option(name).option(value)
     }
 
     /// Any other option, word by word.

@@ -32,7 +32,7 @@ pub(crate) fn files(folders: &[PathBuf]) -> Vec<String> {
     folders.iter().flat_map(|folder| listing(folder)).map(complaint).collect()
 }
 
-/// Whatever lies in the directories of workers and coordinators. A worker keeps the plugins that it has seen: that is no rubbish.
+/// Whatever lies in the work directories of workers. They keep the plugins that they have seen: that is no rubbish.
 pub(crate) fn work(folder: &Path) -> Vec<String> {
     let found = listing(folder).into_iter().flat_map(|directory| listing(&directory));
     found.filter(|path| path.file_name().is_none_or(|name| name != "plugins")).map(complaint).collect()

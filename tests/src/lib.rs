@@ -35,7 +35,7 @@ pub use built::{gristmill, plugin, workspace};
 pub use cluster::{Cluster, Worker, free_address};
 pub use compressed::Compression;
 pub use ended::Ended;
-pub use gate::Gate;
+pub use gate::{Gate, TROUBLE};
 pub use house::House;
 pub use input::{books, lab_books, scripts};
 pub use job::Job;

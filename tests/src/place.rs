@@ -15,7 +15,8 @@ use crate::{Cluster, Ended, Job, Process, gristmill, leftovers};
 /// ```text
 /// in/    inputs that the test wrote
 /// out/   outputs of its jobs, each in a directory of its own
-/// work/  work directories of workers, data directories of coordinators
+/// work/  work directories of workers
+/// data/  data directories of coordinators, which are theirs to keep
 /// tmp/   TMPDIR of every process
 /// cwd/   working directory of every process
 /// log/   what the processes said
@@ -33,7 +34,7 @@ impl Place {
     pub fn new() -> Self {
         let root =
             tempfile::Builder::new().prefix("gristmill-test-").tempdir().expect("a temporary directory");
-        for folder in ["in", "out", "work", "tmp", "cwd", "log"] {
+        for folder in ["in", "out", "work", "data", "tmp", "cwd", "log"] {
             fs::create_dir(root.path().join(folder)).expect("a folder can be made");
         }
         Self { root, count: Cell::new(0), outputs: RefCell::default(), litter: Cell::new(false) }

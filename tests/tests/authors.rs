@@ -120,7 +120,7 @@ fn plugin_written_in_c_counts_like_wc() {
     let ascii = lab_books().into_iter().find(|book| fs::read(book).unwrap().is_ascii()).unwrap();
     let of = |job: gristmill_tests::Job<'_>| {
         let job = job.slots(2).reduces(3).input(&ascii);
-        job.clone().memory("64k").split_size("50k").run_like_sequential();
+        job.clone().memory("1MiB").split_size("50k").run_like_sequential();
         job.run_like_sequential()
     };
     assert!(of(place.job_of(&library)).parts() == of(place.job("wc")).parts());

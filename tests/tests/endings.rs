@@ -4,10 +4,10 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use gristmill_tests::{Gate, Job, Output, Place, Random, Signal, Worker, descendants, until};
+use gristmill_tests::{Gate, Job, Output, Place, Random, Signal, TROUBLE, Worker, descendants, until};
 
 fn job(place: &Place) -> Job<'_> {
-    let text = |seed| [Random::new(seed).text(20_000), b"trouble\n".to_vec()].concat();
+    let text = |seed| [Random::new(seed).text(20_000), TROUBLE.to_vec()].concat();
     let inputs = [1, 2, 3].map(|seed| place.input(format!("{seed}.txt"), text(seed)));
     place.job("misbehave").slots(2).reduces(2).inputs(inputs)
 }

@@ -6,8 +6,13 @@ use std::path::PathBuf;
 use gristmill_tests::{Compression, Job, Place, Random, books, scripts};
 
 /// Slots, split size, memory of a slot.
-const SHAPES: [(u32, &str, &str); 5] =
-    [(1, "1MiB", "512MiB"), (2, "100k", "512MiB"), (3, "7001", "64k"), (2, "33k", "1"), (8, "3k", "256k")];
+const SHAPES: [(u32, &str, &str); 5] = [
+    (1, "1MiB", "512MiB"),
+    (2, "100k", "512MiB"),
+    (3, "7001", "1MiB"),
+    (2, "1MiB", "1MiB"),
+    (8, "3k", "2MiB"),
+];
 
 /// Runs the job in every shape, with so many reduces each, and compares with one run of the oracle.
 fn in_all_shapes(job: &Job<'_>, reduces: &[Option<u32>]) {

@@ -12,7 +12,7 @@ fn missing_input_is_refused_by_name() {
     let good = place.input("good.txt", "good\n");
     let missing = place.folder("in").join("missing.txt");
     let ended =
-        place.job("wc").input(good).input(missing).run().refused().says(&["missing.txt", "no such file"]);
+        place.job("wc").input(good).input(missing).run().refused().says(&["missing.txt", "does not exist"]);
     drop(ended);
 }
 
@@ -21,7 +21,7 @@ fn dangling_link_is_refused_by_name() {
     let place = Place::new();
     let link = place.folder("in").join("dangling.txt");
     symlink(place.folder("in").join("nowhere"), &link).unwrap();
-    place.job("wc").input(link).run().refused().says(&["dangling.txt", "no such file"]);
+    place.job("wc").input(link).run().refused().says(&["dangling.txt", "does not exist"]);
 }
 
 #[test]
@@ -166,9 +166,9 @@ fn truncated_compressed_input_is_an_error_with_file_and_offset() {
         for keep in [5, whole.len() / 2, whole.len() - 1] {
             let name = format!("cut-{keep}.{}", compression.suffix());
             let input = place.input(&name, &whole[..keep]);
-            let ended = place.job("wc").slots(1).input(&input).run().failed().says(&[&name, "offset"]);
+            let ended = place.job("wc").slots(1).input(&input).run().failed().says(&[&name, "byte"]);
             assert!(ended.output_is_untouched());
-            place.job("wc").input(&input).sequential().failed().says(&[&name, "offset"]);
+            place.job("wc").input(&input).sequential().failed().says(&[&name, "byte"]);
         }
     }
 }
@@ -185,7 +185,7 @@ fn corrupt_compressed_input_is_an_error_with_file_and_offset() {
         }
         let name = format!("spoiled.{}", compression.suffix());
         let input = place.input(&name, spoiled);
-        let ended = place.job("wc").slots(1).input(input).run().failed().says(&[&name, "offset"]);
+        let ended = place.job("wc").slots(1).input(input).run().failed().says(&[&name, "byte"]);
         assert!(ended.output_is_untouched());
     }
 }

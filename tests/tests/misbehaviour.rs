@@ -28,14 +28,20 @@ fn error_of_a_map_is_told_with_task_file_offset_and_its_last_words() {
     let ended = job(&place, "error", "map").run().failed();
     assert!(ended.output_is_untouched());
     // 30 lines were written to standard error, the last says so.
-    ended.says(&["deliberate error", ".m1", "2-guilty.txt", "last words before the trouble", "2 attempts"]);
+    ended.says(&[
+        "deliberate error",
+        ".m1",
+        "2-guilty.txt",
+        "last words before the trouble",
+        "failed 2 times",
+    ]);
 }
 
 #[test]
 fn error_of_a_map_names_the_offset_at_which_it_happened() {
     let place = Place::new();
     // The app works line by line, so the sdk knows where it was.
-    job(&place, "error", "map").run().failed().says(&["2-guilty.txt", "offset 12"]);
+    job(&place, "error", "map").run().failed().says(&["2-guilty.txt", "byte 12"]);
 }
 
 #[test]
@@ -159,7 +165,7 @@ fn reduce_may_leave_values_untaken() {
     for what in ["take-one", "take-none", "stop-early"] {
         let job =
             place.job("misbehave").slots(2).reduces(3).input(&input).arg("do", what).arg("at", "reduce");
-        job.split_size("50k").memory("64k").run_like_sequential();
+        job.split_size("50k").memory("1MiB").run_like_sequential();
     }
 }
 

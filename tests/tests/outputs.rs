@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gristmill_tests::{Gate, Output, Place, Random, SmallDisk, permit, unprivileged_job};
+use gristmill_tests::{Gate, Output, Place, Random, SmallDisk, TROUBLE, permit, unprivileged_job};
 
 #[test]
 fn output_that_is_not_empty_is_refused_and_kept() {
@@ -40,7 +40,7 @@ fn failed_job_keeps_the_output_that_it_was_to_replace() {
         .job("misbehave")
         .output(place.new_output())
         .option("--overwrite")
-        .input(place.input("a", "a\n"));
+        .input(place.input("a", TROUBLE));
     let before = job.clone().run().done().output();
     job.clone().arg("do", "error").arg("at", "reduce").max_attempts(1).run().failed();
     let after = Output::committed(&output_of(&place));
@@ -147,7 +147,8 @@ fn map_whose_run_was_removed_runs_again() {
 /// One slot has read the runs for its first reduce and waits in it; then every run is spoiled, and the other reduces find that out.
 fn spoil_runs(spoil: impl Fn(&Path)) {
     let place = Place::new();
-    let inputs = [1, 2, 3].map(|seed| place.input(format!("{seed}.txt"), Random::new(seed).text(200_000)));
+    let inputs = [1, 2, 3]
+        .map(|seed| place.input(format!("{seed}.txt"), [&Random::new(seed).text(200_000), TROUBLE].concat()));
     let gate = Gate::new(&place);
     let job = gate.holds(place.job("misbehave").reduces(4).inputs(inputs), "reduce");
     let cluster = place.cluster();

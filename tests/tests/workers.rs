@@ -3,12 +3,13 @@
 use std::fs;
 
 use gristmill_tests::{
-    Gate, Job, Output, Place, Random, Signal, Worker, children, free_address, is_alive, signal, until,
+    Gate, Job, Output, Place, Random, Signal, TROUBLE, Worker, children, free_address, is_alive, signal,
+    until,
 };
 
 /// A job of four maps and two reduces, each of which meets the word `trouble`.
 fn job(place: &Place) -> Job<'_> {
-    let text = |seed| [Random::new(seed).text(20_000), b"trouble troublesome\n".to_vec()].concat();
+    let text = |seed| [Random::new(seed).text(20_000), TROUBLE.to_vec()].concat();
     let inputs = [1, 2, 3, 4].map(|seed| place.input(format!("{seed}.txt"), text(seed)));
     place.job("misbehave").reduces(2).split_size("1MiB").inputs(inputs)
 }

@@ -45,7 +45,7 @@ impl App for Misbehave {
         self.at = params.parse("at")?;
         self.once = params.parse_optional("once")?;
         self.gate = params.get("gate").map(Gate::new);
-        if self.is_time("setup") { self.misbehave() } else { Ok(()) }
+        self.misbehave_if_time("setup")
     }
 
     fn map(&mut self, split: &Split<'_>, emit: &mut Emit<'_, Self>) -> Result<()> {
@@ -55,9 +55,9 @@ impl App for Misbehave {
             offset += line.len() as u64 + 1;
             for word in line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
                 emit.pair(word, Bytes(place.clone()));
-                if word == TROUBLE && self.is_time("map") {
+                if is_trouble(word) && self.at == "map" {
                     self.emit_strangely(emit);
-                    self.misbehave()?;
+                    self.misbehave_if_time("map")?;
                 }
             }
         }
@@ -74,14 +74,13 @@ impl App for Misbehave {
             Deed::TakeNone => out.pair(key, "untouched"),
             Deed::StopEarly => out.pair(key, places.take(key.len()).count() as u64),
             Deed::Echo => places.for_each(|place| out.pair(key, place)),
-            Deed::WriteMore if key == TROUBLE => (0..1000_u64).for_each(|line| out.pair(key, line)),
+            Deed::WriteMore if is_trouble(key) => (0..1000_u64).for_each(|line| out.pair(key, line)),
             _ => out.pair(key, places.count() as u64),
         }
-        if key == TROUBLE && self.is_time("reduce") { self.misbehave() } else { Ok(()) }
+        if is_trouble(key) { self.misbehave_if_time("reduce") } else { Ok(()) }
     }
 }
 
-const TROUBLE: &[u8] = b"trouble";
 const BEYOND: &[u8] = b"beyond";
 const MEGABYTE: usize = 1 << 20;
 
@@ -105,7 +104,10 @@ impl Misbehave {
         }
     }
 
-    fn misbehave(&self) -> Result<()> {
+    fn misbehave_if_time(&self, at: &str) -> Result<()> {
+        if !self.is_time(at) {
+            return Ok(());
+        }
         match self.deed {
             Deed::Error | Deed::CountAndFail => {
                 last_words();
@@ -118,6 +120,11 @@ impl Misbehave {
         }
         Ok(())
     }
+}
+
+/// There are `trouble` and, to have one in every partition, `trouble-1` and so on.
+fn is_trouble(word: &[u8]) -> bool {
+    word == b"trouble" || word.starts_with(b"trouble-")
 }
 
 /// More lines than an error message can show.

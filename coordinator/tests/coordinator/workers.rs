@@ -124,6 +124,7 @@ async fn a_coordinator_that_was_stopped_does_not_blame_its_workers() {
     let held = worker.take(1).await.remove(0);
     // All of this passes at once, as it does for a process that is stopped and continued.
     tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(world.client().workers().await.unwrap().len(), 1);
     worker.heartbeat(&[held.attempt]).await.unwrap();
     assert_eq!(worker.report(vec![(held.attempt, succeed(&held))]).await, [Verdict::Won]);
 }

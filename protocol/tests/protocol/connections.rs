@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::support::{at_once, in_memory, info, never, says_info, start, worker_in_memory};
+use crate::support::{at_once, in_memory, info, never, preamble, says_info, start, worker_in_memory};
 use futures::FutureExt;
 use gristmill_model::{Incarnation, JobId, NotFound, Refusal, TaskId, WorkerId};
 use gristmill_protocol::limits::{
@@ -108,11 +108,9 @@ async fn rubbish_after_the_preamble_ends_that_connection_only() {
     let tcp = listen(local()).await.unwrap();
     let address = tcp.local_addr().unwrap();
     let mut running = start(Listener::Tcp(tcp), says_info, never);
-    let mut preamble = *b"\x89GRIST\r\n\0\0\0\0\x01\0\0\0";
-    preamble[8..12].copy_from_slice(&PROTOCOL_VERSION.to_le_bytes());
     for rubbish in [&b"\0\0\0\x05hello"[..], b"\xff\xff\xff\xff", b"\0\0\0\x02\0\xff"] {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(&preamble).await.unwrap();
+        stream.write_all(&preamble(1)).await.unwrap();
         stream.read_exact(&mut [0; 16]).await.unwrap();
         stream.write_all(rubbish).await.unwrap();
         let _ = stream.read_to_end(&mut Vec::new()).await;
@@ -178,21 +176,32 @@ async fn a_call_without_a_coordinator_ends_when_the_patience_does() {
     assert!(waited > Duration::from_secs(27) && waited <= Duration::from_secs(30), "{waited:?}");
 }
 
+/// A process that dies takes nothing back: unlike a client that is dropped, it does not cancel its calls first.
 #[tokio::test]
 async fn a_lost_worker_is_noticed_while_its_poll_waits() {
+    let tcp = listen(local()).await.unwrap();
+    let address = tcp.local_addr().unwrap();
     let (polled, mut polls) = mpsc::unbounded_channel();
-    let (mut running, endpoint) = worker_in_memory(move |call| {
+    let mut running = start(Listener::Tcp(tcp), never, move |call| {
         polled.send(()).unwrap();
         never(call)
     });
-    let link = WorkerLink::new(endpoint, Duration::ZERO);
-    let call = tokio::spawn(async move { link.register(&hello("w".to_owned())).await });
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(&preamble(2)).await.unwrap();
+    stream.read_exact(&mut [0; 16]).await.unwrap();
+    let message = WorkerServiceRequest::Goodbye { worker: WorkerId(1), incarnation: Incarnation(1) };
+    let request = tarpc::Request { context: tarpc::context::current(), id: 1, message };
+    let frame = postcard::to_stdvec(&tarpc::ClientMessage::Request(request)).unwrap();
+    stream.write_all(&u32::try_from(frame.len()).unwrap().to_be_bytes()).await.unwrap();
+    stream.write_all(&frame).await.unwrap();
     polls.recv().await.unwrap();
-    call.abort();
-    running.closed.recv().await.unwrap();
+    drop(stream);
+    // The call itself would wait for its deadline, 10 s.
+    let noticed = tokio::time::timeout(Duration::from_secs(8), running.closed.recv()).await;
+    noticed.expect("it is noticed before the call's deadline").unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_dropped_connection_drops_its_waiting_calls_before_it_is_reported() {
     struct Dropped(Arc<AtomicU32>);
     impl Drop for Dropped {
@@ -216,7 +225,8 @@ async fn a_dropped_connection_drops_its_waiting_calls_before_it_is_reported() {
     let call = tokio::spawn(async move { client.info().await });
     polls.recv().await.unwrap();
     call.abort();
-    running.closed.recv().await.unwrap();
+    let noticed = tokio::time::timeout(Duration::from_secs(1), running.closed.recv()).await;
+    noticed.expect("it is noticed at once").unwrap();
     assert_eq!(drops.load(Ordering::SeqCst), 1);
 }
 

@@ -116,3 +116,11 @@ pub(crate) fn status(job: u64, revision: u64, phase: JobPhase) -> JobStatus {
         warnings: Vec::new(),
     }
 }
+
+/// The first bytes of a caller in the role of this code.
+pub(crate) fn preamble(role: u8) -> [u8; 16] {
+    let mut bytes = *b"\x89GRIST\r\n\0\0\0\0\0\0\0\0";
+    bytes[8..12].copy_from_slice(&gristmill_protocol::PROTOCOL_VERSION.to_le_bytes());
+    bytes[12] = role;
+    bytes
+}

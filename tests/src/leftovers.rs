@@ -42,17 +42,24 @@ fn complaint(path: PathBuf) -> String {
     format!("file {}", path.display())
 }
 
-/// What lies beside the outputs, or in them and is neither a part nor the manifest.
-pub(crate) fn outputs(folder: &Path, outputs: &BTreeSet<PathBuf>) -> Vec<String> {
+/// What lies beside the outputs, or in them and is neither a part nor the manifest nor, if that is to be expected, `staged`.
+pub(crate) fn outputs(folder: &Path, outputs: &BTreeSet<PathBuf>, staged: bool) -> Vec<String> {
     let (jobs, others): (Vec<_>, Vec<_>) =
         listing(folder).into_iter().partition(|path| outputs.contains(path));
-    let strangers = jobs.iter().flat_map(|job| listing(job)).filter(|path| !is_output(path));
+    let strangers = jobs
+        .iter()
+        .flat_map(|job| listing(job))
+        .filter(|path| !(is_output(path) || staged && is_staging(path)));
     others.into_iter().chain(strangers).map(|path| format!("output {}", path.display())).collect()
 }
 
 fn is_output(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     path.is_file() && (name == "_SUCCESS" || name.starts_with("mr-out-") || name == "kept")
+}
+
+fn is_staging(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".gristmill-"))
 }
 
 fn listing(folder: &Path) -> Vec<PathBuf> {

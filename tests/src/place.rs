@@ -94,8 +94,8 @@ impl Place {
         Process::start(self, what, command)
     }
 
-    /// From here on files may be left in `work/` and `tmp/`: the test kills processes that can no longer tidy up. Outputs and processes are
-    /// checked all the same.
+    /// From here on files may be left in `work/`, in `tmp/` and in the staging directories of outputs: the test kills processes that can
+    /// no longer tidy up. Outputs and processes are checked all the same.
     pub fn expect_litter(&self) {
         self.litter.set(true);
     }
@@ -134,7 +134,8 @@ impl Drop for Place {
             complaints.extend(leftovers::files(&[self.folder("tmp")]));
         }
         complaints.extend(leftovers::files(&[self.folder("cwd")]));
-        complaints.extend(leftovers::outputs(&self.folder("out"), &self.outputs.borrow()));
+        let staged = self.litter.get();
+        complaints.extend(leftovers::outputs(&self.folder("out"), &self.outputs.borrow(), staged));
         let complaint = complaints.join("\n");
         if std::thread::panicking() {
             eprintln!("{complaint}");

@@ -1,10 +1,13 @@
 //! Jobs and coordinators that end before they are done: cancelled, interrupted, killed. Nothing may be left.
 
+use std::fs;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use gristmill_tests::{Gate, Job, Output, Place, Random, Signal, TROUBLE, Worker, descendants, until};
+use gristmill_tests::{
+    Gate, Job, Output, Place, Random, Signal, TROUBLE, Worker, descendants, is_alive, until,
+};
 
 fn job(place: &Place) -> Job<'_> {
     let text = |seed| [Random::new(seed).text(20_000), TROUBLE.to_vec()].concat();
@@ -86,7 +89,22 @@ fn killed_run_takes_its_slots_with_it() {
     let slots = descendants(running.id());
     assert!(slots.len() >= 2, "{slots:?}");
     running.kill();
-    until("the slots to end", || slots.iter().all(|&slot| !gristmill_tests::is_alive(slot)).then_some(()));
+    until("the slots to end", || slots.iter().all(|&slot| !is_alive(slot)).then_some(()));
+}
+
+#[test]
+fn what_a_killed_run_left_in_its_output_can_be_overwritten() {
+    let place = Place::new();
+    let gate = Gate::new(&place);
+    let output = place.new_output();
+    let killed = gate.holds(job(&place).output(&output), "reduce").start();
+    gate.until_waiting(2);
+    killed.kill();
+    gate.open();
+    job(&place).output(&output).option("--overwrite").run().done().output();
+    assert_eq!(fs::read_dir(output).unwrap().count(), 3);
+    // What was in TMPDIR is the system's to remove.
+    place.expect_litter();
 }
 
 #[test]
@@ -181,20 +199,23 @@ fn worker_outlives_its_coordinator_and_serves_the_next() {
     let done = job(&place).submit(&cluster).done();
     assert_eq!(done.output().parts(), job(&place).sequential().done().output().parts());
     assert!(worker.process.is_running());
-    cluster.end(vec![worker]);
+    worker.end();
+    cluster.end(vec![]);
 }
 
 #[test]
-fn coordinator_that_is_ended_ends_in_order() {
+fn coordinator_that_is_ended_ends_in_order_and_shows_no_output() {
     let place = Place::new();
+    // The job is cut off, and nobody is left to tidy up after it.
+    place.expect_litter();
     let gate = Gate::new(&place);
     let cluster = place.cluster();
     let worker = cluster.worker(2);
-    let (_, output) = gate.holds(job(&place), "map").hand_in(&cluster);
+    let (_, output) = gate.holds(job(&place), "reduce").hand_in(&cluster);
     gate.until_waiting(2);
     cluster.end(vec![]);
-    assert_nothing(&output);
     worker.end();
+    assert!(fs::read_dir(output).unwrap().all(|entry| entry.unwrap().file_name() != "_SUCCESS"));
 }
 
 #[test]

@@ -170,7 +170,8 @@ fn several_jobs_at_once_share_a_cluster() {
     let place = Place::new();
     let cluster = place.cluster();
     let workers = cluster.workers(2, 2);
-    let job = |app: &str| place.job(app).inputs(texts(&place)).reduces(3).split_size("20k");
+    let inputs = texts(&place);
+    let job = |app: &str| place.job(app).inputs(&inputs).reduces(3).split_size("20k");
     let jobs = ["wc", "indexer", "sort", "wc"].map(|app| (job(app), job(app).start_submit(&cluster)));
     for (job, submitted) in jobs {
         let expected = job.sequential().done().output();

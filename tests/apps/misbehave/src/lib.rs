@@ -81,7 +81,8 @@ impl App for Misbehave {
     }
 }
 
-const BEYOND: &[u8] = b"beyond";
+/// No word of a text: those have no blanks.
+const BEYOND: &[u8] = b"beyond the last";
 const MEGABYTE: usize = 1 << 20;
 
 impl Misbehave {

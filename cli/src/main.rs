@@ -1,6 +1,6 @@
 //! The `gristmill` command: reads the arguments, does one thing, says how it went.
 //!
-//! `gristmill slot` and `gristmill describe` are not for people: they are child processes in which plugins are run or looked at, and
+//! `gristmill slot` and `gristmill look` are not for people: they are child processes in which plugins are run or looked at, and
 //! start before anything else is set up.
 #![forbid(unsafe_code)]
 
@@ -25,6 +25,7 @@ mod submit;
 mod worker;
 
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     match words.next() {
         Some(first) if first == "slot" => return gristmill_worker::slot_main(),
-        Some(first) if first == check::DESCRIBE => return check::answer_describe(words.next().as_deref()),
+        Some(first) if first == check::LOOK => return check::look(words.next().as_deref().map(Path::new)),
         _ => {}
     }
     let command = match arguments::read(std::env::args_os()) {

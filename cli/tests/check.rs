@@ -36,6 +36,7 @@ fn each_fault_is_found_and_named() {
     for (fault, parts) in [
         ("ABORTS_AT_NUL", &["wrong NUL bytes: ", "SIGABRT", "ok invalid UTF-8", "verdict 1 wrong"][..]),
         ("ASKS_FOR_ITS_PROCESS", &["a second time: line ", "not deterministic"]),
+        ("HIDES_ITS_PROCESS", &["pair by pair: ", "not deterministic"]),
         ("COUNTS_CALLS", &["in many small splits: line ", "a split may begin"]),
         ("COMBINES_WRONGLY", &["with little memory: line ", "combined in any groups"]),
         ("REFUSES", &["wrong ordinary input: ", "the parameter `column` is missing", "--arg"]),

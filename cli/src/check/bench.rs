@@ -11,6 +11,7 @@ use crate::failure::{Failure, Outcome};
 use crate::inspect::call_failed;
 use crate::job::Job;
 
+use super::apart;
 use super::samples::Sample;
 
 /// Where trials are run.
@@ -156,6 +157,14 @@ impl Bench {
         }
     }
 
+    /// Whether two processes make the same pairs of these files. An output may hide that they do not.
+    pub(super) async fn same_pairs(&self, files: &[InputFile]) -> Outcome<bool> {
+        let partitions = if self.plugin.map_only { 0 } else { REDUCES };
+        let first = apart::digest(&self.library, &self.params, files, partitions).await?;
+        let second = apart::digest(&self.library, &self.params, files, partitions).await?;
+        Ok(first == second)
+    }
+
     /// Ends the engine, whatever it does. The files go with the directory that the caller made.
     pub(super) async fn end(self) {
         self.engine.abandon().await;
@@ -200,8 +209,19 @@ impl Bench {
         let logs = self.engine.client().logs(id, None).await.map_err(call_failed)?;
         let failed = logs.iter().find_map(|log| Some((Cause::of(&log.outcome)?, log)));
         let cause = failed.map_or(Cause::Error, |(cause, _)| cause);
-        let printed = failed.and_then(|(_, log)| last_line(&log.log.0));
-        Ok(Trouble { cause, message, printed })
+        // A panic or an error has a message of its own; of what died, its last words may say why.
+        let printed = failed.filter(|_| cause == Cause::Died).and_then(|(_, log)| last_line(&log.log.0));
+        Ok(Trouble { cause, message: in_short(&message), printed })
+    }
+}
+
+/// The first line, which says what happened, and the place in the input if that follows.
+fn in_short(message: &str) -> String {
+    let mut lines = message.lines().map(str::trim);
+    let first = lines.next().unwrap_or_default();
+    match lines.next().filter(|line| line.starts_with("at ")) {
+        Some(place) => format!("{first}, {place}"),
+        None => first.to_owned(),
     }
 }
 
@@ -299,6 +319,14 @@ mod tests {
         let shorter = output(&["a 1\n"]).difference(&reference);
         assert_eq!(shorter.as_deref(), Some("line 2 of the output was `b 2`, now it is nothing more"));
         assert!(quote(&[b'x'; 500]).chars().count() < 100);
+    }
+
+    #[test]
+    fn what_happened_and_where_is_told_in_a_line() {
+        let message =
+            "task j1.m1 failed: error: bad number\n  at b.txt at byte 12\n  it last printed:\n    words";
+        assert_eq!(in_short(message), "task j1.m1 failed: error: bad number, at b.txt at byte 12");
+        assert_eq!(in_short("panic: boom\n  it last printed:\n    words"), "panic: boom");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! The app runs as it always does: in slots, which are processes of their own. So whatever it does, even dying of a signal, is a
 //! finding and not the end of the check.
 
+mod apart;
 mod bench;
-mod describe;
 mod report;
 mod samples;
 mod trials;
@@ -21,7 +21,7 @@ use crate::signal::Stop;
 use self::bench::Bench;
 use self::report::Report;
 
-pub(crate) use self::describe::{COMMAND as DESCRIBE, answer as answer_describe};
+pub(crate) use self::apart::{COMMAND as LOOK, answer as look};
 
 /// Tries the app and tells about it.
 pub(crate) async fn check(arguments: CheckArguments) -> Outcome {
@@ -29,7 +29,7 @@ pub(crate) async fn check(arguments: CheckArguments) -> Outcome {
     let own = if arguments.inputs.is_empty() { Vec::new() } else { inputs::list(&arguments.inputs)? };
     let own: Vec<InputFile> = own.iter().map(inputs::input_file).collect();
     let library = app::resolve(&arguments.app, false)?;
-    let plugin = describe::describe(&library)?;
+    let plugin = apart::describe(&library).await?;
 
     let place = tempfile::Builder::new().prefix("gristmill-check-").tempdir();
     let place = place.context("make a temporary directory").map_err(Failure::usage)?;

@@ -55,6 +55,9 @@ static gristmill_status map(void *instance, const gristmill_block *block, const 
 #ifdef FAULT_ASKS_FOR_ITS_PROCESS
     counts['!'] = (uint64_t)getpid();
 #endif
+#ifdef FAULT_HIDES_ITS_PROCESS
+    counts['!'] = (uint64_t)getpid();
+#endif
 #ifdef FAULT_COUNTS_CALLS
     counts['!'] = 1;
 #endif
@@ -107,6 +110,10 @@ static gristmill_status reduce(void *instance, gristmill_bytes key, const gristm
     gristmill_status status = sum(first, host, &total);
     if (status != GRISTMILL_OK)
         return status;
+#ifdef FAULT_HIDES_ITS_PROCESS
+    if (key.ptr[0] == '!')
+        total = 0;
+#endif
     int len = snprintf(line, sizeof line, "%c %" PRIu64 "\n", key.ptr[0], total);
     return host->write(host->context, bytes(line, (size_t)len), 1);
 }

@@ -7,6 +7,7 @@ use gristmill_model::{JobStatus, StageStatus};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::human;
+use super::summary::state;
 use crate::output;
 
 /// Bars that appear and vanish within this time are only flicker.
@@ -44,7 +45,7 @@ impl Progress {
             Shown::Nothing => {}
             Shown::Bars(bars) => {
                 if bars.is_some() || self.started.elapsed() >= BARS_AFTER {
-                    bars.get_or_insert_with(Bars::new).show(status);
+                    bars.get_or_insert_with(Bars::new).show(status, self.started.elapsed());
                 }
             }
             Shown::Lines { last } => {
@@ -77,65 +78,85 @@ struct Bars {
     maps: ProgressBar,
     shuffle: ProgressBar,
     reduces: ProgressBar,
+    /// When the reduces began: their pace is not that of the job.
+    reducing: Option<Instant>,
 }
 
 impl Bars {
     fn new() -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        let bar = |name: &'static str, figures: &str| {
-            let template = format!("{{prefix:8}} [{{bar:28}}] {figures}");
-            let style =
-                ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
-            let bar = ProgressBar::new(0).with_style(style.progress_chars("=> ")).with_prefix(name);
-            all.add(bar)
+        let bar = |name: &'static str| {
+            let style = ProgressStyle::with_template("{prefix:8}[{bar:24}] {wide_msg}");
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
+            all.add(ProgressBar::new(0).with_style(style).with_prefix(name))
         };
-        const BYTES: &str = "{binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}, {eta} left  {msg}";
-        let maps = bar("maps", BYTES);
-        let shuffle = bar("shuffle", BYTES);
-        let reduces = bar("reduces", "{pos}/{len} {per_sec}, {eta} left  {msg}");
-        Self { all, maps, shuffle, reduces }
+        let (maps, shuffle, reduces) = (bar("maps"), bar("shuffle"), bar("reduces"));
+        Self { all, maps, shuffle, reduces, reducing: None }
     }
 
-    fn show(&self, status: &JobStatus) {
-        set(&self.maps, status.map.bytes_done, status.map.bytes_total);
-        self.maps.set_message(tasks(&status.map));
-        set(&self.shuffle, status.reduce.bytes_done, status.reduce.bytes_total);
-        set(&self.reduces, status.reduce.done.into(), status.reduce.total.into());
-        self.reduces.set_message(format!("{} running", status.reduce.running));
+    fn show(&mut self, status: &JobStatus, elapsed: Duration) {
+        let (map, reduce) = (&status.map, &status.reduce);
+        let reducing = match reduce.running + reduce.done {
+            0 => Duration::ZERO,
+            _ => self.reducing.get_or_insert_with(Instant::now).elapsed(),
+        };
+        let running =
+            |stage: &StageStatus| format!("{}/{} tasks, {} running", stage.done, stage.total, stage.running);
+        let maps = format!("{}, {}", bytes(map.bytes_done, map.bytes_total, elapsed), running(map));
+        set(&self.maps, map.bytes_done, map.bytes_total, maps);
+        let shuffle = bytes(reduce.bytes_done, reduce.bytes_total, reducing);
+        set(&self.shuffle, reduce.bytes_done, reduce.bytes_total, shuffle);
+        let (done, total) = (u64::from(reduce.done), u64::from(reduce.total));
+        let (rate, left) = pace(done, total, reducing);
+        let rate = if rate > 0.0 { format!(", {rate:.1}/s") } else { String::new() };
+        set(&self.reduces, done, total, format!("{}{rate}{left}", running(reduce)));
     }
 }
 
-/// A stage that has not begun keeps its clock at zero, so that rate and time left are those of the stage itself.
-fn set(bar: &ProgressBar, done: u64, total: u64) {
-    bar.set_length(total);
-    if done == 0 {
-        bar.reset_elapsed();
+/// A bar that is full keeps its last words: a rate that goes on falling would say nothing.
+fn set(bar: &ProgressBar, done: u64, total: u64, message: String) {
+    let was_full = bar.length() == Some(total) && bar.position() == total && total > 0;
+    if !was_full {
+        bar.set_length(total);
+        bar.set_position(done.min(total));
+        bar.set_message(message);
     }
-    bar.set_position(done.min(total));
 }
 
-fn tasks(stage: &StageStatus) -> String {
-    format!("{}/{} tasks, {} running", stage.done, stage.total, stage.running)
+/// `1.0 MiB of 4.0 MiB, 0.5 MiB/s, 6 s left`; without the latter two when they are not known.
+fn bytes(done: u64, total: u64, elapsed: Duration) -> String {
+    let (rate, left) = pace(done, total, elapsed);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate, to be rounded")]
+    let rate = if rate > 0.0 { format!(", {}/s", human::bytes(rate as u64)) } else { String::new() };
+    format!("{} of {}{rate}{left}", human::bytes(done), human::bytes(total))
+}
+
+/// How much is done in a second on the whole, and `, 6 s left`. Nothing is said of the time left before anything is done.
+fn pace(done: u64, total: u64, elapsed: Duration) -> (f64, String) {
+    if done == 0 || elapsed.is_zero() {
+        return (0.0, String::new());
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a rough figure")]
+    let (rate, left) = (done as f64 / elapsed.as_secs_f64(), total.saturating_sub(done) as f64);
+    let left = Duration::try_from_secs_f64(left / rate).unwrap_or(Duration::MAX);
+    let left = if done < total { format!(", {} left", human::wait(left)) } else { String::new() };
+    (rate, left)
 }
 
 fn line(status: &JobStatus, elapsed: Duration) -> String {
-    let stage = |name: &str, stage: &StageStatus| {
-        let percent = human::percent(stage.bytes_done, stage.bytes_total.max(1));
-        format!("{name} {}/{} {percent}%", stage.done, stage.total)
-    };
-    let mut text = format!("{} {}", status.id, stage("maps", &status.map));
-    if let Some(rate) =
-        status.map.bytes_done.checked_div(elapsed.as_secs()).filter(|_| status.map.done < status.map.total)
-    {
-        text += &format!(" {}/s", human::bytes(rate));
-        if let Some(left) = (status.map.bytes_total.saturating_sub(status.map.bytes_done)).checked_div(rate) {
-            text += &format!(" {} left", human::wait(Duration::from_secs(left)));
-        }
+    let (map, reduce) = (&status.map, &status.reduce);
+    let running = map.running + reduce.running;
+    let mut text = format!("{} {}: maps {}/{}", status.id, state(&status.phase), map.done, map.total);
+    if map.done < map.total {
+        text += &format!(" ({})", bytes(map.bytes_done, map.bytes_total, elapsed));
     }
-    if status.reduce.total > 0 {
-        text += &format!(", {}", stage("reduces", &status.reduce));
+    if reduce.total > 0 {
+        text += &format!(", reduces {}/{}", reduce.done, reduce.total);
     }
-    text + &format!(", {} running, {}", status.map.running + status.reduce.running, human::wait(elapsed))
+    if map.done == map.total && reduce.done < reduce.total {
+        text += &format!(" ({}% read)", human::percent(reduce.bytes_done, reduce.bytes_total.max(1)));
+    }
+    text + &format!(", {running} running, {} so far", human::wait(elapsed))
 }
 
 #[cfg(test)]
@@ -154,7 +175,27 @@ mod tests {
         status.reduce = StageStatus { total: 4, done: 0, running: 0, bytes_total: 0, bytes_done: 0 };
         assert_eq!(
             line(&status, Duration::from_secs(10)),
-            "j7 maps 10/40 25% 1.0 MiB/s 30 s left, reduces 0/4 0%, 2 running, 10 s"
+            "j7 mapping: maps 10/40 (10.0 MiB of 40.0 MiB, 1.0 MiB/s, 30 s left), reduces 0/4, 2 running, 10 s so far"
+        );
+        status.phase = JobPhase::Reducing;
+        status.map.done = 40;
+        status.reduce = StageStatus { total: 4, done: 1, running: 2, bytes_total: 200, bytes_done: 50 };
+        status.map.running = 0;
+        assert_eq!(
+            line(&status, Duration::from_secs(70)),
+            "j7 reducing: maps 40/40, reduces 1/4 (25% read), 2 running, 1 m 10 s so far"
+        );
+    }
+
+    #[test]
+    fn the_time_left_is_told_once_something_is_done() {
+        assert_eq!(pace(0, 10, Duration::from_secs(1)).1, "");
+        assert_eq!(pace(5, 10, Duration::ZERO).1, "");
+        assert_eq!(pace(5, 10, Duration::from_secs(10)), (0.5, ", 10 s left".to_owned()));
+        assert_eq!(pace(10, 10, Duration::from_secs(10)).1, "");
+        assert_eq!(
+            bytes(1 << 20, 4 << 20, Duration::from_secs(2)),
+            "1.0 MiB of 4.0 MiB, 512.0 KiB/s, 6 s left"
         );
     }
 
@@ -163,6 +204,6 @@ mod tests {
         let mut status = example::done();
         status.map = StageStatus { total: 1, done: 0, ..StageStatus::default() };
         status.reduce = StageStatus::default();
-        assert_eq!(line(&status, Duration::ZERO), "j7 maps 0/1 0%, 0 running, 0 s");
+        assert_eq!(line(&status, Duration::ZERO), "j7 done: maps 0/1 (0 B of 0 B), 0 running, 0 s so far");
     }
 }

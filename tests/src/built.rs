@@ -58,7 +58,8 @@ fn build() -> Built {
     command.current_dir(workspace()).stdin(Stdio::null()).stderr(Stdio::inherit());
     command.args(["build", "--message-format=json-render-diagnostics", "--profile", &profile]);
     command.arg("--target-dir").arg(target);
-    command.args(["-p", "gristmill"]);
+    // This package itself is built already. It is named for its dependencies: their features count in this build too.
+    command.args(["-p", "gristmill", "-p", env!("CARGO_PKG_NAME")]);
     for app in apps() {
         command.args(["-p", &app]);
     }

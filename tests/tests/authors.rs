@@ -70,12 +70,10 @@ fn check_names_what_is_wrong() {
     check("nothing", "map").done();
     for (what, at, said) in [
         ("panic", "map", "deliberate panic"),
-        ("panic", "reduce", "deliberate panic"),
         ("panic", "setup", "deliberate panic"),
-        ("error", "map", "deliberate error"),
+        ("error", "reduce", "deliberate error"),
         ("vary", "map", "determin"),
         ("abort", "map", "SIGABRT"),
-        ("segfault", "reduce", "SIGSEGV"),
         ("exit", "map", "7"),
     ] {
         let ended = check(what, at).failed();

@@ -99,7 +99,7 @@ impl Misbehave {
             }
             Deed::HugeValues => (1..4).for_each(|byte| emit.pair(b"huge", Bytes(vec![byte; 64 * MEGABYTE]))),
             Deed::BadPartition => emit.pair(BEYOND, Bytes::default()),
-            Deed::Vary => emit.pair(b"process", Bytes(std::process::id().to_string().into_bytes())),
+            Deed::Vary => emit.pair(format!("process-{}", std::process::id()).as_bytes(), Bytes::default()),
             Deed::Count | Deed::CountAndFail => emit.count("troubles", 1),
             _ => {}
         }

@@ -51,8 +51,6 @@ use crate::fact_log::{Entry, FactLog, LogError};
 const BATCH_MAX: usize = 1024;
 /// Never wait less than this for a deadline.
 const TICK_MIN: Duration = Duration::from_millis(1);
-/// Waking up so much too late means that the process was stopped, not that the workers were silent.
-const LATE: Duration = Duration::from_secs(2);
 /// How long workers may take to leave when everything is over.
 const LEAVE_MAX: Duration = Duration::from_secs(5);
 
@@ -152,15 +150,10 @@ impl<L: FactLog> MainLoop<L> {
     async fn gather(&mut self, events: &mut mpsc::UnboundedReceiver<Event>) -> Option<Vec<Event>> {
         let mut batch = Vec::new();
         if self.next_inputs.is_empty() {
-            let (began, wake) = (Instant::now(), self.wake());
+            let wake = self.wake();
             tokio::select! {
                 event = events.recv() => batch.push(event?),
                 () = sleep_until(wake.unwrap_or_else(far_off)), if wake.is_some() => {}
-            }
-            if wake.is_some_and(|wake| wake.elapsed() > LATE) {
-                // When in this wait it was stopped is not known: none of it counts.
-                tracing::warn!(gap = ?began.elapsed(), "the coordinator was stopped for a while");
-                self.clock.hold_back(began.elapsed());
             }
         }
         while batch.len() < BATCH_MAX {

@@ -32,8 +32,9 @@ impl World {
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut config = Config::new(directory.path().join("data"));
-        // A test whose worker should be lost by something else must not pass because its lease ended.
+        // A test of how work comes back must not pass because a lease ended or a backup was started.
         config.settings.lease_ms = 3_600_000;
+        config.settings.backup.enabled = false;
         change(&mut config);
         let coordinator = Coordinator::start(config).await.unwrap();
         Self { coordinator, directory }

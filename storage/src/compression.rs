@@ -1,4 +1,6 @@
-//! Which compression a file has, told by its first bytes and never by its name.
+//! Which compression a file has: told by its first bytes; a name may only contradict them.
+
+use std::path::Path;
 
 /// How a file is compressed. Compressed files are read from the front only, so never split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +36,16 @@ impl Compression {
         }
     }
 
+    /// What the name of a file says. A file that is named so and does not begin so is damaged, not text.
+    pub fn named(path: &Path) -> Option<Self> {
+        match path.extension()?.as_encoded_bytes() {
+            b"gz" => Some(Self::Gzip),
+            b"zst" => Some(Self::Zstd),
+            b"bz2" => Some(Self::Bzip2),
+            _ => None,
+        }
+    }
+
     /// Its usual name.
     pub fn name(self) -> &'static str {
         match self {
@@ -47,6 +59,7 @@ impl Compression {
 #[cfg(test)]
 mod tests {
     use super::Compression;
+    use std::path::Path;
 
     #[test]
     fn text_that_only_looks_like_a_header_is_text() {
@@ -62,5 +75,15 @@ mod tests {
         assert_eq!(Compression::detect(b"\x53\x2a\x4d\x18\x00"), Some(Compression::Zstd));
         assert_eq!(Compression::detect(b"BZh91AY&SY"), Some(Compression::Bzip2));
         assert_eq!(Compression::detect(b"BZh1\x17\x72\x45\x38\x50\x90"), Some(Compression::Bzip2));
+    }
+
+    #[test]
+    fn only_the_usual_endings_name_a_compression() {
+        assert_eq!(Compression::named(Path::new("a.txt.gz")), Some(Compression::Gzip));
+        assert_eq!(Compression::named(Path::new("d.gz/a.zst")), Some(Compression::Zstd));
+        assert_eq!(Compression::named(Path::new("a.bz2")), Some(Compression::Bzip2));
+        for plain in ["a.txt", "gz", ".gz", "a.gz.txt", "a.GZ"] {
+            assert_eq!(Compression::named(Path::new(plain)), None, "{plain}");
+        }
     }
 }

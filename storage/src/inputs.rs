@@ -95,7 +95,8 @@ fn look_at(storage: &dyn Storage, named: &Path) -> Result<Input, StorageError> {
             read => filled += read,
         }
     }
-    let splittable = Compression::detect(first.get(..filled).unwrap_or(&first)).is_none();
+    let begins_as = Compression::detect(first.get(..filled).unwrap_or(&first));
+    let splittable = begins_as.or(Compression::named(named)).is_none();
     let path = std::path::absolute(named).map_err(StorageError::io(crate::Operation::Stat, named))?;
     Ok(Input { name: named.to_owned(), path, bytes: file.bytes(), splittable })
 }

@@ -69,12 +69,12 @@ fn names_of_any_bytes_are_listed_by_directory_and_by_glob() {
 }
 
 #[test]
-fn compressed_files_are_told_by_their_content() {
-    let root = tree(&["really-text.gz"]);
+fn files_that_begin_or_are_named_as_compressed_are_not_split() {
+    let root = tree(&["plain", "really-text.gz"]);
     fs::write(root.path().join("gzip.txt"), b"\x1f\x8b\x08\x00rest").unwrap();
     fs::write(root.path().join("zstd"), b"\x28\xb5\x2f\xfdrest").unwrap();
     let splittable: Vec<bool> = list(&[root.path()]).unwrap().iter().map(|input| input.splittable).collect();
-    assert_eq!(splittable, [false, true, false]);
+    assert_eq!(splittable, [false, true, false, false]);
 }
 
 #[test]

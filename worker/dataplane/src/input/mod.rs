@@ -115,6 +115,13 @@ impl SplitReader {
             return Err(document.failure(split.offset, message));
         }
         let compression = detect(file.as_ref()).map_err(|error| document.failure(0, error))?;
+        if let (None, Some(named), 1..) = (compression, Compression::named(&document.path), file.bytes()) {
+            let name = named.name();
+            let message = format!(
+                "it is named as {name} but is not {name} data from byte 0 on; it is damaged or misnamed"
+            );
+            return Err(document.failure(0, message));
+        }
         let whole = split.offset == 0 && split.bytes >= split.file_bytes;
         if !whole && (compression.is_some() || mode == InputMode::File) {
             let what = compression.map_or("read whole", Compression::name);

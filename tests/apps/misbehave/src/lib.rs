@@ -146,7 +146,7 @@ fn say() {
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "it is what the test looks for")]
 fn print() {
     println!("first printed line");
-    for line in 0..100_000 {
+    for line in 0..40_000 {
         println!("{line:>40} of many on standard output");
         eprintln!("{line:>40} of many on standard error");
     }

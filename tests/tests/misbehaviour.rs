@@ -119,6 +119,14 @@ fn attempt_that_hangs_is_taken_away_and_given_out_again() {
 }
 
 #[test]
+fn app_that_hangs_every_time_fails_the_job() {
+    let place = Place::new();
+    let ended = job(&place, "hang", "map").task_timeout("200ms").run().failed();
+    assert!(ended.output_is_untouched());
+    ended.says(&[".m1", "no progress for 200 ms"]);
+}
+
+#[test]
 fn megabytes_of_printed_text_do_no_harm_and_are_kept_in_bounds() {
     let place = Place::new();
     let cluster = place.cluster();

@@ -36,14 +36,22 @@ pub(crate) async fn run(arguments: RunArguments) -> Outcome {
         failure = engine.broken() => Err(failure),
     };
     progress.finish();
-    match followed {
+    let status = match followed {
         Ok(status) => {
-            engine.finish().await?;
-            follow::tell(&status, telling.json)
+            tokio::select! {
+                finished = engine.finish() => finished?,
+                // The output is there already: who is in a hurry need not wait for the workers to leave.
+                () = stop.next() => {}
+            }
+            status
         }
         Err(failure) => {
-            engine.abandon().await;
-            Err(failure)
+            tokio::select! {
+                () = engine.abandon() => {}
+                () = stop.next() => {}
+            }
+            return Err(failure);
         }
-    }
+    };
+    follow::tell(&status, telling.json)
 }

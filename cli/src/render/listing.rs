@@ -101,7 +101,7 @@ pub(crate) fn json(document: &impl Serialize) -> String {
     text
 }
 
-/// As [`json`], inside a larger document.
+/// As [`json()`], inside a larger document.
 fn value(document: &impl Serialize) -> Value {
     serde_json::to_value(document).unwrap_or(Value::Null)
 }

@@ -117,9 +117,9 @@ impl Bars {
 fn set(bar: &ProgressBar, done: u64, total: u64, message: String) {
     let was_full = bar.length() == Some(total) && bar.position() == total && total > 0;
     if !was_full {
+        bar.set_message(message);
         bar.set_length(total);
         bar.set_position(done.min(total));
-        bar.set_message(message);
     }
 }
 

@@ -117,9 +117,7 @@ impl Desk {
             }
             Request::Goodbye { worker, incarnation } => {
                 let holder = Holder { worker, incarnation };
-                // A coordinator that is gone has no use for it.
-                let _ = self.ask(|reply| event(WorkerCall::Goodbye(holder, reply))).await;
-                Response::Goodbye(())
+                Response::Goodbye(self.ask(|reply| event(WorkerCall::Goodbye(holder, reply))).await)
             }
         }
     }

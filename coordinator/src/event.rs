@@ -35,7 +35,7 @@ pub(crate) enum WorkerCall {
     Poll(PollRequest, Reply<PollReply>),
     Heartbeat(Heartbeat, Reply<Orders>),
     Segments(Holder, AttemptId, u32, Reply<Vec<Segment>>),
-    Goodbye(Holder, Reply<()>),
+    Goodbye(Holder, Reply<Vec<JobId>>),
 }
 
 /// A worker as it names itself in a call.

@@ -160,6 +160,7 @@ pub trait WorkerService {
     ) -> Result<Vec<Segment>, Refusal>;
     /// Bytes of a blob from `offset` on, at most [`CHUNK_BYTES`](crate::limits::CHUNK_BYTES); empty at its end.
     async fn blob(sha256: Sha256, offset: u64) -> Result<Blob, Refusal>;
-    /// Leaves: everything it runs is given to others at once.
-    async fn goodbye(worker: WorkerId, incarnation: Incarnation);
+    /// Leaves: everything it runs is given to others at once. Returns the jobs that are not over: the worker's files of any other
+    /// are rubbish.
+    async fn goodbye(worker: WorkerId, incarnation: Incarnation) -> Result<Vec<JobId>, Refusal>;
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gristmill_model::{AttemptId, Blob, Incarnation, Refusal, Segment, Sha256, WorkerId};
+use gristmill_model::{AttemptId, Blob, Incarnation, JobId, Refusal, Segment, Sha256, WorkerId};
 use tarpc::client::{Config, RpcError};
 use tarpc::context::Context;
 
@@ -156,10 +156,10 @@ impl WorkerLink {
             .await
     }
 
-    /// Leaves: everything it runs is given to others at once.
-    pub async fn goodbye(&self, worker: WorkerId, incarnation: Incarnation) -> Result<(), CallError> {
+    /// Leaves: everything it runs is given to others at once. Returns the jobs that are not over.
+    pub async fn goodbye(&self, worker: WorkerId, incarnation: Incarnation) -> Result<Vec<JobId>, CallError> {
         self.call("goodbye", Duration::ZERO, |c, context| async move {
-            c.goodbye(context, worker, incarnation).await.map(Ok)
+            c.goodbye(context, worker, incarnation).await
         })
         .await
     }

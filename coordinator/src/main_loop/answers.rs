@@ -53,7 +53,8 @@ impl<L: FactLog> MainLoop<L> {
                     let page = self.state.segments(worker, incarnation, attempt, from, SEGMENTS_PAGE);
                     let _ = reply.send(page);
                 }
-                Due::Gone(reply) | Due::Cancelled(reply) => drop(reply.send(Ok(()))),
+                Due::Gone(reply) => drop(reply.send(Ok(self.state.live_jobs()))),
+                Due::Cancelled(reply) => drop(reply.send(Ok(()))),
                 Due::Submitted(key) => self.answer_submission(key),
                 Due::Answer(question) => self.answer_question(question, now),
             }

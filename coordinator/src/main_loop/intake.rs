@@ -28,7 +28,7 @@ pub(super) enum Due {
     Registered(ConnectionId, Incarnation, Reply<Registered>),
     Orders(Holder, Reply<Orders>),
     Segments(Holder, AttemptId, u32, Reply<Vec<Segment>>),
-    Gone(Reply<()>),
+    Gone(Reply<Vec<JobId>>),
     /// A prepared request has been put to the scheduler.
     Submitted(RequestKey),
     Cancelled(Reply<()>),

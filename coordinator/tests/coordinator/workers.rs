@@ -144,7 +144,8 @@ async fn a_worker_that_says_goodbye_is_gone_at_once() {
     let (leaving, other) = (world.worker(1).await, world.worker(1).await);
     world.job(1, 1).await;
     let held = leaving.take(1).await.remove(0);
-    leaving.link.goodbye(leaving.id, leaving.incarnation).await.unwrap();
+    let live = leaving.link.goodbye(leaving.id, leaving.incarnation).await.unwrap();
+    assert_eq!(live, [held.attempt.task.job], "its files of any other job are rubbish");
     assert_eq!(other.take(1).await[0].attempt.task, held.attempt.task);
     assert_eq!(leaving.poll(1, Duration::ZERO).await, Err(Refusal::UnknownWorker));
 }

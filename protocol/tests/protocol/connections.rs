@@ -123,7 +123,7 @@ async fn rubbish_after_the_preamble_ends_that_connection_only() {
 #[tokio::test]
 async fn a_request_over_the_frame_limit_fails_alone() {
     let (running, endpoint) = worker_in_memory(|call| match call {
-        WorkerServiceRequest::Goodbye { .. } => at_once(WorkerServiceResponse::Goodbye(())),
+        WorkerServiceRequest::Goodbye { .. } => at_once(WorkerServiceResponse::Goodbye(Ok(Vec::new()))),
         other => panic!("unexpected call {other:?}"),
     });
     let link = WorkerLink::new(endpoint, Duration::ZERO);

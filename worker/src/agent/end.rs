@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gristmill_model::JobId;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Agent;
@@ -22,9 +23,8 @@ impl Agent {
         let registration = self.registration.as_ref().map(|r| (r.worker, r.cluster));
         let incarnation = self.incarnation;
         let goodbye = async {
-            if let Some((worker, _)) = registration {
-                let _ = timeout(GOODBYE_MAX, link.goodbye(worker, incarnation)).await;
-            }
+            let (worker, _) = registration?;
+            timeout(GOODBYE_MAX, link.goodbye(worker, incarnation)).await.ok()?.ok()
         };
         let (busy, keepers) = self.slots.end();
         let dead = async {
@@ -33,14 +33,19 @@ impl Agent {
                 sleep(LOOK_AGAIN).await;
             }
         };
-        tokio::join!(goodbye, dead);
+        let (live_jobs, ()) = tokio::join!(goodbye, dead);
         while self.chores.join_next().await.is_some() {}
 
         let mut rubbish: Vec<_> = busy.iter().map(|busy| busy.product.clone()).collect();
         rubbish.extend(self.reports.abandon());
-        let jobs = if finished { &self.jobs } else { &self.over };
         if let Some((_, cluster)) = registration {
-            rubbish.extend(jobs.iter().map(|job| self.dir.job_dir(cluster, *job)));
+            // Jobs that ended without this worker having been told to forget them are over all the same.
+            let over = |job: &&JobId| match &live_jobs {
+                _ if finished => true,
+                Some(live) => !live.contains(job),
+                None => self.over.contains(job),
+            };
+            rubbish.extend(self.jobs.iter().filter(over).map(|job| self.dir.job_dir(cluster, *job)));
         }
         let (dir, plugins) = (self.dir, self.plugins);
         let removal = tokio::task::spawn_blocking(move || {

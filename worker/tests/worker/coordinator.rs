@@ -325,7 +325,7 @@ impl Services for Coordinator {
                 Call::Blob { sha256, offset } => Reply::Blob(this.blob(sha256, offset)),
                 Call::Goodbye { worker, .. } => {
                     this.change(|state| state.goodbyes.push(worker));
-                    Reply::Goodbye(())
+                    Reply::Goodbye(Ok(this.state().live_jobs.iter().copied().collect()))
                 }
             })
         }

@@ -3,14 +3,15 @@
 //! Every step of a commit may be the last before a crash; the same commit done again carries on from there:
 //!
 //! ```text
-//! 1  clear      remove the old _SUCCESS, then the old mr-out-* (overwrite), or see that there are none; sync
+//! 1  clear      remove the old _SUCCESS, then the old mr-out-* and what killed jobs have staged (overwrite), or see that
+//!               there is no old output; sync
 //! 2  mark       write <staging>/COMMITTING: from here on whatever has a final name is ours
 //! 3  move       sync and rename each staged file; one already moved is checked by its size; sync the directory
 //! 4  publish    write _SUCCESS under a temporary name, sync, rename, sync
 //! 5  tidy       remove the staging directory
 //! ```
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use crate::{Kind, Storage, StorageError};
 pub const SUCCESS: &str = "_SUCCESS";
 
 const OUTPUT_PREFIX: &str = "mr-out-";
+const STAGING_PREFIX: &str = ".gristmill-";
 const CREATED: &str = "CREATED";
 const COMMITTING: &str = "COMMITTING";
 
@@ -126,8 +128,9 @@ impl Output {
 
     /// The old `_SUCCESS` goes first: without it nobody takes a half-removed output for a whole one.
     fn clear(&self, success: &Path) -> Result<(), StorageError> {
-        let old: Vec<PathBuf> =
-            self.storage.list(&self.directory)?.into_iter().filter_map(|(name, _)| self.old(&name)).collect();
+        let names: Vec<OsString> =
+            self.storage.list(&self.directory)?.into_iter().map(|(name, _)| name).collect();
+        let old: Vec<PathBuf> = names.iter().filter_map(|name| self.old(name)).collect();
         if !self.overwrite {
             return match old.first().and_then(|path| path.file_name()) {
                 Some(name) => Err(StorageError::OutputExists {
@@ -136,6 +139,9 @@ impl Output {
                 }),
                 None => Ok(()),
             };
+        }
+        for name in names.iter().filter(|name| self.is_abandoned(name)) {
+            self.storage.remove_tree(&self.directory.join(name))?;
         }
         if old.is_empty() {
             return Ok(());
@@ -149,6 +155,12 @@ impl Output {
     fn old(&self, name: &OsStr) -> Option<PathBuf> {
         let is_output = name == SUCCESS || name.as_encoded_bytes().starts_with(OUTPUT_PREFIX.as_bytes());
         is_output.then(|| self.directory.join(name))
+    }
+
+    /// Staged by another job. No live one shares this directory with a job that may overwrite it.
+    fn is_abandoned(&self, name: &OsStr) -> bool {
+        name.as_encoded_bytes().starts_with(STAGING_PREFIX.as_bytes())
+            && self.staging.file_name() != Some(name)
     }
 
     fn move_into_place(&self, file: &Staged) -> Result<(), StorageError> {

@@ -145,6 +145,18 @@ fn overwrite_touches_the_old_output_only_at_the_commit_and_nothing_but_it() {
 }
 
 #[test]
+fn overwrite_removes_what_killed_jobs_have_staged() {
+    let root = tempfile::tempdir().unwrap();
+    let killed = Output::new(Arc::new(Local), root.path(), "gristmill-9876-j4", false);
+    killed.prepare().unwrap();
+    stage(&killed);
+    let output = local(root.path(), true);
+    output.prepare().unwrap();
+    output.commit(&stage(&output), MANIFEST).unwrap();
+    assert_eq!(contents(root.path()), committed());
+}
+
+#[test]
 fn an_output_that_appeared_meanwhile_is_not_mixed_with() {
     let root = tempfile::tempdir().unwrap();
     let output = local(root.path(), false);

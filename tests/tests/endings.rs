@@ -219,6 +219,19 @@ fn coordinator_that_is_ended_ends_in_order_and_shows_no_output() {
 }
 
 #[test]
+fn worker_that_is_ended_as_soon_as_its_job_is_over_leaves_nothing() {
+    let place = Place::new();
+    let cluster = place.cluster();
+    for _ in 0..5 {
+        let worker = cluster.worker(2);
+        job(&place).submit(&cluster).done();
+        // It may not have heard that the job is over.
+        worker.end();
+    }
+    cluster.end(vec![]);
+}
+
+#[test]
 fn workers_end_when_the_run_that_they_serve_is_over() {
     for cancelled in [false, true] {
         let place = Place::new();

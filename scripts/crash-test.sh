@@ -55,6 +55,15 @@ end_process() { # PID
     kill -CONT "$1" 2>/dev/null || true
     kill -KILL "$1" 2>/dev/null || true
     wait "$1" 2>/dev/null || true
+    is_gone "$1" 200 || true
+}
+is_gone() { # PID TRIES: waits a twentieth of a second each; for processes that `wait` does not know
+    local tries
+    for ((tries = 0; tries < $2; tries++)); do
+        kill -0 "$1" 2>/dev/null || return 0
+        sleep 0.05
+    done
+    return 1
 }
 clean_up() {
     local pid
@@ -75,6 +84,7 @@ start_worker() { # INDEX
     "$gristmill" worker --coordinator "$address" --slots "$slots" --work-dir "$root/work-$1" \
         >>"$root/worker-$1.log" 2>&1 &
     worker_pid[$1]=$!
+    disown # so that the shell does not print a line for each worker that is killed
     stopped_until[$1]=0
 }
 
@@ -106,7 +116,6 @@ mend() {
             stopped_until[index]=0
         fi
         if ! kill -0 "${worker_pid[index]}" 2>/dev/null; then
-            wait "${worker_pid[index]}" 2>/dev/null || true
             start_worker "$index"
             restarts=$((restarts + 1))
         fi
@@ -151,11 +160,12 @@ echo "slots $slots"
 for copy in 1 2 3 4 5 6 7 8; do
     for book in data/*.txt; do cat "$book"; done >"$root/books-$copy.txt"
 done
-wc_arguments=(--app "$bin/libwc.so" -r 5 --split-size 512KiB "$root"/books-*.txt)
+wc_arguments=(--app "$bin/libwc.so" -r 5 --split-size 64KiB "$root"/books-*.txt)
 crash_inputs=(data/*.txt)
 "$gristmill" run --sequential --quiet -o "$root/expected-wc" "${wc_arguments[@]}" >/dev/null
 "$gristmill" run --sequential --quiet -o "$root/expected-crash" --app "$bin/libnocrash.so" -r 5 "${crash_inputs[@]}" >/dev/null
 
+: >"$root/coordinator.out"
 "$gristmill" coordinator --listen 127.0.0.1:0 --data-dir "$root/coordinator" >"$root/coordinator.out" 2>"$root/coordinator.log" &
 coordinator=$!
 for ((tries = 0; tries < 200; tries++)); do
@@ -175,12 +185,20 @@ while (($(now_ms) - begun < seconds * 1000)); do
 done
 elapsed=$(($(now_ms) - begun))
 
-# What is left must be nothing: end the workers in peace and look.
-for ((index = 0; index < workers; index++)); do
-    kill -CONT "${worker_pid[index]}" 2>/dev/null || true
-    kill -TERM "${worker_pid[index]}" 2>/dev/null || true
+# What is left must be nothing: let the workers come back, end them in peace, and look.
+for ((tries = 0; ; tries++)); do
+    stopped_until=("${stopped_until[@]/#*/1}")
+    mend
+    registered=$("$gristmill" workers --coordinator "$address" | grep -c '^w[0-9]' || true)
+    ((registered < workers)) || break
+    ((tries < 600)) || fail "only $registered of $workers workers came back"
+    sleep 0.05
 done
-for ((index = 0; index < workers; index++)); do wait "${worker_pid[index]}" 2>/dev/null || true; worker_pid[index]=""; done
+for pid in "${worker_pid[@]}"; do kill -TERM "$pid"; done
+for ((index = 0; index < workers; index++)); do
+    is_gone "${worker_pid[index]}" 600 || fail "worker ${worker_pid[index]} did not end within 30 s of SIGTERM"
+    worker_pid[index]=""
+done
 kill -TERM "$coordinator"
 wait "$coordinator" || true
 coordinator=""

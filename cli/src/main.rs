@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         Ok(read) => read.command,
         Err(status) => return ExitCode::from(status),
     };
-    start_log();
+    start_log(matches!(command, Command::Coordinator(_) | Command::Worker(_)));
     match perform(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -93,10 +93,11 @@ fn wait_for(runtime: io::Result<Runtime>, work: impl Future<Output = Outcome>) -
     outcome
 }
 
-/// What happens inside, for those who ask: `GRISTMILL_LOG=debug`.
-fn start_log() {
-    if let Some(filter) = std::env::var_os("GRISTMILL_LOG") {
-        let filter = EnvFilter::builder().parse_lossy(filter.to_string_lossy());
+/// What happens inside, for those who ask (`GRISTMILL_LOG=debug`), and what is amiss in a service that nobody sits before.
+fn start_log(service: bool) {
+    let asked = std::env::var_os("GRISTMILL_LOG").map(|filter| filter.to_string_lossy().into_owned());
+    if let Some(filter) = asked.or(service.then(|| "warn".to_owned())) {
+        let filter = EnvFilter::builder().parse_lossy(filter);
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
     }
 }

@@ -85,6 +85,7 @@ fn count(summary: &mut Summary, made: &SequentialSummary) {
     summary.maps.done = summary.maps.total;
     summary.reduces.done = summary.reduces.total;
     summary.bytes_in = map.bytes_in;
+    summary.records_in = map.records_in;
     summary.pairs = map.pairs_out;
     summary.keys = reduce.calls;
     // One of the two writes the output, the other nothing.
@@ -112,8 +113,7 @@ fn manifest(
     let outputs = made.outputs.iter().map(|output| ManifestOutput {
         name: output.name.clone(),
         bytes: output.bytes,
-        crc32c: Some(format!("{:08x}", output.crc32c)),
-        digest: None,
+        crc32c: format!("{:08x}", output.crc32c),
     });
     let manifest = Manifest {
         format: 1,

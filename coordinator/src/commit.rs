@@ -118,7 +118,6 @@ impl Outputs {
         parts: &[OutputPart],
         now: Timestamp,
     ) -> Commit {
-        let map_only = spec.reduces == 0;
         let named: Vec<(String, &OutputPart)> = (0..).map(output_name).zip(parts).collect();
         let staged = |(name, part): &(String, &OutputPart)| Staged {
             path: part.path.to_path(),
@@ -126,8 +125,7 @@ impl Outputs {
             bytes: part.bytes,
         };
         let files = named.iter().map(staged).collect();
-        let listed =
-            named.into_iter().map(|(name, part)| ManifestOutput::new(name, part, map_only)).collect();
+        let listed = named.into_iter().map(|(name, part)| ManifestOutput::new(name, part)).collect();
         Commit {
             job: status.id,
             output: self.of_job(status.id, spec),

@@ -69,12 +69,8 @@ pub struct ManifestOutput {
     pub name: String,
     /// Its size.
     pub bytes: u64,
-    /// CRC32C of its content, 8 hexadecimal digits; of outputs of reduces.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub crc32c: Option<String>,
-    /// Hash of its content, 16 hexadecimal digits; of outputs of maps.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
+    /// CRC32C of its content, 8 hexadecimal digits.
+    pub crc32c: String,
 }
 
 impl Manifest {
@@ -120,12 +116,8 @@ impl Manifest {
 
 impl ManifestOutput {
     /// One part under its final name.
-    pub(crate) fn new(name: String, part: &OutputPart, map_only: bool) -> Self {
-        let (crc32c, digest) = match map_only {
-            true => (None, Some(format!("{:016x}", part.checksum))),
-            false => (Some(format!("{:08x}", part.checksum)), None),
-        };
-        Self { name, bytes: part.bytes, crc32c, digest }
+    pub(crate) fn new(name: String, part: &OutputPart) -> Self {
+        Self { name, bytes: part.bytes, crc32c: format!("{:08x}", part.checksum) }
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) fn done() -> JobStatus {
         attempts: AttemptTally { won: 17, failed: 1, worker_lost: 2, backups: 1, ..AttemptTally::default() },
         map_stats: AttemptStats {
             bytes_in: 6_578_234,
+            records_in: 120_345,
             pairs_out: 90_210,
             bytes_out: 1 << 20,
             spills: 2,

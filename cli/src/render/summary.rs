@@ -31,6 +31,8 @@ pub(crate) struct Summary {
     pub reduces: Tasks,
     /// Bytes of input read, after decompression.
     pub bytes_in: u64,
+    /// Records of input: lines, fixed-size records, or whole files, as the app wants its input.
+    pub records_in: u64,
     /// Pairs that the maps handed to the reduces, after combining.
     pub pairs: u64,
     /// Bytes of the runs that hold these pairs.
@@ -125,6 +127,7 @@ impl Summary {
             maps: status.map.into(),
             reduces: status.reduce.into(),
             bytes_in: map.bytes_in,
+            records_in: map.records_in,
             pairs: map.pairs_out,
             bytes_shuffled: if map_only { 0 } else { map.bytes_out },
             keys: reduce.calls,
@@ -164,6 +167,7 @@ impl Summary {
         line("seconds", &format_args!("{:.3}", self.seconds));
         line("maps", &self.maps.text());
         line("reduces", &self.reduces.text());
+        line("records_in", &self.records_in);
         line("bytes_in", &exact_and_human(self.bytes_in));
         if self.reduces.total > 0 {
             line("pairs", &self.pairs);
@@ -278,6 +282,7 @@ output /data/out\\n2
 seconds 1.214
 maps 13
 reduces 4
+records_in 120345
 bytes_in 6578234 (6.3 MiB)
 pairs 90210
 bytes_shuffled 1048576 (1.0 MiB)
@@ -304,7 +309,7 @@ warning the app is not deterministic
             concat!(
                 r#"{"job":"j7","app":"wc","state":"done","error":null,"output":"/data/out\\n2","seconds":1.214,"#,
                 r#""maps":{"total":13,"done":13,"running":0},"reduces":{"total":4,"done":4,"running":0},"#,
-                r#""bytes_in":6578234,"pairs":90210,"bytes_shuffled":1048576,"keys":22107,"records_out":22107,"#,
+                r#""bytes_in":6578234,"records_in":120345,"pairs":90210,"bytes_shuffled":1048576,"keys":22107,"records_out":22107,"#,
                 r#""bytes_out":262144,"spills":2,"memory_peak_bytes":33554432,"#,
                 r#""attempts":{"won":17,"lost":0,"failed":1,"timed_out":0,"worker_lost":2,"runs_lost":0,"cancelled":0,"#,
                 r#""backups":1},"slowest":{"attempt":"j7.m12.a1","seconds":0.42},"#,

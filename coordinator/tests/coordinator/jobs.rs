@@ -34,7 +34,7 @@ async fn a_job_lives_from_submission_to_its_manifest() {
     assert_eq!(manifest.outputs.len(), 3);
     assert_eq!(manifest.outputs[1].name, "mr-out-00001");
     assert_eq!(manifest.outputs[1].bytes, second.len() as u64);
-    assert_eq!(manifest.outputs[1].crc32c.as_deref(), Some("00000abc"));
+    assert_eq!(manifest.outputs[1].crc32c, "00000abc");
     assert_eq!((manifest.records, manifest.counters["keys"], manifest.attempts["won"]), (3, 6, 8));
     assert!(manifest.submitted_ms > 0 && manifest.submitted_ms <= manifest.ended_ms);
 }

@@ -40,7 +40,7 @@ pub struct MapResult {
     pub path: PathBytes,
     /// Size of the file in bytes.
     pub bytes: u64,
-    /// Hash of the content: equal for attempts that made the same pairs.
+    /// Hash of the pairs, equal for attempts that made the same; in a map-only job the CRC32C of the output.
     pub digest: u64,
     /// Sizes of the partitions, in order; empty in a map-only job.
     pub partitions: Vec<PartitionSize>,
@@ -75,6 +75,8 @@ pub struct ReduceResult {
 pub struct AttemptStats {
     /// Bytes read: of input (after decompression) in a map, of segments in a reduce.
     pub bytes_in: u64,
+    /// Records read by a map: lines, fixed-size records, or whole files, as the app wants its input.
+    pub records_in: u64,
     /// Blocks handed to `map`, or keys handed to `reduce`.
     pub calls: u64,
     /// Pairs read by a reduce.

@@ -57,7 +57,7 @@ fn map_only(
     Ok(MapResult {
         path: PathBytes::from(task.output_path.as_path()),
         bytes: written.bytes,
-        digest: written.digest(),
+        digest: u64::from(written.crc32c),
         partitions: Vec::new(),
         stats,
     })
@@ -87,6 +87,7 @@ impl MapBlocks<'_> {
             while let Some(block) = reader.next()? {
                 stats.calls += 1;
                 stats.bytes_in += block.bytes.len() as u64;
+                stats.records_in += records(self.mode, block.bytes);
                 instance.map(&split.document, &block, services)?;
             }
             buffer = reader.into_buffer();
@@ -95,6 +96,18 @@ impl MapBlocks<'_> {
         drop(buffer);
         instance.map_end(services)?;
         Ok(stats)
+    }
+}
+
+/// How many records a block holds.
+fn records(mode: InputMode, block: &[u8]) -> u64 {
+    match mode {
+        InputMode::Text => {
+            let ends = memchr::memchr_iter(b'\n', block).count() as u64;
+            ends + u64::from(block.last().is_some_and(|last| *last != b'\n'))
+        }
+        InputMode::Records(bytes) => block.len() as u64 / bytes.max(1),
+        InputMode::File => 1,
     }
 }
 
@@ -121,5 +134,19 @@ impl Services for DirectOutput {
 
     fn write(&mut self, bytes: &[u8], records: u64) -> Result<(), TaskFailure> {
         self.file.write(bytes, records)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_what_the_app_wants_its_input_in() {
+        for (text, lines) in [(&b""[..], 0), (b"\n", 1), (b"a\nb", 2), (b"a\n\nb\n", 3), (b"a", 1)] {
+            assert_eq!(records(InputMode::Text, text), lines, "{text:?}");
+        }
+        assert_eq!(records(InputMode::Records(4), &[0; 12]), 3);
+        assert_eq!((records(InputMode::File, b""), records(InputMode::File, b"a\nb")), (1, 1));
     }
 }

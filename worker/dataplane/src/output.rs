@@ -30,13 +30,6 @@ pub(crate) struct OutputSummary {
     pub(crate) crc32c: u32,
 }
 
-impl OutputSummary {
-    /// Equal for equal content.
-    pub(crate) fn digest(self) -> u64 {
-        u64::from(self.crc32c) << 32 | (self.bytes & 0xffff_ffff)
-    }
-}
-
 /// A temporary file beside `path`, with the permissions that any new file has.
 pub(crate) fn temporary_beside(path: &Path) -> std::io::Result<NamedTempFile> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());

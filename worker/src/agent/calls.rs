@@ -15,6 +15,23 @@ use crate::machine;
 use crate::work_dir::{FoundJob, remove_tree};
 
 const HEARTBEAT_MIN: Duration = Duration::from_millis(10);
+/// How often it is told that the coordinator does not answer.
+const TELL_AGAIN: Duration = Duration::from_secs(30);
+
+/// An error and what caused it, in one line.
+struct WithCauses<'e>(&'e dyn std::error::Error);
+
+impl std::fmt::Display for WithCauses<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
 
 impl Agent {
     /// Begins to join. The loop hears of it when that has succeeded, or cannot.
@@ -53,6 +70,7 @@ impl Agent {
         };
         tracing::info!(%worker, %cluster, incarnation = %self.incarnation, "registered");
         self.heard = Instant::now();
+        self.told = None;
         let mut beat = interval(Duration::from_millis(heartbeat_ms).max(HEARTBEAT_MIN));
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.registration = Some(Registration { worker, cluster, beat });
@@ -164,12 +182,15 @@ impl Agent {
     }
 
     /// Goes on without an answer, if that may help and is not hopeless yet.
-    fn bear(&self, error: CallError) -> Result<(), WorkerError> {
+    fn bear(&mut self, error: CallError) -> Result<(), WorkerError> {
         if !error.may_pass() {
             return Err(WorkerError::Refused(error));
         }
         let waited = self.heard.elapsed();
-        tracing::warn!(%error, "no answer from the coordinator");
+        if self.told.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
+            self.told = Some(Instant::now());
+            tracing::warn!(error = %WithCauses(&error), "no answer from the coordinator; trying on");
+        }
         match self.config.reconnect {
             Some(limit) if waited >= limit => Err(WorkerError::CoordinatorLost { waited, source: error }),
             _ => Ok(()),

@@ -97,6 +97,8 @@ struct Agent {
     epoch: Epoch,
     registration: Option<Registration>,
     heard: Instant,
+    /// When it was last told that the coordinator does not answer; `None` since it did.
+    told: Option<Instant>,
     beating: bool,
     slots: Slots,
     reports: Reports,
@@ -129,6 +131,7 @@ impl Agent {
             epoch: Epoch(0),
             registration: None,
             heard: Instant::now(),
+            told: None,
             beating: false,
             reports: Reports::default(),
             polls: Polls::default(),

@@ -309,9 +309,10 @@ impl Figures {
 }
 
 /// The figures that are summed up. Exhaustive, so that a new one is not forgotten.
-fn sums(stats: &mut AttemptStats) -> [&mut u64; 9] {
+fn sums(stats: &mut AttemptStats) -> [&mut u64; 10] {
     let AttemptStats {
         bytes_in,
+        records_in,
         calls,
         pairs_in,
         pairs_out,
@@ -323,10 +324,21 @@ fn sums(stats: &mut AttemptStats) -> [&mut u64; 9] {
         peak_bytes: _,
         counters: _,
     } = stats;
-    [bytes_in, calls, pairs_in, pairs_out, bytes_out, records_out, spills, wall_ms, cpu_ms]
+    [bytes_in, records_in, calls, pairs_in, pairs_out, bytes_out, records_out, spills, wall_ms, cpu_ms]
 }
 
-fn values(stats: &AttemptStats) -> [u64; 9] {
+fn values(stats: &AttemptStats) -> [u64; 10] {
     let s = stats;
-    [s.bytes_in, s.calls, s.pairs_in, s.pairs_out, s.bytes_out, s.records_out, s.spills, s.wall_ms, s.cpu_ms]
+    [
+        s.bytes_in,
+        s.records_in,
+        s.calls,
+        s.pairs_in,
+        s.pairs_out,
+        s.bytes_out,
+        s.records_out,
+        s.spills,
+        s.wall_ms,
+        s.cpu_ms,
+    ]
 }

@@ -28,7 +28,7 @@ pub struct OutputPart {
     pub path: PathBytes,
     /// Its size in bytes.
     pub bytes: u64,
-    /// CRC32C of an output of a reduce; digest of an output of a map.
+    /// CRC32C of its content.
     pub checksum: u64,
 }
 

@@ -24,7 +24,7 @@ mod signal;
 mod submit;
 mod worker;
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -98,6 +98,7 @@ fn start_log(service: bool) {
     let asked = std::env::var_os("GRISTMILL_LOG").map(|filter| filter.to_string_lossy().into_owned());
     if let Some(filter) = asked.or(service.then(|| "warn".to_owned())) {
         let filter = EnvFilter::builder().parse_lossy(filter);
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+        let colours = io::stderr().is_terminal();
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours).init();
     }
 }

@@ -231,10 +231,12 @@ fn worker_may_come_before_its_coordinator() {
     // Its first try has failed when it was let in and thrown out.
     drop(somebody_else.accept().unwrap());
     drop(somebody_else);
+    until("the worker to complain", || early.process.stderr().contains(&address).then_some(()));
     let job = job(&place);
     let running = job.start_listening(&address);
     assert_eq!(running.wait().done().output().parts(), job.sequential().done().output().parts());
-    early.process.wait().done();
+    let ended = early.process.wait().done();
+    assert!(!ended.stderr().contains('\x1b'), "colours in a file: {ended}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ find "$DISK" -type f ! -path '*/plugins/*' | sed 's/^/left on the disk: /' >&2
 exit $status
 "#;
 
-/// A folder that is a small disk for the jobs that run [`on`](Self::on) it, and empty for everybody else.
+/// A folder that is a small disk for the jobs that run [`run`](Self::run) with it, and empty for everybody else.
 pub struct SmallDisk {
     path: PathBuf,
     size: String,

@@ -41,11 +41,20 @@ pub(crate) struct FoundJob {
     pub(crate) job: JobId,
 }
 
+/// What an agent finds beside itself in its work directory.
+#[derive(Debug, Default)]
+pub(crate) struct Survey {
+    pub(crate) jobs: Vec<FoundJob>,
+    /// No other agent, dead or alive, has a directory here.
+    pub(crate) alone: bool,
+}
+
 impl WorkDir {
     /// Makes a place for `incarnation`, and removes what dead agents have left. Blocks.
     pub(crate) fn open(root: &Path, incarnation: Incarnation) -> Result<Self, WorkerError> {
         let root = std::path::absolute(root).map_err(trouble(root, "find it"))?;
         private_dir(&root, true)?;
+        check_ours(&root)?;
         let plugins = root.join("plugins");
         let _coming = lock(&root).map_err(trouble(&root, "lock it"))?;
         private_dir(&plugins, false)?;
@@ -84,10 +93,15 @@ impl WorkDir {
         self.job_dir(cluster, attempt.task.job).join(format!("{attempt}-{incarnation}.run"))
     }
 
-    /// The job directories that are here now. Blocks.
-    pub(crate) fn jobs(&self) -> Vec<FoundJob> {
-        let Ok(entries) = fs::read_dir(&self.root) else { return Vec::new() };
-        entries.filter_map(|entry| parse_job_dir_name(entry.ok()?.file_name().to_str()?)).collect()
+    /// What is here now. Blocks.
+    pub(crate) fn survey(&self) -> Survey {
+        let Ok(entries) = fs::read_dir(&self.root) else { return Survey::default() };
+        let paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        let job = |path: &PathBuf| parse_job_dir_name(path.file_name()?.to_str()?);
+        Survey {
+            jobs: paths.iter().filter_map(job).collect(),
+            alone: paths.iter().all(|path| !is_agent(path) || *path == self.own),
+        }
     }
 
     /// Removes the agent's own directory, and the rest if nobody else has anything here. Blocks.
@@ -168,12 +182,15 @@ fn lock(path: &Path) -> io::Result<File> {
 fn remove_dead_agents(root: &Path) {
     let Ok(entries) = fs::read_dir(root) else { return };
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-        let is_agent = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"agent-"));
-        if is_agent && File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+        if is_agent(&path) && File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
             tracing::info!(path = %path.display(), "removing what a dead worker has left");
             let _ = remove_tree(&path);
         }
     }
+}
+
+fn is_agent(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"agent-"))
 }
 
 fn remove_old_plugins(plugins: &Path) {
@@ -229,13 +246,15 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_directory_that_others_may_write_to_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let plugins = dir.path().join("plugins");
-        fs::create_dir(&plugins).unwrap();
-        fs::set_permissions(&plugins, Permissions::from_mode(0o777)).unwrap();
-        let refused = WorkDir::open(dir.path(), Incarnation(1)).unwrap_err();
-        assert!(matches!(refused, WorkerError::WorkDirShared { .. }), "{refused}");
+    fn a_directory_that_others_may_write_to_is_refused() {
+        for open_to_all in ["", "plugins"] {
+            let dir = tempfile::tempdir().unwrap();
+            let shared = dir.path().join(open_to_all);
+            fs::create_dir_all(&shared).unwrap();
+            fs::set_permissions(&shared, Permissions::from_mode(0o777)).unwrap();
+            let refused = WorkDir::open(dir.path(), Incarnation(1)).unwrap_err();
+            assert!(matches!(refused, WorkerError::WorkDirShared { .. }), "{refused}");
+        }
     }
 
     #[test]

@@ -45,6 +45,7 @@ impl Agent {
 
     fn prepare(&mut self, slot: SlotIndex, assignment: Assignment) {
         let attempt = assignment.attempt;
+        self.slots.bind(slot, &assignment);
         let (Some(registration), Some(process)) = (&self.registration, self.slots.process(slot)) else {
             // There is no process to give it to, nor will there be soon.
             self.report(attempt, Outcome::Cancelled, Vec::new(), None);
@@ -159,8 +160,11 @@ impl Agent {
             // It died with nothing to do, so the app has no part in it: begin again with the next process.
             Doing::Preparing(_) if was_ready => self.prepare(slot, busy.assignment.clone()),
             Doing::Dying { report: false } => self.discard(product),
-            Doing::Dying { report: true } => self.report(attempt, Outcome::Cancelled, log, product),
-            Doing::Preparing(_) | Doing::Running(_) => {
+            // It never became ready, and the next process may be long in coming: somebody else may have one.
+            Doing::Preparing(_) | Doing::Dying { report: true } => {
+                self.report(attempt, Outcome::Cancelled, log, product);
+            }
+            Doing::Running(_) => {
                 let failure = failures::of_death(&cause, &log, memory_bytes);
                 tracing::info!(%attempt, "{}", failure.message);
                 self.report(attempt, Outcome::Failed(failure), log, product);

@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::{Agent, Epoch, Event, Polls, Registration};
 use crate::config::WorkerError;
 use crate::machine;
-use crate::work_dir::{FoundJob, remove_tree};
+use crate::work_dir::{Survey, remove_tree};
 
 const HEARTBEAT_MIN: Duration = Duration::from_millis(10);
 /// How often it is told that the coordinator does not answer.
@@ -50,7 +50,7 @@ impl Agent {
         self.calls.spawn(async move {
             // Looked up before registering: a directory that is there now and whose job is unknown then is rubbish. In the other
             // order the directory of a job that has just begun would look the same.
-            let found = tokio::task::spawn_blocking(move || dir.jobs()).await.unwrap_or_default();
+            let found = tokio::task::spawn_blocking(move || dir.survey()).await.unwrap_or_default();
             let result = link.register(&hello).await.map(|registered| (registered, found));
             let _ = events.send(Event::Registered(epoch, result));
         });
@@ -58,7 +58,7 @@ impl Agent {
 
     pub(super) fn on_registered(
         &mut self,
-        result: Result<(Registered, Vec<FoundJob>), CallError>,
+        result: Result<(Registered, Survey), CallError>,
     ) -> Result<(), WorkerError> {
         let (Registered { worker, cluster, live_jobs, heartbeat_ms }, found) = match result {
             Ok(registered) => registered,
@@ -74,7 +74,14 @@ impl Agent {
         let mut beat = interval(Duration::from_millis(heartbeat_ms).max(HEARTBEAT_MIN));
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.registration = Some(Registration { worker, cluster, beat });
-        let ours = found.into_iter().filter(|found| found.cluster == cluster).map(|found| found.job);
+        let (ours, foreign): (Vec<_>, Vec<_>) =
+            found.jobs.into_iter().partition(|found| found.cluster == cluster);
+        // No worker of their clusters is left here, and most likely no cluster: every coordinator founds a new one. Should one live on,
+        // it runs the maps again.
+        for job in foreign.into_iter().filter(|_| found.alone) {
+            self.remove(self.dir.job_dir(job.cluster, job.job));
+        }
+        let ours = ours.into_iter().map(|found| found.job);
         let (live, over): (Vec<_>, Vec<_>) = ours.partition(|job| live_jobs.contains(job));
         self.jobs.extend(live);
         self.jobs.extend(over.iter().copied());

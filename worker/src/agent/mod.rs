@@ -26,7 +26,7 @@ use tokio::time::{Instant, Interval};
 use crate::config::{Exit, WorkerConfig, WorkerError};
 use crate::plugins::Plugins;
 use crate::process::{ProcessEvent, ProcessId};
-use crate::work_dir::{FoundJob, WorkDir};
+use crate::work_dir::{Survey, WorkDir};
 use accepted::Accepted;
 use prepare::{Prepared, Unprepared};
 use reports::Reports;
@@ -60,7 +60,7 @@ struct Epoch(u64);
 
 /// All that can happen to an agent, but for time and the shutdown.
 enum Event {
-    Registered(Epoch, Result<(Registered, Vec<FoundJob>), CallError>),
+    Registered(Epoch, Result<(Registered, Survey), CallError>),
     Polled { epoch: Epoch, number: u64, result: Result<PollReply, CallError> },
     Beaten(Epoch, Result<Orders, CallError>),
     Prepared { process: ProcessId, attempt: AttemptId, result: Result<Prepared, Unprepared> },

@@ -145,9 +145,12 @@ impl Slots {
         if rank(slot) == 3 {
             self.start(SlotIndex(index));
         }
-        let slot = &mut self.slots[index];
-        slot.bound = Some(bound);
-        slot.process.is_some().then_some(SlotIndex(index))
+        self.slots[index].process.is_some().then_some(SlotIndex(index))
+    }
+
+    /// From now on the slot's process is for assignments like this one.
+    pub(super) fn bind(&mut self, index: SlotIndex, assignment: &Assignment) {
+        self.slots[index.0].bound = Some(Bound::of(assignment));
     }
 
     pub(super) fn process(&self, index: SlotIndex) -> Option<&SlotProcess> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gristmill_dataplane::{MapTask, Plugin, ProgressCell, ReduceError, ReduceTask, run_map, run_reduce};
-use gristmill_model::{AttemptStats, FailureCause, Outcome, Segment, TaskFailure};
+use gristmill_model::{AttemptStats, FailureCause, Outcome, PathBytes, Segment, TaskFailure};
 
 use super::ToAgent;
 use super::limits::bound_memory;
@@ -21,12 +21,19 @@ const LOST_RUNS_MAX: usize = 10_000;
 pub(super) struct Runner {
     home: PathBuf,
     /// Loaded with the first attempt; every later one is of the same plugin.
-    plugin: Option<Plugin>,
+    loaded: Option<Loaded>,
+}
+
+/// What the process is tied to: a library is never unloaded, a memory bound never raised.
+struct Loaded {
+    path: PathBytes,
+    memory_bytes: u64,
+    plugin: Plugin,
 }
 
 impl Runner {
     pub(super) fn new(home: PathBuf) -> Self {
-        Self { home, plugin: None }
+        Self { home, loaded: None }
     }
 
     pub(super) fn run(&mut self, begin: Begin, segments: Vec<Segment>, agent: &ToAgent) -> Outcome {
@@ -44,18 +51,26 @@ impl Runner {
         segments: Vec<Segment>,
         cell: &ProgressCell,
     ) -> Result<Outcome, TaskFailure> {
-        if self.plugin.is_none() {
-            bound_memory(begin.memory_bytes).map_err(machine)?;
-        }
         // The attempt before may have gone elsewhere.
         std::env::set_current_dir(&self.home).map_err(machine)?;
-        let plugin = match &mut self.plugin {
-            Some(plugin) => plugin,
-            none => none.insert(load(&begin.plugin.to_path())?),
+        let loaded = match &mut self.loaded {
+            Some(loaded) => loaded,
+            none => {
+                bound_memory(begin.memory_bytes).map_err(machine)?;
+                let plugin = load(&begin.plugin.to_path())?;
+                none.insert(Loaded { path: begin.plugin.clone(), memory_bytes: begin.memory_bytes, plugin })
+            }
         };
+        if loaded.path != begin.plugin || loaded.memory_bytes != begin.memory_bytes {
+            let Loaded { path, memory_bytes, .. } = loaded;
+            return Err(machine(format!(
+                "the slot was given {} with {} bytes of memory, but has loaded {path} with {memory_bytes}",
+                begin.plugin, begin.memory_bytes
+            )));
+        }
         let scratch = self.home.join(begin.attempt.to_string());
         fs::create_dir(&scratch).map_err(machine)?;
-        let outcome = compute(plugin, begin, segments, &scratch, cell);
+        let outcome = compute(&loaded.plugin, begin, segments, &scratch, cell);
         // What cannot be removed now goes with the slot.
         let _ = fs::remove_dir_all(&scratch);
         outcome

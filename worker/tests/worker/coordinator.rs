@@ -40,6 +40,8 @@ struct State {
     heartbeats: u64,
     blobs: BTreeMap<Sha256, Vec<u8>>,
     blob_calls: u32,
+    /// Done once, before a blob is handed out.
+    before_blob: Option<Box<dyn FnOnce() + Send>>,
     segments: BTreeMap<AttemptId, Vec<Segment>>,
     goodbyes: Vec<WorkerId>,
     /// Of each worker, the newest is the one that waits.
@@ -142,6 +144,10 @@ impl Coordinator {
 
     pub(crate) fn goodbyes(&self) -> Vec<WorkerId> {
         self.state().goodbyes.clone()
+    }
+
+    pub(crate) fn before_the_next_blob(&self, act: impl FnOnce() + Send + 'static) {
+        self.change(|state| state.before_blob = Some(Box::new(act)));
     }
 
     pub(crate) fn blob_calls(&self) -> u32 {
@@ -276,6 +282,8 @@ impl Coordinator {
     }
 
     fn blob(&self, sha256: Sha256, offset: u64) -> Result<Blob, Refusal> {
+        let before = self.state().before_blob.take();
+        before.into_iter().for_each(|act| act());
         let mut state = self.state();
         state.blob_calls += 1;
         let all = state.blobs.get(&sha256).ok_or_else(|| Refusal::UnknownBlob(sha256.to_string()))?;

@@ -11,7 +11,7 @@ use gristmill_protocol::{Listener, listen};
 use gristmill_worker::{Exit, SlotCommand};
 
 use crate::coordinator::DEADLINE;
-use crate::world::{World, is_alive, slot_command, until};
+use crate::world::{World, children_of, is_alive, slot_command, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slots_of_a_killed_agent_die_with_it_even_in_an_endless_loop() {
@@ -99,15 +99,4 @@ fn end_of(slot: &mut Child) -> ExitStatus {
         }
         std::thread::sleep(Duration::from_millis(2));
     }
-}
-
-fn children_of(parent: u32) -> Vec<u32> {
-    let processes = std::fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
-    let parent_of = |pid: u32| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
-    };
-    processes.filter(|pid| parent_of(*pid) == Some(parent)).collect()
 }

@@ -1,8 +1,12 @@
 //! What a slot is given, and what it is not.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
-use crate::world::{MEMORY_BYTES, World, plugin};
+use gristmill_model::Outcome;
+
+use crate::world::{MEMORY_BYTES, World, children_of, plugin};
 
 fn lines<'a>(log: &'a str, kind: &str) -> Vec<&'a str> {
     log.lines().filter_map(|line| line.strip_prefix(kind)?.strip_prefix(' ')).collect()
@@ -63,6 +67,54 @@ async fn a_slot_is_used_again_for_the_same_plugin_and_memory_only() {
     let third = world.log_of(other).await;
     assert!(third.ends_with("other\n"), "{third}");
     world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_that_died_before_its_first_attempt_is_not_given_another_plugin() {
+    let world = World::new(1);
+    let give = |index: u32, marker: &str| {
+        let (library, info) = plugin(marker);
+        world.coordinator.add_blob(info.sha256, library.to_vec());
+        let mut map = world.map(index, "pid");
+        map.plugin = info.into();
+        world.coordinator.give(map.clone());
+        map.attempt
+    };
+    // One that is killed before it has said that it is ready gives its attempt back: then again.
+    let mut tries = 0..;
+    loop {
+        let number = tries.next().unwrap();
+        let work_dir = world.work_dir();
+        world.coordinator.before_the_next_blob(move || kill_the_slot_in(&work_dir));
+        let first = give(number, &format!("first {number}"));
+        match world.coordinator.report(first).await.outcome {
+            Outcome::Cancelled => {}
+            Outcome::Mapped(_) => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    let other = give(tries.next().unwrap(), "other");
+    let report = world.coordinator.report(other).await;
+    let log = String::from_utf8(report.log.0).unwrap();
+    assert!(log.ends_with("other\n"), "{log}");
+    world.finish().await;
+}
+
+/// Kills the only slot whose directory is below `work_dir`, and waits until another has taken its place.
+fn kill_the_slot_in(work_dir: &Path) {
+    let slots = || -> Vec<u32> {
+        let lives_here =
+            |pid: &u32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(work_dir));
+        children_of(std::process::id()).into_iter().filter(lives_here).collect()
+    };
+    let killed = loop {
+        if let [pid] = slots()[..] {
+            break pid;
+        }
+    };
+    let pid = rustix::process::Pid::from_raw(killed.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    while !matches!(slots()[..], [next] if next != killed) {}
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -97,7 +97,10 @@ fn look_at(storage: &dyn Storage, named: &Path) -> Result<Input, StorageError> {
     }
     let begins_as = Compression::detect(first.get(..filled).unwrap_or(&first));
     let splittable = begins_as.or(Compression::named(named)).is_none();
-    let path = std::path::absolute(named).map_err(StorageError::io(crate::Operation::Stat, named))?;
+    // What is before a `..` may be a link, so only the system can say where it leads.
+    let climbs = named.components().any(|component| component == Component::ParentDir);
+    let path = if climbs { named.canonicalize() } else { std::path::absolute(named) };
+    let path = path.map_err(StorageError::io(crate::Operation::Stat, named))?;
     Ok(Input { name: named.to_owned(), path, bytes: file.bytes(), splittable })
 }
 

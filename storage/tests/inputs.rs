@@ -97,3 +97,12 @@ fn links_to_files_are_followed_and_links_to_directories_are_not_entered() {
     std::os::unix::fs::symlink(root.path().join("gone"), root.path().join("d/dangling")).unwrap();
     assert_eq!(names(root.path(), &list(&[&root.path().join("d")]).unwrap()), ["d/link", "d/plain"]);
 }
+
+#[test]
+fn a_name_that_climbs_is_kept_and_its_path_does_not_climb() {
+    let root = tree(&["deep/a", "b"]);
+    let named = root.path().join("deep/../b");
+    let inputs = list(&[&named]).unwrap();
+    assert_eq!(inputs[0].name, named);
+    assert_eq!(inputs[0].path, root.path().canonicalize().unwrap().join("b"));
+}

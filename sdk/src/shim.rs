@@ -13,6 +13,7 @@ use crate::{App, Encode, Error, Input, Key, Params, Result, Split, Values};
 use std::any::Any;
 use std::borrow::Borrow;
 use std::ffi::c_void;
+use std::io::Write;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -200,6 +201,10 @@ unsafe fn enter<A: App>(
     let status = unsafe { guard(host, |host| body(instance, host)) };
     if status != Status::OK {
         instance.stage = Stage::Failed;
+    }
+    if instance.stage != Stage::Map && instance.stage != Stage::Reduce {
+        // The library's own buffer, which the host cannot reach: what was printed belongs to this attempt, not to the next.
+        let _ = std::io::stdout().flush();
     }
     status
 }

@@ -204,6 +204,7 @@ fn logs_show_what_maps_printed() {
         for map in ["j1.m0.a0", "j1.m1.a0"] {
             assert!(all.contains(&format!("{map} on standard output\n")), "{all}");
             assert!(all.contains(&format!("{map} on standard error\n")), "{all}");
+            assert!(all.contains(&format!("{map} and a line without an end\n")), "{all}");
         }
         let one = cluster.ask(["logs", "j1", "j1.m1"]).done().stdout();
         assert!(one.contains("j1.m1.a0 on standard output") && !one.contains("j1.m0"), "{one}");

@@ -141,6 +141,7 @@ fn last_words() {
 fn say() {
     println!("on standard output");
     eprintln!("on standard error");
+    print!("and a line without an end");
 }
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "it is what the test looks for")]

@@ -43,10 +43,15 @@ enum Order {
 }
 
 impl AttemptLogs {
-    /// Starts the thread. What an earlier life left is removed: its jobs are not remembered.
+    /// Starts the thread. What an earlier life left is removed, since its jobs are not remembered; what is not ours stays.
     pub(crate) fn start(directory: PathBuf, job_bytes_max: u64) -> io::Result<Self> {
-        fs::remove_dir_all(&directory)?;
-        fs::create_dir(&directory)?;
+        for entry in fs::read_dir(&directory)? {
+            let entry = entry?;
+            let job = entry.file_name().to_str().and_then(|name| name.parse::<JobId>().ok());
+            if job.is_some() && entry.file_type()?.is_file() {
+                fs::remove_file(entry.path())?;
+            }
+        }
         let (orders, received) = mpsc::channel();
         let queued = Arc::new(AtomicU64::new(0));
         let mut shelf = Shelf { directory, job_bytes_max, jobs: BTreeMap::new() };
@@ -231,6 +236,23 @@ mod tests {
         let kept = logs.page(JobId(1), None, None).await;
         assert!(kept.len() >= 5 && kept.len() < 10, "{}", kept.len());
         assert_eq!(kept.last().unwrap().attempt, attempt(50));
+    }
+
+    #[test]
+    fn a_start_removes_the_logs_of_earlier_jobs_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let logs = directory.path().to_owned();
+        for name in ["j1", "j20", "j", "j1.txt", "jam", "important"] {
+            fs::write(logs.join(name), "x").unwrap();
+        }
+        fs::create_dir(logs.join("j3")).unwrap();
+        fs::write(logs.join("j3/mine"), "x").unwrap();
+        AttemptLogs::start(logs.clone(), 1).unwrap();
+        let mut names: Vec<_> =
+            fs::read_dir(&logs).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names, ["important", "j", "j1.txt", "j3", "jam"]);
+        assert!(logs.join("j3/mine").exists());
     }
 
     #[tokio::test]

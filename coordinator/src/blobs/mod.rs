@@ -17,7 +17,7 @@ use gristmill_model::{Refusal, Sha256};
 use gristmill_protocol::limits::{BLOB_BYTES_MAX, CHUNK_BYTES};
 use sha2::Digest;
 
-use self::upload::{Progress, Upload, Uploads};
+use self::upload::{Progress, UPLOAD_PREFIX, Upload, Uploads};
 
 /// All blobs of a coordinator.
 pub(crate) struct Blobs {
@@ -44,17 +44,21 @@ struct Kept {
 }
 
 impl Blobs {
-    /// Takes over what an earlier life left in `directory`, except what it was still uploading.
+    /// Takes over what an earlier life left in `directory`, except what it was still uploading. What is not ours stays.
     pub(crate) fn open(directory: PathBuf, bytes_max: u64) -> io::Result<Self> {
         let mut shelf = Shelf::default();
         for entry in fs::read_dir(&directory)? {
             let entry = entry?;
-            match entry.file_name().to_str().and_then(parse_name) {
-                Some(name) => {
-                    let bytes = entry.metadata()?.len();
-                    shelf.blobs.insert(name, Kept { bytes, ..Kept::default() });
-                }
-                None => fs::remove_file(entry.path())?,
+            let name = entry.file_name();
+            let Some(name) = name.to_str().filter(|_| entry.file_type().is_ok_and(|kind| kind.is_file()))
+            else {
+                continue;
+            };
+            if let Some(name) = parse_name(name) {
+                let bytes = entry.metadata()?.len();
+                shelf.blobs.insert(name, Kept { bytes, ..Kept::default() });
+            } else if name.starts_with(UPLOAD_PREFIX) {
+                fs::remove_file(entry.path())?;
             }
         }
         Ok(Self { directory, bytes_max, shelf: Mutex::new(shelf), uploads: Mutex::default() })

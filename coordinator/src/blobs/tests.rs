@@ -113,11 +113,25 @@ fn blobs_outlive_the_process_but_spoilt_ones_and_uploads_do_not() {
     let good = put_all(&blobs, b"good");
     let spoilt = put_all(&blobs, b"spoilt");
     fs::write(directory.path().join(spoilt.to_string()), b"spoil!").unwrap();
-    fs::write(directory.path().join("upload-abc"), b"half").unwrap();
+    fs::write(directory.path().join(".gristmill-upload-abc"), b"half").unwrap();
     let blobs = Blobs::open(directory.path().to_owned(), 1 << 30).unwrap();
     assert_eq!(blobs.complete(good), Some(4));
     assert_eq!(blobs.complete(spoilt), None);
     assert_eq!(files(&directory), 1);
+}
+
+#[test]
+fn what_is_not_ours_stays_in_the_directory() {
+    let (directory, blobs) = store(1 << 30);
+    let name = put_all(&blobs, b"ours");
+    for mine in ["mine.txt", "upload-list", "0123abcd"] {
+        fs::write(directory.path().join(mine), b"x").unwrap();
+    }
+    fs::create_dir(directory.path().join(sha256(b"a directory").to_string())).unwrap();
+    fs::create_dir(directory.path().join(".gristmill-upload-directory")).unwrap();
+    let blobs = Blobs::open(directory.path().to_owned(), 1 << 30).unwrap();
+    assert_eq!(blobs.complete(name), Some(4));
+    assert_eq!(files(&directory), 6);
 }
 
 #[test]

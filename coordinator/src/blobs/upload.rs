@@ -17,6 +17,9 @@ pub(super) const STANDSTILL_MAX: Duration = Duration::from_secs(600);
 /// How many uploads may be under way.
 pub(super) const UPLOADS_MAX: usize = 64;
 
+/// How the names of unfinished uploads begin; particular enough to be removed wherever it is found.
+pub(super) const UPLOAD_PREFIX: &str = ".gristmill-upload-";
+
 /// All uploads.
 #[derive(Default)]
 pub(super) struct Uploads {
@@ -62,7 +65,7 @@ impl Uploads {
         if self.open.len() >= UPLOADS_MAX {
             return Err(io::Error::other("too many uploads are under way"));
         }
-        let file = NamedTempFile::with_prefix_in("upload-", directory)?;
+        let file = NamedTempFile::with_prefix_in(UPLOAD_PREFIX, directory)?;
         let upload = Upload { file: Some(file), hasher: sha2::Sha256::new(), here: 0, total };
         let upload = Arc::new(Mutex::new(upload));
         self.open.insert(name, Entry { upload: upload.clone(), total, touched: now });

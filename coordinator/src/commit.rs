@@ -3,14 +3,15 @@
 //! The storage knows the steps and continues a commit that was interrupted; this file knows where a job's output is staged. All
 //! functions block.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::Duration;
 
 use gristmill_model::{ClusterId, JobId, JobSpec, JobStatus, PathBytes, Refusal, RequestKey, Timestamp};
 use gristmill_scheduler::OutputPart;
-use gristmill_storage::{Output, SUCCESS, Staged, Storage, StorageError, output_name};
+use gristmill_storage::{DirectoryLock, Output, SUCCESS, Staged, Storage, StorageError, output_name};
 
 use crate::manifest::{Manifest, ManifestOutput};
 
@@ -23,12 +24,15 @@ const MANIFEST_BYTES_MAX: u64 = 64 << 20;
 /// Outputs of the jobs of one cluster.
 #[derive(Clone)]
 pub(crate) struct Outputs {
-    pub(crate) storage: Arc<dyn Storage>,
-    pub(crate) cluster: ClusterId,
+    storage: Arc<dyn Storage>,
+    cluster: ClusterId,
+    /// Of the staging directories, from the request on until its job's output is committed or discarded.
+    locks: Arc<Mutex<BTreeMap<RequestKey, DirectoryLock>>>,
 }
 
 /// A job's output that is to be made visible.
 pub(crate) struct Commit {
+    key: RequestKey,
     job: JobId,
     output: Output,
     directory: PathBuf,
@@ -37,6 +41,14 @@ pub(crate) struct Commit {
 }
 
 impl Outputs {
+    pub(crate) fn new(storage: Arc<dyn Storage>, cluster: ClusterId) -> Self {
+        Self { storage, cluster, locks: Arc::default() }
+    }
+
+    fn locks(&self) -> MutexGuard<'_, BTreeMap<RequestKey, DirectoryLock>> {
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The output of a job.
     fn of_job(&self, job: JobId, spec: &JobSpec) -> Output {
         let name = self.cluster.job_dir_name(job);
@@ -56,7 +68,8 @@ impl Outputs {
         let directory = spec.output.to_path();
         let invalid = |error: StorageError| Refusal::Invalid(error.to_string());
         let was_there = self.storage.stat(&directory).map_err(invalid)?.is_some();
-        output.prepare().map_err(|error| {
+        let prepared = output.prepare().map(|lock| drop(self.locks().insert(spec.key, lock)));
+        prepared.map_err(|error| {
             let cleared = output.discard().and_then(|()| match was_there {
                 true => Ok(false),
                 false => self.storage.remove_empty_directory(&directory),
@@ -80,6 +93,8 @@ impl Outputs {
         if renamed.is_err() {
             self.storage.create_directory(to.staging())?;
             self.storage.remove_tree(from.staging())?;
+            let lock = to.lock_staging()?;
+            self.locks().insert(spec.key, lock);
         }
         Ok(())
     }
@@ -89,6 +104,7 @@ impl Outputs {
         if let Err(error) = self.of_request(spec).discard() {
             tracing::warn!(%error, "cannot clear away an output that was refused");
         }
+        self.locks().remove(&spec.key);
     }
 
     /// The directory in which the attempts of a job write.
@@ -101,13 +117,14 @@ impl Outputs {
         let output = self.of_job(job, spec);
         for attempt in 1..=DISCARD_TRIES {
             match output.discard() {
-                Ok(()) => return,
+                Ok(()) => break,
                 Err(error) if attempt == DISCARD_TRIES => {
                     tracing::warn!(%job, %error, "cannot remove what a job had staged");
                 }
                 Err(_) => sleep(DISCARD_PAUSE),
             }
         }
+        self.locks().remove(&spec.key);
     }
 
     /// What is to be done when all tasks of a job are done.
@@ -127,6 +144,7 @@ impl Outputs {
         let files = named.iter().map(staged).collect();
         let listed = named.into_iter().map(|(name, part)| ManifestOutput::new(name, part)).collect();
         Commit {
+            key: spec.key,
             job: status.id,
             output: self.of_job(status.id, spec),
             directory: spec.output.to_path(),
@@ -144,7 +162,9 @@ impl Outputs {
         let manifest = manifest.as_ref().unwrap_or(&commit.manifest);
         let mut text = serde_json::to_vec_pretty(manifest).map_err(|error| error.to_string())?;
         text.push(b'\n');
-        commit.output.commit(&commit.files, &text).map_err(|error| error.to_string())
+        commit.output.commit(&commit.files, &text).map_err(|error| error.to_string())?;
+        self.locks().remove(&commit.key);
+        Ok(())
     }
 
     fn read_manifest(&self, path: &Path) -> Result<Option<Manifest>, StorageError> {
@@ -244,10 +264,10 @@ mod tests {
                     fs::create_dir(&output).unwrap();
                     fs::write(output.join("mr-out-00005"), b"old").unwrap();
                 }
-                let healthy = Outputs { storage: Arc::new(Local), cluster: ClusterId(3) };
+                let healthy = Outputs::new(Arc::new(Local), ClusterId(3));
                 let spec = spec(&output, overwrite);
                 let parts = staged(&healthy, &spec);
-                let dying = Outputs { storage: Arc::new(Faulty::new(Local, crashes)), cluster: ClusterId(3) };
+                let dying = Outputs::new(Arc::new(Faulty::new(Local, crashes)), ClusterId(3));
                 let before = dying.commit(&spec, &status(&spec), &parts, Timestamp::from_ms(1));
                 let died = dying.perform(&before).is_err();
 
@@ -270,15 +290,39 @@ mod tests {
     }
 
     #[test]
+    fn a_staging_directory_is_locked_from_the_request_to_the_end_of_its_job() {
+        let directory = tempfile::tempdir().unwrap();
+        let spec = spec(&directory.path().join("out"), true);
+        let outputs = Outputs::new(Arc::new(Local), ClusterId(3));
+        let is_free = |path: &Path| Local.lock_directory(path).unwrap().is_some();
+        outputs.prepare(&spec).unwrap();
+        assert!(!is_free(outputs.of_request(&spec).staging()));
+        outputs.assign(JobId(1), &spec).unwrap();
+        assert!(!is_free(&outputs.staging(JobId(1), &spec)));
+        outputs.discard(JobId(1), &spec);
+        assert!(outputs.locks().is_empty());
+
+        let parts = staged(&outputs, &spec);
+        assert!(!is_free(&outputs.staging(JobId(1), &spec)));
+        let commit = outputs.commit(&spec, &status(&spec), &parts, Timestamp::from_ms(1));
+        outputs.perform(&commit).unwrap();
+        assert!(outputs.locks().is_empty());
+
+        outputs.prepare(&spec).unwrap();
+        outputs.withdraw(&spec);
+        assert!(outputs.locks().is_empty());
+    }
+
+    #[test]
     fn a_manifest_of_another_job_is_not_taken_for_ours() {
         let directory = tempfile::tempdir().unwrap();
         let spec = spec(&directory.path().join("out"), true);
-        let theirs = Outputs { storage: Arc::new(Local), cluster: ClusterId(4) };
+        let theirs = Outputs::new(Arc::new(Local), ClusterId(4));
         let parts = staged(&theirs, &spec);
         let commit = theirs.commit(&spec, &status(&spec), &parts, Timestamp::from_ms(1));
         theirs.perform(&commit).unwrap();
 
-        let ours = Outputs { storage: Arc::new(Local), cluster: ClusterId(3) };
+        let ours = Outputs::new(Arc::new(Local), ClusterId(3));
         let parts = staged(&ours, &spec);
         let commit = ours.commit(&spec, &status(&spec), &parts, Timestamp::from_ms(2));
         ours.perform(&commit).unwrap();

@@ -76,7 +76,7 @@ impl Coordinator {
             events: events.downgrade(),
             blobs: desk.blobs.clone(),
             logs: desk.logs.clone(),
-            outputs: Outputs { storage: config.storage, cluster },
+            outputs: Outputs::new(config.storage, cluster),
             heartbeat_ms: config.heartbeat_ms,
         };
         let clock = Clock::start();

@@ -26,6 +26,8 @@ pub enum Operation {
     Sync,
     /// Removing a file or directory.
     Remove,
+    /// Locking a directory.
+    Lock,
 }
 
 impl fmt::Display for Operation {
@@ -40,6 +42,7 @@ impl fmt::Display for Operation {
             Self::Rename => "rename a staged file to",
             Self::Sync => "sync",
             Self::Remove => "remove",
+            Self::Lock => "lock",
         })
     }
 }
@@ -93,6 +96,11 @@ pub enum StorageError {
     /// The output directory's name is taken by something else.
     #[error("output {0:?} exists and is not a directory")]
     OutputNotADirectory(PathBuf),
+    /// Another process has the output directory at this moment.
+    #[error(
+        "another job is writing its output to {0:?} at this moment; try again, or choose another directory"
+    )]
+    OutputBusy(PathBuf),
     /// A file that was to be committed is neither staged nor in its place.
     #[error("staged output {staged:?} is gone, and {target:?} is not its commit")]
     StagedMissing {

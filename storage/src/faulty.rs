@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{Kind, Operation, ReadAt, Stat, Storage, StorageError};
+use crate::{DirectoryLock, Kind, Operation, ReadAt, Stat, Storage, StorageError};
 
 /// Another storage, of which the `n`-th operation and all after it fail, as if the process had died there.
 ///
@@ -74,6 +74,10 @@ impl<S: Storage> Storage for Faulty<S> {
 
     fn remove_tree(&self, path: &Path) -> Result<(), StorageError> {
         self.admit(Operation::Remove, path)?.remove_tree(path)
+    }
+
+    fn lock_directory(&self, path: &Path) -> Result<Option<DirectoryLock>, StorageError> {
+        self.admit(Operation::Lock, path)?.lock_directory(path)
     }
 
     fn remove_empty_directory(&self, path: &Path) -> Result<bool, StorageError> {

@@ -12,6 +12,7 @@ mod local;
 mod output;
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::Path;
 
 pub use compression::Compression;
@@ -52,6 +53,24 @@ pub trait ReadAt: Send + Sync {
     fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize, StorageError>;
 }
 
+/// Keeps a directory locked, see [`Storage::lock_directory`].
+pub struct DirectoryLock {
+    _held: Box<dyn Send + Sync>,
+}
+
+impl DirectoryLock {
+    /// Of a storage that holds a lock by holding this value.
+    pub fn new(held: impl Send + Sync + 'static) -> Self {
+        Self { _held: Box::new(held) }
+    }
+}
+
+impl fmt::Debug for DirectoryLock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DirectoryLock")
+    }
+}
+
 /// A place that holds files by path.
 ///
 /// What an operation has done is visible to every later one, but survives a power cut only when the sync named with it has
@@ -86,6 +105,10 @@ pub trait Storage: Send + Sync {
 
     /// Removes a directory and all that is in it. It is fine if there is none.
     fn remove_tree(&self, path: &Path) -> Result<(), StorageError>;
+
+    /// Locks a directory against all who lock it, in this process and others, until the lock is dropped or the process ends.
+    /// `None` when somebody else has it. A lock follows a directory that gets another name.
+    fn lock_directory(&self, path: &Path) -> Result<Option<DirectoryLock>, StorageError>;
 
     /// Removes a directory if it is empty, and says whether it is gone.
     fn remove_empty_directory(&self, path: &Path) -> Result<bool, StorageError>;

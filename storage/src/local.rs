@@ -1,12 +1,12 @@
 //! Storage on the paths of this machine.
 
 use std::ffi::OsString;
-use std::fs::{self, File, FileType};
+use std::fs::{self, File, FileType, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::{Kind, Operation, ReadAt, Stat, Storage, StorageError};
+use crate::{DirectoryLock, Kind, Operation, ReadAt, Stat, Storage, StorageError};
 
 /// The files of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -129,6 +129,15 @@ impl Storage for Local {
 
     fn remove_tree(&self, path: &Path) -> Result<(), StorageError> {
         gone(fs::remove_dir_all(path)).map_err(StorageError::io(Operation::Remove, path))
+    }
+
+    /// Where the file system knows no locks, each is free, as if nobody else were there.
+    fn lock_directory(&self, path: &Path) -> Result<Option<DirectoryLock>, StorageError> {
+        let directory = File::open(path).map_err(StorageError::io(Operation::Lock, path))?;
+        match directory.try_lock() {
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(DirectoryLock::new(directory))),
+        }
     }
 
     fn remove_empty_directory(&self, path: &Path) -> Result<bool, StorageError> {

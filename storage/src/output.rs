@@ -3,19 +3,24 @@
 //! Every step of a commit may be the last before a crash; the same commit done again carries on from there:
 //!
 //! ```text
-//! 1  clear      remove the old _SUCCESS, then the old mr-out-* and what killed jobs have staged (overwrite), or see that
-//!               there is no old output; sync
-//! 2  mark       write <staging>/COMMITTING: from here on whatever has a final name is ours
-//! 3  move       sync and rename each staged file; one already moved is checked by its size; sync the directory
-//! 4  publish    write _SUCCESS under a temporary name, sync, rename, sync
-//! 5  tidy       remove the staging directory
+//! 1  make ready  check and sync each staged file; write the manifest as <staging>/_SUCCESS, then <staging>/READY
+//!    ─────────── up to here the old output is whole; from here on nothing needs space: names move or go, and are synced
+//! 2  clear       remove what killed jobs have staged, the old _SUCCESS, then the old mr-out-* (overwrite), or see that
+//!                there is no old output
+//! 3  mark        rename READY to COMMITTING: from here on whatever has a final name is ours
+//! 4  move        rename each staged file; one already moved is checked by its size
+//! 5  publish     rename <staging>/_SUCCESS
+//! 6  tidy        remove the staging directory
 //! ```
+//!
+//! A staging directory is locked while its job lives, so what a killed job has staged is known by its free lock.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::{Kind, Storage, StorageError};
+use crate::{DirectoryLock, Kind, Storage, StorageError};
 
 /// The name of the manifest that says that an output is whole.
 pub const SUCCESS: &str = "_SUCCESS";
@@ -23,6 +28,7 @@ pub const SUCCESS: &str = "_SUCCESS";
 const OUTPUT_PREFIX: &str = "mr-out-";
 const STAGING_PREFIX: &str = ".gristmill-";
 const CREATED: &str = "CREATED";
+const READY: &str = "READY";
 const COMMITTING: &str = "COMMITTING";
 
 /// The final name of the `index`-th output file.
@@ -63,8 +69,9 @@ impl Output {
         &self.staging
     }
 
-    /// Makes the output and staging directories, unless the output directory holds something. May be repeated.
-    pub fn prepare(&self) -> Result<(), StorageError> {
+    /// Makes the output and staging directories, unless the output directory holds something. The lock is to be kept as long as
+    /// the job lives: others may remove an unlocked staging directory. May be repeated when the lock was given up.
+    pub fn prepare(&self) -> Result<DirectoryLock, StorageError> {
         let found = self.storage.stat(&self.directory)?;
         if found.is_some_and(|stat| stat.kind != Kind::Directory) {
             return Err(StorageError::OutputNotADirectory(self.directory.clone()));
@@ -77,26 +84,47 @@ impl Output {
             }
         }
         self.storage.create_directory(&self.staging)?;
+        let lock = self.lock_staging()?;
         if found.is_none() {
             self.storage.write(&self.staging.join(CREATED), b"")?;
         }
-        Ok(())
+        Ok(lock)
+    }
+
+    /// Locks the staging directory, which exists.
+    pub fn lock_staging(&self) -> Result<DirectoryLock, StorageError> {
+        let busy = || StorageError::OutputBusy(self.directory.clone());
+        let lock = self.storage.lock_directory(&self.staging)?.ok_or_else(busy)?;
+        // Somebody who found it not yet locked may have removed it.
+        self.storage.stat(&self.staging)?.ok_or_else(busy)?;
+        Ok(lock)
     }
 
     /// Makes `files` and then [`SUCCESS`], which is to hold `manifest`, visible and durable. May be repeated after a failure at
-    /// any step, and after success; then with the same arguments.
+    /// any step, and after success; then with the same files. The manifest that was staged first counts.
     pub fn commit(&self, files: &[Staged], manifest: &[u8]) -> Result<(), StorageError> {
+        // Two that commit at once would mix their files.
+        let busy = || StorageError::OutputBusy(self.directory.clone());
+        let _lock = self.storage.lock_directory(&self.directory)?.ok_or_else(busy)?;
         let success = self.directory.join(SUCCESS);
         if !self.holds(&success, manifest)? {
-            let marker = self.staging.join(COMMITTING);
-            if self.storage.stat(&marker)?.is_none() {
+            let committing = self.staging.join(COMMITTING);
+            if self.storage.stat(&committing)?.is_none() {
+                let ready = self.staging.join(READY);
+                if self.storage.stat(&ready)?.is_none() {
+                    files.iter().try_for_each(|file| self.make_ready(file))?;
+                    self.storage.write(&self.staging.join(SUCCESS), manifest)?;
+                    self.storage.write(&ready, b"")?;
+                }
                 self.clear(&success)?;
-                self.storage.write(&marker, b"")?;
+                self.storage.rename(&ready, &committing)?;
             }
+            self.storage.sync_directory(&self.staging)?;
             files.iter().try_for_each(|file| self.move_into_place(file))?;
             self.storage.sync_directory(&self.directory)?;
-            self.storage.write(&success, manifest)?;
+            self.publish(&success)?;
         }
+        self.storage.sync_directory(&self.directory)?;
         self.storage.remove_tree(&self.staging)
     }
 
@@ -128,9 +156,8 @@ impl Output {
 
     /// The old `_SUCCESS` goes first: without it nobody takes a half-removed output for a whole one.
     fn clear(&self, success: &Path) -> Result<(), StorageError> {
-        let names: Vec<OsString> =
-            self.storage.list(&self.directory)?.into_iter().map(|(name, _)| name).collect();
-        let old: Vec<PathBuf> = names.iter().filter_map(|name| self.old(name)).collect();
+        let entries = self.storage.list(&self.directory)?;
+        let old: Vec<PathBuf> = entries.iter().filter_map(|(name, _)| self.old(name)).collect();
         if !self.overwrite {
             return match old.first().and_then(|path| path.file_name()) {
                 Some(name) => Err(StorageError::OutputExists {
@@ -140,8 +167,8 @@ impl Output {
                 None => Ok(()),
             };
         }
-        for name in names.iter().filter(|name| self.is_abandoned(name)) {
-            self.storage.remove_tree(&self.directory.join(name))?;
+        for (name, _) in entries.iter().filter(|(name, kind)| self.is_staging_of_another(name, *kind)) {
+            self.remove_if_abandoned(&self.directory.join(name))?;
         }
         if old.is_empty() {
             return Ok(());
@@ -157,23 +184,54 @@ impl Output {
         is_output.then(|| self.directory.join(name))
     }
 
-    /// Staged by another job. No live one shares this directory with a job that may overwrite it.
-    fn is_abandoned(&self, name: &OsStr) -> bool {
-        name.as_encoded_bytes().starts_with(STAGING_PREFIX.as_bytes())
+    fn is_staging_of_another(&self, name: &OsStr, kind: Kind) -> bool {
+        kind == Kind::Directory
+            && name.as_encoded_bytes().starts_with(STAGING_PREFIX.as_bytes())
             && self.staging.file_name() != Some(name)
+    }
+
+    fn remove_if_abandoned(&self, staging: &Path) -> Result<(), StorageError> {
+        match self.storage.lock_directory(staging) {
+            Ok(Some(_lock)) => self.storage.remove_tree(staging),
+            Ok(None) => Ok(()),
+            Err(error) if error.io_kind() == Some(ErrorKind::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn make_ready(&self, file: &Staged) -> Result<(), StorageError> {
+        let Some(stat) = self.storage.stat(&file.path)? else {
+            return Err(self.missing(&file.path, &file.name));
+        };
+        check_size(&file.path, file.bytes, stat.bytes)?;
+        self.storage.sync_file(&file.path)
     }
 
     fn move_into_place(&self, file: &Staged) -> Result<(), StorageError> {
         let target = self.directory.join(&file.name);
         if let Some(stat) = self.storage.stat(&file.path)? {
             check_size(&file.path, file.bytes, stat.bytes)?;
-            self.storage.sync_file(&file.path)?;
             return self.storage.rename(&file.path, &target);
         }
         match self.storage.stat(&target)? {
             Some(stat) => check_size(&target, file.bytes, stat.bytes),
-            None => Err(StorageError::StagedMissing { staged: file.path.clone(), target }),
+            None => Err(self.missing(&file.path, &file.name)),
         }
+    }
+
+    fn publish(&self, success: &Path) -> Result<(), StorageError> {
+        let staged = self.staging.join(SUCCESS);
+        if self.storage.stat(&staged)?.is_some() {
+            return self.storage.rename(&staged, success);
+        }
+        match self.storage.stat(success)? {
+            Some(_) => Ok(()),
+            None => Err(self.missing(&staged, SUCCESS)),
+        }
+    }
+
+    fn missing(&self, staged: &Path, name: &str) -> StorageError {
+        StorageError::StagedMissing { staged: staged.to_owned(), target: self.directory.join(name) }
     }
 }
 

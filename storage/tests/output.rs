@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use gristmill_storage::{Faulty, Local, Output, Staged, Storage, StorageError, output_name};
+use gristmill_storage::{Faulty, Local, Operation, Output, Staged, Storage, StorageError, output_name};
 
 const JOB: &str = "gristmill-0123-j1";
 const MANIFEST: &[u8] = b"{\"job\":\"j1\"}";
@@ -85,6 +85,19 @@ fn a_commit_that_fails_at_any_operation_can_be_carried_on() {
             let first = Output::new(Arc::clone(&faulty) as Arc<dyn Storage>, &out, JOB, overwrite)
                 .commit(&files, MANIFEST);
             let seen = contents(&out);
+            let staging = out.join(format!(".{JOB}"));
+            let is_ready = ["_SUCCESS", "READY"].iter().all(|name| staging.join(name).exists());
+            let is_past = staging.join("COMMITTING").exists() || !staging.exists();
+            let wrote_last = matches!(&first, Err(StorageError::Io { operation: Operation::Write, .. }));
+            if overwrite && (wrote_last || !is_ready && !is_past) {
+                assert_eq!(
+                    seen.len(),
+                    7,
+                    "an old output is whole while something has to be written: {seen:?}"
+                );
+                assert_eq!(seen["_SUCCESS"], "old");
+            }
+            assert!(!wrote_last || !seen.contains_key("mr-out-00000") || overwrite, "{seen:?}");
             if seen.get("_SUCCESS").is_some_and(|success| success != "old") {
                 assert!(
                     committed().iter().all(|(name, content)| seen.get(name) == Some(content)),
@@ -154,6 +167,40 @@ fn overwrite_removes_what_killed_jobs_have_staged() {
     output.prepare().unwrap();
     output.commit(&stage(&output), MANIFEST).unwrap();
     assert_eq!(contents(root.path()), committed());
+}
+
+#[test]
+fn overwrite_keeps_what_a_living_job_stages_even_when_its_directory_is_renamed() {
+    let root = tempfile::tempdir().unwrap();
+    let request = Output::new(Arc::new(Local), root.path(), "gristmill-9876-request-1", true);
+    let lock = request.prepare().unwrap();
+    assert!(matches!(request.lock_staging().unwrap_err(), StorageError::OutputBusy(_)));
+    let living = Output::new(Arc::new(Local), root.path(), "gristmill-9876-j4", true);
+    fs::rename(request.staging(), living.staging()).unwrap();
+    let files = stage(&living);
+    let output = local(root.path(), true);
+    let _own = output.prepare().unwrap();
+    output.commit(&stage(&output), MANIFEST).unwrap();
+    let mut expected = committed();
+    expected.insert(".gristmill-9876-j4".into(), "directory".into());
+    assert_eq!(contents(root.path()), expected);
+    living.commit(&files, b"later").unwrap();
+    drop(lock);
+    expected = committed();
+    expected.insert("_SUCCESS".into(), "later".into());
+    assert_eq!(contents(root.path()), expected);
+}
+
+#[test]
+fn two_do_not_commit_to_one_directory_at_once() {
+    let root = tempfile::tempdir().unwrap();
+    let output = local(root.path(), false);
+    let _own = output.prepare().unwrap();
+    let files = stage(&output);
+    let other = Local.lock_directory(root.path()).unwrap();
+    assert!(matches!(output.commit(&files, MANIFEST).unwrap_err(), StorageError::OutputBusy(_)));
+    drop(other);
+    output.commit(&files, MANIFEST).unwrap();
 }
 
 #[test]

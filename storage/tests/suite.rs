@@ -43,6 +43,13 @@ fn keeps_the_contract(storage: &dyn Storage, root: &Path) {
     assert_eq!(read(storage, &other), b"second");
     assert!(storage.rename(&file, &other).is_err(), "what is gone cannot be renamed");
 
+    let lock = storage.lock_directory(&directory).unwrap();
+    assert!(lock.is_some());
+    assert!(storage.lock_directory(&directory).unwrap().is_none(), "a lock has one holder");
+    drop(lock);
+    assert!(storage.lock_directory(&directory).unwrap().is_some());
+    assert!(storage.lock_directory(&root.join("absent")).is_err());
+
     storage.write(&directory.join("a"), b"").unwrap();
     let names: Vec<_> = storage.list(&directory).unwrap().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["a", "other"], "sorted, and no temporary name left");

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use gristmill_storage::{Kind, Local, Operation, ReadAt, Stat, Storage, StorageError};
+use gristmill_storage::{DirectoryLock, Kind, Local, Operation, ReadAt, Stat, Storage, StorageError};
 
 pub(crate) struct Hiccup {
     fails_at: u64,
@@ -69,6 +69,10 @@ impl Storage for Hiccup {
 
     fn remove_tree(&self, path: &Path) -> Result<(), StorageError> {
         self.local(path)?.remove_tree(path)
+    }
+
+    fn lock_directory(&self, path: &Path) -> Result<Option<DirectoryLock>, StorageError> {
+        self.local(path)?.lock_directory(path)
     }
 
     fn remove_empty_directory(&self, path: &Path) -> Result<bool, StorageError> {

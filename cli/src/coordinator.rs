@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
 use gristmill_coordinator::{Config, Coordinator};
 use gristmill_protocol::{CallError, Client};
 
 use crate::arguments::CoordinatorArguments;
 use crate::failure::{Failure, Outcome};
 use crate::output;
+use crate::place::{self, Place};
 use crate::signal::Stop;
 
 /// How long jobs may take to clear away what they have staged.
@@ -20,14 +20,11 @@ pub(crate) async fn coordinator(arguments: CoordinatorArguments) -> Outcome {
     let listener = gristmill_protocol::listen(arguments.listen).await.map_err(Failure::usage)?;
     let temporary = match &arguments.data_dir {
         Some(_) => None,
-        None => {
-            let made = tempfile::Builder::new().prefix("gristmill-coordinator-").tempdir();
-            Some(made.context("make a temporary directory").map_err(Failure::usage)?)
-        }
+        None => Some(Place::make("gristmill-coordinator-").map_err(place::cannot_make)?),
     };
     let data_dir = match (&arguments.data_dir, &temporary) {
         (Some(chosen), _) => chosen.clone(),
-        (None, Some(made)) => made.path().to_owned(),
+        (None, Some(made)) => made.path().join("data"),
         (None, None) => return Err(Failure::failed(anyhow::anyhow!("no data directory"))),
     };
     let coordinator = Coordinator::start(Config::new(data_dir)).await.map_err(Failure::usage)?;

@@ -5,15 +5,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
 use gristmill_coordinator::{Config, Coordinator};
 use gristmill_protocol::Client;
 use gristmill_worker::{Exit, WorkerConfig, WorkerError};
-use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::failure::{Failure, Outcome};
+use crate::place::{self, Place};
 use crate::worker;
 
 /// An engine of one's own. [`finish`](Self::finish) or [`abandon`](Self::abandon) it.
@@ -23,7 +22,7 @@ pub(crate) struct Embedded {
     worker: Option<JoinHandle<Result<Exit, WorkerError>>>,
     shutdown: oneshot::Sender<()>,
     address: Option<SocketAddr>,
-    place: TempDir,
+    place: Place,
 }
 
 /// A coordinator in the same process is there, or all is over.
@@ -37,17 +36,14 @@ impl Embedded {
         listen: Option<SocketAddr>,
         work_dir: Option<PathBuf>,
     ) -> Outcome<Self> {
-        let place = tempfile::Builder::new().prefix("gristmill-run-").tempdir();
-        let place = place
-            .with_context(|| format!("make a directory in {}", std::env::temp_dir().display()))
-            .map_err(|error| Failure::usage(error).hint("set TMPDIR to a directory that can be written"))?;
+        let place = Place::make("gristmill-run-").map_err(place::cannot_make)?;
         let listener = match listen {
             Some(address) => Some(gristmill_protocol::listen(address).await.map_err(Failure::usage)?),
             None => None,
         };
         let coordinator = Coordinator::start(Config::new(place.path().join("coordinator")))
             .await
-            .map_err(Failure::failed)?;
+            .map_err(|error| Failure::usage(error).hint(place::HINT))?;
         let address =
             listener.map(|listener| coordinator.serve(listener)).transpose().map_err(Failure::usage)?;
         let endpoint = coordinator.endpoint();
@@ -122,7 +118,7 @@ impl Embedded {
     }
 }
 
-fn remove(place: TempDir) {
+fn remove(place: Place) {
     if let Err(error) = place.close() {
         tracing::warn!(%error, "cannot remove the temporary directory");
     }

@@ -11,6 +11,9 @@ use crate::arguments::JobArguments;
 use crate::failure::{Failure, Outcome};
 use crate::output;
 
+/// How the names of directories begin in which jobs stage their output.
+const STAGED: &[u8] = b".gristmill-";
+
 /// What a job reads, and where it writes.
 pub(crate) struct Places {
     /// At least one file, sorted by name. A file that was named twice is there twice: so it is read.
@@ -71,7 +74,7 @@ fn output_directory(named: &Path, overwrite: bool) -> Outcome<PathBuf> {
         .and_then(|path| resolve_links(&path))
         .with_context(|| format!("find output directory {named:?}"))
         .map_err(Failure::usage)?;
-    let mut entries = match std::fs::read_dir(&absolute) {
+    let entries = match std::fs::read_dir(&absolute) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(absolute),
         Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
@@ -82,13 +85,46 @@ fn output_directory(named: &Path, overwrite: bool) -> Outcome<PathBuf> {
             return Err(Failure::usage(anyhow::Error::new(error).context(context)));
         }
     };
-    match entries.next() {
-        Some(_) if !overwrite => Err(Failure::wrong(format!(
-            "output directory {named:?} exists and is not empty; it is left as it is"
-        ))
-        .hint("choose another with -o DIR, or add --overwrite")),
-        _ => Ok(absolute),
+    match contents(entries) {
+        Contents::Nothing => Ok(absolute),
+        _ if overwrite => Ok(absolute),
+        contents => {
+            let error = format!("output directory {named:?} exists and is not empty; it is left as it is");
+            Err(Failure::wrong(error).hint(contents.hint()))
+        }
     }
+}
+
+/// What is in an output directory.
+enum Contents {
+    Nothing,
+    /// Nothing but what jobs have staged; the name of one.
+    Staged(OsString),
+    Something,
+}
+
+impl Contents {
+    fn hint(&self) -> String {
+        match self {
+            Self::Staged(name) => format!(
+                "it holds only {name:?}, the unfinished output of a job that was killed (or still runs); --overwrite removes it"
+            ),
+            Self::Nothing | Self::Something => "choose another with -o DIR, or add --overwrite".to_owned(),
+        }
+    }
+}
+
+fn contents(entries: std::fs::ReadDir) -> Contents {
+    let mut contents = Contents::Nothing;
+    for entry in entries {
+        match entry {
+            Ok(entry) if entry.file_name().as_encoded_bytes().starts_with(STAGED) => {
+                contents = Contents::Staged(entry.file_name());
+            }
+            _ => return Contents::Something,
+        }
+    }
+    contents
 }
 
 fn resolve_links(absolute: &Path) -> std::io::Result<PathBuf> {
@@ -159,6 +195,22 @@ mod tests {
         assert!(output_directory(&output, true).is_ok());
         assert!(output_directory(&root.path().join("in/a.txt"), true).is_err());
         assert!(output_directory(Path::new(""), true).is_err());
+    }
+
+    #[test]
+    fn an_output_that_holds_only_what_a_killed_job_staged_is_told_so() {
+        let root = place();
+        let output = root.path().join("out");
+        fs::create_dir_all(output.join(".gristmill-00ab-j1")).unwrap();
+        let message = output_directory(&output, false).unwrap_err().to_string();
+        assert!(
+            message.contains(".gristmill-00ab-j1") && message.contains("--overwrite removes"),
+            "{message}"
+        );
+        assert!(output_directory(&output, true).is_ok());
+        fs::write(output.join("mine"), "x").unwrap();
+        let message = output_directory(&output, false).unwrap_err().to_string();
+        assert!(!message.contains("job"), "{message}");
     }
 
     #[test]

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use gristmill_dataplane::Plugin;
 use gristmill_model::{
     ClientId, InputFile, JobId, JobOptions, JobRequest, Params, PathBytes, PluginInfo, RequestId, RequestKey,
 };
 use gristmill_protocol::{CallError, Client};
 
+use crate::apart;
 use crate::app;
 use crate::arguments::{JobArguments, params};
 use crate::failure::{Exit, Failure, Outcome};
@@ -30,12 +30,13 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// Looks at all that a job needs. What is cheap to find wrong is looked at first.
-    pub(crate) fn prepare(arguments: &JobArguments, quiet: bool) -> Outcome<Self> {
+    /// Looks at all that a job needs. What is cheap to find wrong is looked at first. The library is loaded in another process, as
+    /// loading runs code of it, which may exit, crash or hang.
+    pub(crate) async fn prepare(arguments: &JobArguments, quiet: bool) -> Outcome<Self> {
         let params = params(&arguments.params).map_err(Failure::wrong)?;
         let Places { inputs, output } = inputs::look(arguments)?;
         let library = app::resolve(&arguments.app, quiet)?;
-        let plugin = inspect(&library)?;
+        let plugin = apart::describe(&library, Exit::Usage).await?;
         if arguments.reduces == Some(0) && !plugin.map_only {
             return Err(Failure::wrong(format!(
                 "{} is not a map-only app: it needs at least 1 reduce",
@@ -65,11 +66,6 @@ impl Job {
         };
         client.submit(&request).await.map_err(submit_failed)
     }
-}
-
-/// What the library says of itself. It is judged by its file first, so that nothing runs of what is no plugin.
-fn inspect(library: &std::path::Path) -> Outcome<PluginInfo> {
-    Plugin::inspect(library).map_err(Failure::usage)
 }
 
 /// Nothing was started when a submission fails, whatever the reason.

@@ -4,6 +4,7 @@
 //! start before anything else is set up.
 #![forbid(unsafe_code)]
 
+mod apart;
 mod app;
 mod arguments;
 mod check;
@@ -17,6 +18,7 @@ mod inspect;
 mod job;
 mod new;
 mod output;
+mod place;
 mod render;
 mod run;
 mod sequential;
@@ -40,7 +42,9 @@ fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     match words.next() {
         Some(first) if first == "slot" => return gristmill_worker::slot_main(),
-        Some(first) if first == check::LOOK => return check::look(words.next().as_deref().map(Path::new)),
+        Some(first) if first == apart::COMMAND => {
+            return apart::answer(words.next().as_deref().map(Path::new));
+        }
         _ => {}
     }
     let command = match arguments::read(std::env::args_os()) {

@@ -1,8 +1,11 @@
 //! `gristmill run`: a job from its arguments to its summary, in one go.
 
+use gristmill_model::Refusal;
+use gristmill_protocol::CallError;
+
 use crate::arguments::RunArguments;
 use crate::embedded::Embedded;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Exit, Failure, Outcome};
 use crate::follow;
 use crate::job::Job;
 use crate::output;
@@ -18,7 +21,7 @@ pub(crate) async fn run(arguments: RunArguments) -> Outcome {
             .hint("add --listen ADDR so that workers can join, or leave --slots out"));
     }
     let telling = arguments.telling;
-    let job = Job::prepare(&arguments.job, telling.quiet)?;
+    let job = Job::prepare(&arguments.job, telling.quiet).await?;
     let mut stop = Stop::listen().map_err(Failure::failed)?;
     let mut engine = Embedded::start(slots, arguments.listen, arguments.work_dir).await?;
     if let Some(address) = engine.address().filter(|_| !telling.quiet) {
@@ -28,9 +31,11 @@ pub(crate) async fn run(arguments: RunArguments) -> Outcome {
     let options = arguments.job.options((slots > 0).then_some(slots));
     let mut progress = Progress::new(telling.quiet);
     let client = engine.client().clone();
+    let mut started = false;
     let followed = tokio::select! {
         followed = async {
             let id = job.submit(&client, options).await?;
+            started = true;
             follow::follow(&client, id, &mut stop, &mut progress).await
         } => followed,
         failure = engine.broken() => Err(failure),
@@ -50,8 +55,52 @@ pub(crate) async fn run(arguments: RunArguments) -> Outcome {
                 () = engine.abandon() => {}
                 () = stop.next() => {}
             }
-            return Err(failure);
+            return Err(without_coordinator(failure, started));
         }
     };
     follow::tell(&status, telling.json)
+}
+
+/// That something inside does not answer is no missing coordinator to whoever called `run` and never started one.
+fn without_coordinator(mut failure: Failure, started: bool) -> Failure {
+    if failure.exit != Exit::NoCoordinator {
+        return failure;
+    }
+    failure.exit = if started { Exit::Failed } else { Exit::Usage };
+    failure.hint = None;
+    if let Some(CallError::Refused(Refusal::Unavailable(cause))) = failure.error.downcast_ref() {
+        let cause = cause.clone();
+        // What the system refuses to the coordinator is about its files.
+        if cause.contains("(os error ") {
+            let place = std::env::temp_dir();
+            failure.hint = Some(format!(
+                "temporary files are in {}; set TMPDIR to a directory that can be written and has room, and --work-dir for the files of tasks",
+                place.display()
+            ));
+        }
+        failure.error = anyhow::anyhow!(cause);
+    }
+    failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inspect::call_failed;
+
+    fn refused(cause: &str) -> Failure {
+        call_failed(CallError::Refused(Refusal::Unavailable(cause.to_owned())))
+    }
+
+    #[test]
+    fn no_error_of_a_run_is_a_missing_coordinator() {
+        let full =
+            without_coordinator(refused("cannot store it: No space left on device (os error 28)"), false);
+        assert_eq!(full.exit, Exit::Usage);
+        let text = full.to_string();
+        assert!(text.starts_with("gristmill: error: cannot store it: No space left"), "{text}");
+        assert!(text.contains("TMPDIR") && text.contains("--work-dir"), "{text}");
+        let ending = without_coordinator(refused("it is ending"), true);
+        assert_eq!((ending.exit, ending.hint), (Exit::Failed, None));
+    }
 }

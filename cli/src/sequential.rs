@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use gristmill_coordinator::{Manifest, ManifestInputs, ManifestOutput, ManifestPlugin};
 use gristmill_dataplane::{Plugin, ProgressCell, SequentialError, SequentialJob, SequentialSummary};
 use gristmill_model::{Params, PluginInfo, TaskFailure, Timestamp};
@@ -21,7 +22,7 @@ use crate::worker;
 
 /// Does the job and tells about it.
 pub(crate) fn sequential(arguments: &RunArguments) -> Outcome {
-    let job = Job::prepare(&arguments.job, arguments.telling.quiet)?;
+    let job = prepare(arguments)?;
     let reduces = arguments
         .job
         .reduces
@@ -78,6 +79,12 @@ pub(crate) fn sequential(arguments: &RunArguments) -> Outcome {
     summary.error = failure.as_ref().map(|failure| failure.error.to_string());
     output::result(&if arguments.telling.json { render::json(&summary) } else { summary.text() })?;
     failure.map_or(Ok(()), Err)
+}
+
+fn prepare(arguments: &RunArguments) -> Outcome<Job> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("start the async runtime").map_err(Failure::failed)?;
+    runtime.block_on(Job::prepare(&arguments.job, arguments.telling.quiet))
 }
 
 fn count(summary: &mut Summary, made: &SequentialSummary) {

@@ -88,3 +88,62 @@ fn a_job_that_fails_is_status_1_with_its_reason_on_both_streams() {
     assert!(!place.path().join("gristmill-out").exists());
     nothing_left(place.path());
 }
+
+#[test]
+fn a_library_that_ends_or_holds_up_its_loader_is_refused_before_anything_starts() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("a"), "x\n").unwrap();
+    for (fault, ways, says) in [
+        ("EXITS", &[&["--slots", "1"][..], &["--sequential"]][..], "loads it (exit status 3)"),
+        ("DIES", &[&["--slots", "1"], &["--sequential"]], "loads it (signal 6 (SIGABRT)"),
+        ("HANGS", &[&["--sequential"]], "still being loaded after 10 s"),
+    ] {
+        let library = plugin(place.path(), &[&format!("-DFAULT_{fault}_WHEN_LOADED")]);
+        for way in ways {
+            let arguments = [&["run", "--app", library.to_str().unwrap()], *way, &["a"]].concat();
+            let ended = gristmill(place.path(), arguments).is(2).says("gristmill: error: ").says(says);
+            assert_eq!(ended.stdout, "");
+        }
+    }
+    assert!(!place.path().join("gristmill-out").exists());
+    nothing_left(place.path());
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed_by_the_next_and_what_a_living_one_uses_is_not() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("a"), "x\n").unwrap();
+    let tmp = place.path().join("tmp");
+    let (dead, living) = (tmp.join("gristmill-run-dead00"), tmp.join("gristmill-run-living"));
+    std::fs::create_dir_all(dead.join("work/plugins")).unwrap();
+    std::fs::create_dir_all(&living).unwrap();
+    let lock = std::fs::File::open(&living).unwrap();
+    lock.lock().unwrap();
+    run(place.path(), &["-r", "1"], &["a".as_ref()]).is(0);
+    assert!(!dead.exists() && living.exists());
+    drop(lock);
+    run(place.path(), &["-r", "1", "--overwrite"], &["a".as_ref()]).is(0);
+    nothing_left(place.path());
+}
+
+#[test]
+fn a_temporary_directory_without_room_is_named_and_no_coordinator_is() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("a"), "x\n").unwrap();
+    let library = plugin(place.path(), &[]);
+    let run = support::command(place.path());
+    // No file may grow beyond 2 KiB: room for everything but the plugin.
+    let ended = std::process::Command::new("sh")
+        .args(["-c", "trap '' 25; ulimit -f 4; exec \"$0\" \"$@\""])
+        .arg(run.get_program())
+        .args(["run", "--slots", "1", "--app"])
+        .args([library.as_os_str(), "a".as_ref()])
+        .current_dir(place.path())
+        .env("TMPDIR", place.path().join("tmp"))
+        .output()
+        .unwrap();
+    let ended = support::ended(ended).is(2).says("(os error 27)").says("set TMPDIR");
+    assert!(!ended.stderr.contains("coordinator cannot serve"), "{}", ended.stderr);
+    assert!(!place.path().join("gristmill-out").exists());
+    nothing_left(place.path());
+}

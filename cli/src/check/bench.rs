@@ -11,8 +11,8 @@ use crate::failure::{Failure, Outcome};
 use crate::inspect::call_failed;
 use crate::job::Job;
 
-use super::apart;
 use super::samples::Sample;
+use crate::apart;
 
 /// Where trials are run.
 pub(super) struct Bench {

@@ -3,25 +3,23 @@
 //! The app runs as it always does: in slots, which are processes of their own. So whatever it does, even dying of a signal, is a
 //! finding and not the end of the check.
 
-mod apart;
 mod bench;
 mod report;
 mod samples;
 mod trials;
 
-use anyhow::Context;
 use gristmill_model::InputFile;
 
+use crate::apart;
 use crate::app;
 use crate::arguments::{CheckArguments, params};
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Exit, Failure, Outcome};
 use crate::inputs;
+use crate::place::{self, Place};
 use crate::signal::Stop;
 
 use self::bench::Bench;
 use self::report::Report;
-
-pub(crate) use self::apart::{COMMAND as LOOK, answer as look};
 
 /// Tries the app and tells about it.
 pub(crate) async fn check(arguments: CheckArguments) -> Outcome {
@@ -29,10 +27,9 @@ pub(crate) async fn check(arguments: CheckArguments) -> Outcome {
     let own = if arguments.inputs.is_empty() { Vec::new() } else { inputs::list(&arguments.inputs)? };
     let own: Vec<InputFile> = own.iter().map(inputs::input_file).collect();
     let library = app::resolve(&arguments.app, false)?;
-    let plugin = apart::describe(&library).await?;
+    let plugin = apart::describe(&library, Exit::Failed).await?;
 
-    let place = tempfile::Builder::new().prefix("gristmill-check-").tempdir();
-    let place = place.context("make a temporary directory").map_err(Failure::usage)?;
+    let place = Place::make("gristmill-check-").map_err(place::cannot_make)?;
     let mut report = Report::begin(&plugin, arguments.json)?;
     let mut stop = Stop::listen().map_err(Failure::failed)?;
     let mut bench = Bench::new(library, plugin, params, place.path()).await?;

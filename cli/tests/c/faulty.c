@@ -16,6 +16,19 @@ __attribute__((constructor)) static void constructor(void) {
 }
 #endif
 
+#ifdef FAULT_EXITS_WHEN_LOADED
+__attribute__((constructor)) static void constructor(void) {
+    _exit(3);
+}
+#endif
+
+#ifdef FAULT_HANGS_WHEN_LOADED
+__attribute__((constructor)) static void constructor(void) {
+    for (;;)
+        pause();
+}
+#endif
+
 static gristmill_status create(const gristmill_setup *setup, const gristmill_host *host, void **instance) {
 #ifdef FAULT_REFUSES
     const char *reason = "the parameter `column` is missing";

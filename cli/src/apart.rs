@@ -2,7 +2,7 @@
 //! of a hash map) is drawn anew.
 
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::place::{self, Place};
 use crate::worker;
 
 /// The hidden command by which this executable is started again, with the place of question and answer as its argument.
@@ -27,12 +28,16 @@ enum Question {
     Digest { library: PathBytes, params: Params, inputs: Vec<InputFile>, partitions: u32 },
 }
 
-/// Far longer than any of this takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Far longer than loading a library takes.
+const LOADING_MAX: Duration = Duration::from_secs(10);
+/// Far longer than the tasks of a check take.
+const RUNNING_MAX: Duration = Duration::from_secs(60);
 const MEMORY_BYTES: u64 = 512 << 20;
 
 /// What the child does. The answer goes to a file, since the standard streams are the plugin's.
 pub(crate) fn answer(place: Option<&Path>) -> ExitCode {
+    // A library that hangs when it is loaded must not outlive whoever wanted to know.
+    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
     let answered = place.context("no place").and_then(|place| {
         let question = serde_json::from_slice(&std::fs::read(place.join(QUESTION))?)?;
         let answer = match question {
@@ -82,21 +87,28 @@ fn digest_here(
     Ok(made.digest)
 }
 
-/// What the library says of itself. One that takes its process down when it is loaded is an error like one that is no plugin.
-pub(super) async fn describe(library: &Path) -> Outcome<PluginInfo> {
+/// What the library says of itself. One that ends its process when it is loaded, or hangs, is an error with the status `deadly`; one
+/// that is no plugin is wrong usage.
+pub(crate) async fn describe(library: &Path, deadly: Exit) -> Outcome<PluginInfo> {
     let question = Question::Describe { library: PathBytes::from(library) };
-    match ask::<Result<PluginInfo, String>>(&question).await? {
+    match ask::<Result<PluginInfo, String>>(&question, LOADING_MAX).await? {
         Ok(described) => described.map_err(Failure::wrong),
-        Err(ended) => {
-            Err(Failure::failed(anyhow!("loading {} takes the process down: {ended}", library.display()))
-                .hint("look for what the library does when it is loaded: constructors, static variables"))
+        Err(silence) => {
+            let error = match silence {
+                Silence::Ended(how) => anyhow!("{library:?} ends the process that loads it ({how})"),
+                Silence::TooLong => {
+                    anyhow!("{library:?} is still being loaded after {} s", LOADING_MAX.as_secs())
+                }
+            };
+            let hint = "look for what the library does when it is loaded: constructors, static variables";
+            Err(Failure { exit: deadly, error, hint: Some(hint.to_owned()) })
         }
     }
 }
 
 /// The digest of the pairs that the app makes of these files, in a process that has not run it before. `None` when it fails: that it does
 /// is found otherwise.
-pub(super) async fn digest(
+pub(crate) async fn digest(
     library: &Path,
     params: &Params,
     inputs: &[InputFile],
@@ -108,34 +120,41 @@ pub(super) async fn digest(
         inputs: inputs.to_vec(),
         partitions,
     };
-    let answer = ask::<Result<u64, String>>(&question).await?;
+    let answer = ask::<Result<u64, String>>(&question, RUNNING_MAX).await?;
     Ok(answer.ok().and_then(Result::ok))
 }
 
-/// The answer of a new process, or how it ended without one.
-async fn ask<A: DeserializeOwned>(question: &Question) -> Outcome<Result<A, String>> {
-    let place = place().context("make a temporary directory").map_err(Failure::usage)?;
+/// Why there is no answer.
+enum Silence {
+    /// The process has ended like that.
+    Ended(String),
+    /// It would not end.
+    TooLong,
+}
+
+/// The answer of a new process, or why there is none.
+async fn ask<A: DeserializeOwned>(question: &Question, patience: Duration) -> Outcome<Result<A, Silence>> {
+    let place = Place::make("gristmill-look-").map_err(place::cannot_make)?;
     let question = serde_json::to_vec(question).context("put the question").map_err(Failure::failed)?;
-    std::fs::write(place.path().join(QUESTION), question)
-        .context("put the question")
-        .map_err(Failure::failed)?;
+    std::fs::write(place.path().join(QUESTION), question).map_err(place::cannot_make)?;
     let program: PathBuf = worker::slot_command()?.program;
     let mut command = Command::new(program);
     command.arg(COMMAND).arg(place.path()).current_dir(place.path()).kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().context("start a process to load the app in").map_err(Failure::failed)?;
-    let ended = match tokio::time::timeout(PATIENCE, child.wait()).await {
-        Ok(Ok(status)) => status.to_string(),
-        Ok(Err(error)) => error.to_string(),
+    let silence = match tokio::time::timeout(patience, child.wait()).await {
+        Ok(Ok(status)) => Silence::Ended(plainly(status)),
+        Ok(Err(error)) => Silence::Ended(error.to_string()),
         Err(_) => {
             let _ = child.kill().await;
-            format!("no answer within {} s", PATIENCE.as_secs())
+            Silence::TooLong
         }
     };
     let answer = std::fs::read(place.path().join(ANSWER)).ok();
-    Ok(answer.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or(ended))
+    Ok(answer.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or(silence))
 }
 
-fn place() -> std::io::Result<tempfile::TempDir> {
-    tempfile::Builder::new().prefix("gristmill-check-").tempdir()
+/// `exit status 3`, `signal 6 (SIGABRT)`.
+fn plainly(status: ExitStatus) -> String {
+    status.to_string().replace(": ", " ")
 }

@@ -6,8 +6,9 @@
 //! DIR/logs/     what attempts printed
 //! ```
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::StartError;
@@ -25,7 +26,7 @@ impl DataDir {
             let path = path.to_owned();
             move |source| StartError::DataDir { path, source }
         };
-        fs::create_dir_all(path).map_err(error(path))?;
+        private_directory(path).map_err(error(path))?;
         let lock_path = path.join("lock");
         let options = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
         let lock = options.map_err(error(&lock_path))?;
@@ -39,15 +40,33 @@ impl DataDir {
     /// A directory below, made if absent.
     pub(crate) fn subdirectory(&self, name: &str) -> Result<PathBuf, StartError> {
         let path = self.path.join(name);
-        fs::create_dir_all(&path)
-            .map_err(|source: io::Error| StartError::DataDir { path: path.clone(), source })?;
+        private_directory(&path).map_err(|source| StartError::DataDir { path: path.clone(), source })?;
         Ok(path)
     }
 }
 
+/// Makes a directory, if absent, that only this user can look into: plugins, jobs and what they print are nobody else's.
+fn private_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    #[test]
+    fn what_is_made_is_for_this_user_only() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("deep/data");
+        let opened = DataDir::open(&directory).unwrap();
+        let logs = opened.subdirectory("logs").unwrap();
+        for path in [&directory, &logs] {
+            assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o700, "{path:?}");
+        }
+    }
 
     #[test]
     fn two_coordinators_cannot_share_a_directory() {

@@ -90,7 +90,7 @@ pub fn sequential(
     progress: &ProgressCell,
 ) -> Result<SequentialSummary, SequentialError> {
     let output = Output::new(Arc::new(Local), &job.output_dir, &job.name, job.overwrite);
-    output.prepare()?;
+    let _lock = output.prepare()?;
     let committed = stage(plugin, job, &output, progress).and_then(|(staged, summary)| {
         output.commit(&staged, &(job.manifest)(&summary))?;
         Ok(summary)

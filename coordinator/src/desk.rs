@@ -134,7 +134,11 @@ impl Desk {
         after: Option<AttemptId>,
     ) -> Result<Vec<AttemptLog>, Refusal> {
         check_task(job, task)?;
-        self.client_call(|reply| ClientCall::Ask(Question::Known(job, reply))).await?;
+        match task {
+            // Only to hear whether there is such a task.
+            Some(_) => drop(self.explain(job, task).await?),
+            None => self.client_call(|reply| ClientCall::Ask(Question::Known(job, reply))).await?,
+        }
         Ok(self.logs.page(job, task, after).await)
     }
 

@@ -203,6 +203,9 @@ async fn what_does_not_exist_is_named() {
     let foreign = TaskId::map(lost, 0);
     let no_task = Refusal::NotFound(NotFound::Task(foreign));
     assert_eq!(refused(client.logs(job, Some(foreign)).await).unwrap_err(), no_task);
+    let missing = TaskId::map(job, 99);
+    let refusal = refused(client.logs(job, Some(missing)).await).unwrap_err();
+    assert_eq!(refusal, NotFound::Task(missing).into());
     assert_eq!(refused(client.explain(job, Some(foreign)).await).unwrap_err(), no_task);
     assert!(client.explain(job, Some(TaskId::map(job, 44))).await.is_err());
 }

@@ -2,7 +2,7 @@
 //!
 //! The programs do one thing each, as fast as we can make it on a few cores, with none of an engine's duties (no plugin, no recovery, no
 //! memory budget). Their outputs must equal Gristmill's.
-#![expect(clippy::print_stdout, reason = "a command-line program")]
+#![expect(clippy::print_stderr, reason = "a command-line program")]
 
 mod generate;
 mod input;
@@ -76,7 +76,7 @@ fn main() -> ExitCode {
     match run(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            println!("yardstick: {error}");
+            eprintln!("yardstick: error: {error}");
             ExitCode::FAILURE
         }
     }

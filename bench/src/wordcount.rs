@@ -215,7 +215,7 @@ pub(crate) fn run(file: &Path, output: &Path, threads: usize) -> io::Result<()> 
     let pieces = Pieces::open(file)?;
     let tables = on_threads(threads, |_| count(&pieces))?;
     on_threads(threads, |number| {
-        let mine = |hash: u64| (u128::from(hash) * threads as u128 >> 64) as usize == number;
+        let mine = |hash: u64| ((u128::from(hash) * threads as u128) >> 64) as usize == number;
         // As large as it may get from the start: entries that arrive in the order of their hashes would crowd a small table's front.
         let bits = tables.iter().map(|table| 64 - table.shift).max().unwrap_or(16);
         let mut merged = Table::new(bits);

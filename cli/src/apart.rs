@@ -14,6 +14,7 @@ use tokio::process::Command;
 
 use crate::failure::{Exit, Failure, Outcome};
 use crate::place::{self, Place};
+use crate::signal::Stop;
 use crate::worker;
 
 /// The hidden command by which this executable is started again, with the place of question and answer as its argument.
@@ -89,9 +90,13 @@ fn digest_here(
 
 /// What the library says of itself. One that ends its process when it is loaded, or hangs, is an error with the status `deadly`; one
 /// that is no plugin is wrong usage.
-pub(crate) async fn describe(library: &Path, deadly: Exit) -> Outcome<PluginInfo> {
+pub(crate) async fn describe(library: &Path, deadly: Exit, stop: &mut Stop) -> Outcome<PluginInfo> {
     let question = Question::Describe { library: PathBytes::from(library) };
-    match ask::<Result<PluginInfo, String>>(&question, LOADING_MAX).await? {
+    let answer = tokio::select! {
+        answer = ask::<Result<PluginInfo, String>>(&question, LOADING_MAX) => answer?,
+        () = stop.next() => return Err(Failure::failed(anyhow!("stopped before anything was started"))),
+    };
+    match answer {
         Ok(described) => described.map_err(Failure::wrong),
         Err(silence) => {
             let error = match silence {
@@ -140,6 +145,8 @@ async fn ask<A: DeserializeOwned>(question: &Question, patience: Duration) -> Ou
     let program: PathBuf = worker::slot_command()?.program;
     let mut command = Command::new(program);
     command.arg(COMMAND).arg(place.path()).current_dir(place.path()).kill_on_drop(true);
+    // Ctrl-C is for this process, which ends that one.
+    command.process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().context("start a process to load the app in").map_err(Failure::failed)?;
     let silence = match tokio::time::timeout(patience, child.wait()).await {

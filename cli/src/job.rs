@@ -14,6 +14,7 @@ use crate::arguments::{JobArguments, params};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::inputs::{self, Places};
 use crate::inspect::call_failed;
+use crate::signal::Stop;
 
 /// A job about which everything is known but its options.
 pub(crate) struct Job {
@@ -32,11 +33,11 @@ pub(crate) struct Job {
 impl Job {
     /// Looks at all that a job needs. What is cheap to find wrong is looked at first. The library is loaded in another process, as
     /// loading runs code of it, which may exit, crash or hang.
-    pub(crate) async fn prepare(arguments: &JobArguments, quiet: bool) -> Outcome<Self> {
+    pub(crate) async fn prepare(arguments: &JobArguments, quiet: bool, stop: &mut Stop) -> Outcome<Self> {
         let params = params(&arguments.params).map_err(Failure::wrong)?;
         let Places { inputs, output } = inputs::look(arguments)?;
         let library = app::resolve(&arguments.app, quiet)?;
-        let plugin = apart::describe(&library, Exit::Usage).await?;
+        let plugin = apart::describe(&library, Exit::Usage, stop).await?;
         if arguments.reduces == Some(0) && !plugin.map_only {
             return Err(Failure::wrong(format!(
                 "{} is not a map-only app: it needs at least 1 reduce",

@@ -21,8 +21,8 @@ pub(crate) async fn run(arguments: RunArguments) -> Outcome {
             .hint("add --listen ADDR so that workers can join, or leave --slots out"));
     }
     let telling = arguments.telling;
-    let job = Job::prepare(&arguments.job, telling.quiet).await?;
     let mut stop = Stop::listen().map_err(Failure::failed)?;
+    let job = Job::prepare(&arguments.job, telling.quiet, &mut stop).await?;
     let mut engine = Embedded::start(slots, arguments.listen, arguments.work_dir).await?;
     if let Some(address) = engine.address().filter(|_| !telling.quiet) {
         output::error(&format!("listening {address}"));

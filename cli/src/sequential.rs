@@ -84,7 +84,10 @@ pub(crate) fn sequential(arguments: &RunArguments) -> Outcome {
 fn prepare(arguments: &RunArguments) -> Outcome<Job> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("start the async runtime").map_err(Failure::failed)?;
-    runtime.block_on(Job::prepare(&arguments.job, arguments.telling.quiet))
+    runtime.block_on(async {
+        let mut stop = Stop::listen().map_err(Failure::failed)?;
+        Job::prepare(&arguments.job, arguments.telling.quiet, &mut stop).await
+    })
 }
 
 fn count(summary: &mut Summary, made: &SequentialSummary) {

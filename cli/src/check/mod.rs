@@ -27,11 +27,11 @@ pub(crate) async fn check(arguments: CheckArguments) -> Outcome {
     let own = if arguments.inputs.is_empty() { Vec::new() } else { inputs::list(&arguments.inputs)? };
     let own: Vec<InputFile> = own.iter().map(inputs::input_file).collect();
     let library = app::resolve(&arguments.app, false)?;
-    let plugin = apart::describe(&library, Exit::Failed).await?;
+    let mut stop = Stop::listen().map_err(Failure::failed)?;
+    let plugin = apart::describe(&library, Exit::Failed, &mut stop).await?;
 
     let place = Place::make("gristmill-check-").map_err(place::cannot_make)?;
     let mut report = Report::begin(&plugin, arguments.json)?;
-    let mut stop = Stop::listen().map_err(Failure::failed)?;
     let mut bench = Bench::new(library, plugin, params, place.path()).await?;
     let tried = tokio::select! {
         tried = trials::run(&mut bench, &own, &mut report) => tried,

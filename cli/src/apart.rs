@@ -34,6 +34,8 @@ const LOADING_MAX: Duration = Duration::from_secs(10);
 /// Far longer than the tasks of a check take.
 const RUNNING_MAX: Duration = Duration::from_secs(60);
 const MEMORY_BYTES: u64 = 512 << 20;
+/// How much later than a child this process may hear of a signal to both.
+const STOP_HEARD_MAX: Duration = Duration::from_millis(200);
 
 /// What the child does. The answer goes to a file, since the standard streams are the plugin's.
 pub(crate) fn answer(place: Option<&Path>) -> ExitCode {
@@ -92,10 +94,15 @@ fn digest_here(
 /// that is no plugin is wrong usage.
 pub(crate) async fn describe(library: &Path, deadly: Exit, stop: &mut Stop) -> Outcome<PluginInfo> {
     let question = Question::Describe { library: PathBytes::from(library) };
+    let stopped = || Failure::failed(anyhow!("stopped before anything was started"));
     let answer = tokio::select! {
         answer = ask::<Result<PluginInfo, String>>(&question, LOADING_MAX) => answer?,
-        () = stop.next() => return Err(Failure::failed(anyhow!("stopped before anything was started"))),
+        () = stop.next() => return Err(stopped()),
     };
+    // A Ctrl-C that reaches the child before it has left this process group ends it, and is heard of here a little later.
+    if answer.is_err() && tokio::time::timeout(STOP_HEARD_MAX, stop.next()).await.is_ok() {
+        return Err(stopped());
+    }
     match answer {
         Ok(described) => described.map_err(Failure::wrong),
         Err(silence) => {

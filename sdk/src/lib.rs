@@ -60,6 +60,7 @@ mod hash;
 mod host;
 mod output;
 mod params;
+mod scan;
 #[doc(hidden)]
 pub mod shim;
 mod split;
@@ -76,7 +77,7 @@ pub use error::{Error, Result};
 pub use hash::partition_of;
 pub use output::Output;
 pub use params::{Param, Params};
-pub use split::{Lines, Records, Split, fields};
+pub use split::{Fields, Lines, Records, Split, fields};
 pub use text::ToText;
 pub use values::Values;
 pub use words::{Words, words};

@@ -1,5 +1,6 @@
 //! The block of input that map is given, and ways to cut it up.
 
+use crate::scan::Places;
 use crate::words::{Words, words};
 use crate::{Error, Result};
 use std::borrow::Cow;
@@ -57,7 +58,7 @@ impl<'a> Split<'a> {
     /// The lines without their `\n`. Nothing else is taken off: a `\r` before it belongs to the line. The last line of
     /// a document need not end in `\n`.
     pub fn lines(&self) -> Lines<'a> {
-        Lines { bytes: self.bytes, begun: 0, next: 0, consumed: self.consumed }
+        Lines { ends: Places::new(b'\n', self.bytes), begun: 0, next: 0, consumed: self.consumed }
     }
 
     /// The words: see [`words`].
@@ -76,7 +77,7 @@ impl<'a> Split<'a> {
 /// An iterator over lines: see [`Split::lines`].
 #[derive(Debug)]
 pub struct Lines<'a> {
-    bytes: &'a [u8],
+    ends: Places<'a>,
     begun: usize,
     next: usize,
     consumed: &'a Cell<u64>,
@@ -88,13 +89,17 @@ impl<'a> Iterator for Lines<'a> {
     #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
         self.begun = self.next;
-        let rest = &self.bytes[self.next..];
-        if rest.is_empty() {
-            return None;
+        let bytes = self.ends.bytes();
+        match self.ends.next() {
+            Some(end) => {
+                self.next = end + 1;
+                bytes.get(self.begun..end)
+            }
+            None => {
+                self.next = bytes.len();
+                bytes.get(self.begun..).filter(|last| !last.is_empty())
+            }
         }
-        let length = find(b'\n', rest).unwrap_or(rest.len());
-        self.next = (self.next + length + 1).min(self.bytes.len());
-        Some(&rest[..length])
     }
 }
 
@@ -142,18 +147,30 @@ impl Drop for Records<'_> {
 /// let found: Vec<_> = gristmill_sdk::fields(b"7,,Ishmael", b',').collect();
 /// assert_eq!(found, [b"7".as_slice(), b"", b"Ishmael"]);
 /// ```
-pub fn fields(line: &[u8], delimiter: u8) -> impl Iterator<Item = &[u8]> {
-    line.split(move |&byte| byte == delimiter)
+#[inline]
+pub fn fields(line: &[u8], delimiter: u8) -> Fields<'_> {
+    Fields { delimiters: Places::new(delimiter, line), next: Some(0) }
 }
 
-/// Where `byte` first stands.
-fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
-    // Whole steps without an early exit are compared many bytes at a time.
-    const STEP: usize = 32;
-    let (steps, _) = bytes.as_chunks::<STEP>();
-    let is_in = |step: &[u8; STEP]| step.iter().fold(false, |found, &other| found | (other == byte));
-    let skipped = steps.iter().take_while(|step| !is_in(step)).count() * STEP;
-    bytes[skipped..].iter().position(|&other| other == byte).map(|place| skipped + place)
+/// An iterator over fields: see [`fields`].
+#[derive(Clone, Debug)]
+pub struct Fields<'a> {
+    delimiters: Places<'a>,
+    /// Where the next field begins; `None` after the last one.
+    next: Option<usize>,
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let begin = self.next?;
+        let line = self.delimiters.bytes();
+        let end = self.delimiters.next();
+        self.next = end.map(|end| end + 1);
+        line.get(begin..end.unwrap_or(line.len()))
+    }
 }
 
 #[cfg(test)]
@@ -175,6 +192,18 @@ mod tests {
             }
             prop_assert_eq!(joined, text.as_bytes());
             prop_assert_eq!(consumed.get(), text.len() as u64);
+        }
+
+        #[test]
+        fn lines_and_fields_are_as_defined(
+            bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b','), any::<u8>()], 0..300),
+        ) {
+            let consumed = Cell::new(u64::MAX);
+            let mut expected: Vec<&[u8]> = bytes.split(|&byte| byte == b'\n').collect();
+            expected.pop_if(|last| last.is_empty());
+            prop_assert_eq!(split(&bytes, &consumed).lines().collect::<Vec<_>>(), expected);
+            let expected: Vec<&[u8]> = bytes.split(|&byte| byte == b',').collect();
+            prop_assert_eq!(fields(&bytes, b',').collect::<Vec<_>>(), expected);
         }
 
         #[test]

@@ -49,6 +49,17 @@ impl<A: App> Emit<'_, A> {
         self.with_encoded(key, |collector, key, runs| collector.keep(key, value, not_combined::<A>(), runs));
     }
 
+    /// Folds the pairs that wait for it.
+    pub(crate) fn settle(&mut self) {
+        if A::COMBINE.is_none() || self.host.failed() {
+            return;
+        }
+        let mut runs = HostRuns::<A> { host: self.host, partitions: self.partitions, app: PhantomData };
+        if let Err(error) = self.collector.settle(combine::<A>, &mut runs) {
+            self.host.remember(error);
+        }
+    }
+
     fn owned_pair<K, V>(&mut self, key: &K, value: &V)
     where
         K: ?Sized + Encode<A::Key>,

@@ -16,7 +16,7 @@ const B: u64 = 0xc2b2_ae3d_27d4_eb4f;
 const C: u64 = 0xd6e8_feb8_6659_fd93;
 
 #[inline]
-fn fold(a: u64, b: u64) -> u64 {
+pub(crate) fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     product as u64 ^ (product >> 64) as u64
 }

@@ -293,7 +293,9 @@ unsafe extern "C" fn map<A: App>(
         }
         let split = Split { document, bytes, offset: block.offset, record_bytes, consumed: &host.consumed };
         let (app, mut emit) = instance.emit(host);
-        app.map(&split, &mut emit)
+        let mapped = app.map(&split, &mut emit);
+        emit.settle();
+        mapped
     };
     // SAFETY: the host keeps the rules of the boundary.
     unsafe { enter(instance, host, body) }

@@ -13,6 +13,28 @@ pub fn put_length(out: &mut Vec<u8>, mut length: usize) {
     out.push(length as u8);
 }
 
+/// Writes two lengths, for which there is room; gives how many bytes they took.
+#[inline]
+pub(crate) fn write_lengths(out: &mut [u8], first: usize, second: usize) -> usize {
+    if first < 0x80 && second < 0x80 {
+        out[..2].copy_from_slice(&[first as u8, second as u8]);
+        return 2;
+    }
+    let at = write_length(out, first);
+    at + write_length(&mut out[at..], second)
+}
+
+fn write_length(out: &mut [u8], mut length: usize) -> usize {
+    let mut at = 0;
+    while length >= 0x80 {
+        out[at] = length as u8 | 0x80;
+        length >>= 7;
+        at += 1;
+    }
+    out[at] = length as u8;
+    at + 1
+}
+
 /// How many bytes [`put_length`] appends.
 #[inline]
 pub fn length_bytes(length: usize) -> usize {
@@ -77,6 +99,9 @@ mod tests {
             let mut bytes = Vec::new();
             put_length(&mut bytes, length);
             prop_assert_eq!(bytes.len(), length_bytes(length));
+            let mut twice = [0; 2 * LENGTH_BYTES_MAX];
+            let written = write_lengths(&mut twice, length, length);
+            prop_assert_eq!(&twice[..written], [&bytes[..], &bytes[..]].concat());
             prop_assert!(bytes.len() <= LENGTH_BYTES_MAX);
             bytes.extend(&tail);
             let mut rest = bytes.as_slice();

@@ -1,82 +1,78 @@
-//! Bytes kept one piece after the other in chunks that never move, addressed by small numbers that grow as pieces come.
+//! Bytes kept one piece after the other in one stretch of memory, addressed by where they begin.
 
-use std::num::NonZero;
+use super::region::Region;
 
-/// Where a piece begins: in the upper half the number of its chunk, counted from 1, in the lower half the place in it.
-/// Later pieces are greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place(NonZero<u64>);
-
+/// Pieces of bytes. Later ones lie behind earlier ones and never move.
 #[derive(Debug)]
 pub(super) struct Arena {
-    chunks: Vec<Vec<u8>>,
-    /// How many chunks were begun; the rest wait to be used again.
-    begun: usize,
-    chunk_bytes: usize,
-    held_bytes: usize,
+    region: Region,
+    /// Bytes in use.
+    len: usize,
+    /// Bytes that were in use since the region is there: so much of it takes room.
+    touched: usize,
 }
 
 impl Arena {
-    /// An arena that takes memory in steps that suit a budget of `memory_bytes`.
-    pub(super) fn new(memory_bytes: usize) -> Self {
-        let chunk_bytes = (memory_bytes / 32).clamp(1 << 10, 1 << 20);
-        Self { chunks: Vec::new(), begun: 0, chunk_bytes, held_bytes: 0 }
+    /// An arena that can hold so many bytes. They take no room before they are used.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { region: Region::new(capacity), len: 0, touched: 0 }
     }
 
-    /// How many bytes it would take from the system to keep a piece of `length` bytes.
     #[inline]
-    pub(super) fn growth(&self, length: usize) -> usize {
-        let free = |chunk: &Vec<u8>| chunk.capacity() - chunk.len() >= length;
-        let fits = self.begun > 0 && self.chunks.get(self.begun - 1).is_some_and(free);
-        if fits || self.chunks.get(self.begun).is_some_and(free) { 0 } else { length.max(self.chunk_bytes) }
+    pub(super) fn len(&self) -> usize {
+        self.len
     }
 
-    /// Where the next piece of `length` bytes is to be appended, in one chunk.
+    /// Whether it has room for so many more bytes.
     #[inline]
-    pub(super) fn begin(&mut self, length: usize) -> (Place, &mut Vec<u8>) {
-        let full = match self.chunks.get(self.begun.wrapping_sub(1)) {
-            Some(chunk) => chunk.capacity() - chunk.len() < length || chunk.len() > u32::MAX as usize,
-            None => true,
-        };
-        if full {
-            self.begin_chunk(length);
+    pub(super) fn fits(&self, bytes: usize) -> bool {
+        bytes <= self.region.bytes() - self.len
+    }
+
+    /// Makes room for a piece that is longer than all that was foreseen, if nothing is kept yet.
+    pub(super) fn make_fit(&mut self, bytes: usize) {
+        if self.len == 0 && !self.fits(bytes) {
+            *self = Self::new(bytes);
         }
-        let chunk = &mut self.chunks[self.begun - 1];
-        // Never zero: at least one chunk was begun.
-        let place =
-            NonZero::new((self.begun as u64) << 32 | chunk.len() as u64).unwrap_or(NonZero::<u64>::MIN);
-        (Place(place), chunk)
     }
 
-    #[cold]
-    fn begin_chunk(&mut self, length: usize) {
-        if self.chunks.get(self.begun).is_none_or(|spare| spare.capacity() < length) {
-            let chunk = Vec::with_capacity(length.max(self.chunk_bytes));
-            self.held_bytes += chunk.capacity();
-            // A spare that is too small for this piece waits on behind it.
-            self.chunks.insert(self.begun, chunk);
-        }
-        self.begun += 1;
-    }
-
-    /// All from `place` to the end of its chunk.
+    /// Keeps a piece of at most `bytes_max` bytes, for which there is room; `write` says how long it became.
     #[inline]
-    pub(super) fn from(&self, place: Place) -> &[u8] {
-        let place = place.0.get();
-        &self.chunks[(place >> 32) as usize - 1][place as u32 as usize..]
+    pub(super) fn push(&mut self, bytes_max: usize, write: impl FnOnce(&mut [u8]) -> usize) {
+        assert!(self.fits(bytes_max), "the arena is full");
+        // SAFETY: the range lies in the region, which is initialized and borrowed mutably.
+        let piece =
+            unsafe { std::slice::from_raw_parts_mut(self.region.start().add(self.len).as_ptr(), bytes_max) };
+        self.len += write(piece).min(bytes_max);
+        self.touched = self.touched.max(self.len);
     }
 
-    /// Forgets the pieces. Keeps the chunks for the next ones, except those that were made for one big piece.
-    pub(super) fn clear(&mut self) {
-        self.chunks.retain(|chunk| chunk.capacity() <= self.chunk_bytes);
-        self.chunks.iter_mut().for_each(Vec::clear);
-        self.held_bytes = self.chunks.iter().map(Vec::capacity).sum();
-        self.begun = 0;
+    /// All from `place` on, which a piece begins at.
+    #[inline]
+    pub(super) fn from(&self, place: usize) -> &[u8] {
+        assert!(place <= self.len, "no such place in the arena");
+        // SAFETY: the range lies in the region.
+        unsafe { std::slice::from_raw_parts(self.region.start().add(place).as_ptr(), self.len - place) }
     }
 
-    /// Bytes of memory that it holds.
+    /// Asks for what lies at `place` ahead of time.
+    #[inline]
+    pub(super) fn prefetch(&self, place: usize) {
+        super::prefetch(self.region.start().as_ptr().wrapping_add(place));
+        super::prefetch(self.region.start().as_ptr().wrapping_add(place + 64));
+    }
+
+    /// Forgets the pieces, but keeps up to `keep_bytes` of the memory for the next ones.
+    pub(super) fn clear(&mut self, keep_bytes: usize) {
+        self.len = 0;
+        if self.region.bytes() > keep_bytes.next_multiple_of(4096) {
+            *self = Self::new(keep_bytes);
+        }
+    }
+
+    /// Bytes of memory that it takes.
     #[inline]
     pub(super) fn held_bytes(&self) -> usize {
-        self.held_bytes
+        self.touched
     }
 }

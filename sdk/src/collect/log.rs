@@ -1,24 +1,21 @@
 //! A log of encoded pairs that is sorted in place: what collects where nothing is combined.
 
-use super::arena::{Arena, Place};
-use super::order::Head;
+use super::arena::Arena;
+use super::region::Region;
+use super::sort::{self, Item};
 use crate::hash;
 use crate::wire;
+use std::cmp::Ordering;
 
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 struct Entry {
-    prefix: u64,
+    /// Eight bytes of the key: the first ones, until sorting looks at others.
+    word: u64,
+    /// The pair as it goes over the boundary. Grows with every pair, so it also tells emission order.
+    place: u64,
     key_bytes: u32,
     partition: u32,
-    /// The pair as it goes over the boundary. Grows with every pair, so it also tells emission order.
-    place: Place,
-}
-
-impl Entry {
-    #[inline]
-    fn head(&self) -> Head {
-        Head { prefix: self.prefix, key_bytes: self.key_bytes }
-    }
 }
 
 /// A pair of a sorted log.
@@ -33,83 +30,174 @@ pub(super) struct SortedPair<'a> {
 
 #[derive(Debug)]
 pub(super) struct PairLog {
-    entries: Vec<Entry>,
+    entries: Entries,
     arena: Arena,
+    memory_bytes: usize,
 }
 
+/// How far ahead of the one that is handed over pairs are asked for.
+const LOOK_AHEAD: usize = 16;
+
 impl PairLog {
+    /// A log for so many bytes. It always has room for one pair.
     pub(super) fn new(memory_bytes: usize) -> Self {
-        Self { entries: Vec::new(), arena: Arena::new(memory_bytes) }
+        Self { entries: Entries::new(0), arena: Arena::new(0), memory_bytes }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.len == 0
     }
 
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.len
     }
 
     #[inline]
     pub(super) fn held_bytes(&self) -> usize {
-        self.arena.held_bytes() + self.entries.capacity() * size_of::<Entry>()
+        self.arena.held_bytes() + self.entries.touched * size_of::<Entry>()
     }
 
-    /// Whether one more pair can be kept within `memory_bytes`. The first always can.
+    /// Keeps a pair; says whether there was room. The first always has it.
     #[inline]
-    pub(super) fn has_room(&self, key: &[u8], value: &[u8], memory_bytes: usize) -> bool {
-        let entries = if self.entries.len() < self.entries.capacity() {
-            0
-        } else {
-            // While a vector moves to a bigger place, both are there.
-            2 * self.entries.capacity() * size_of::<Entry>()
-        };
-        let growth = self.arena.growth(2 * wire::LENGTH_BYTES_MAX + key.len() + value.len());
-        self.is_empty() || self.held_bytes() + growth + entries <= memory_bytes
+    pub(super) fn push(&mut self, key: &[u8], value: &[u8]) -> bool {
+        let bytes_max = 2 * wire::LENGTH_BYTES_MAX + key.len() + value.len();
+        let used = self.arena.len() + (self.entries.len + 1) * size_of::<Entry>();
+        if (used + bytes_max > self.memory_bytes || self.entries.len == self.entries.capacity())
+            && !self.make_room(bytes_max)
+        {
+            return false;
+        }
+        let place = self.arena.len() as u64;
+        self.arena.push(bytes_max, |piece| {
+            let lengths = wire::write_lengths(piece, key.len(), value.len());
+            let (keys, values) = piece[lengths..].split_at_mut(key.len());
+            keys.copy_from_slice(key);
+            values[..value.len()].copy_from_slice(value);
+            lengths + key.len() + value.len()
+        });
+        let (word, key_bytes) = (hash::prefix(key), key.len() as u32);
+        self.entries.push(Entry { word, place, key_bytes, partition: 0 });
+        true
     }
 
-    /// Keeps a pair.
-    #[inline]
-    pub(super) fn push(&mut self, key: &[u8], value: &[u8]) {
-        let (place, chunk) = self.arena.begin(2 * wire::LENGTH_BYTES_MAX + key.len() + value.len());
-        wire::put_length(chunk, key.len());
-        wire::put_length(chunk, value.len());
-        chunk.extend_from_slice(key);
-        chunk.extend_from_slice(value);
-        let (prefix, key_bytes) = (hash::prefix(key), key.len() as u32);
-        self.entries.push(Entry { prefix, key_bytes, partition: 0, place });
+    #[cold]
+    fn make_room(&mut self, bytes_max: usize) -> bool {
+        if !self.is_empty() {
+            return false;
+        }
+        if self.entries.capacity() == 0 {
+            self.entries = Entries::new((self.memory_bytes / size_of::<Entry>()).max(1));
+            self.arena = Arena::new(self.memory_bytes);
+        }
+        self.arena.make_fit(bytes_max);
+        true
     }
 
     /// Sorts by partition, key and emission order.
     pub(super) fn sort<E>(&mut self, mut partition: impl FnMut(&[u8]) -> Result<u32, E>) -> Result<(), E> {
-        for entry in &mut self.entries {
+        for entry in self.entries.as_mut() {
             entry.partition = partition(pair_at(&self.arena, entry).key)?;
         }
-        let arena = &self.arena;
-        self.entries.sort_unstable_by(|a, b| {
-            let rests = || (&pair_at(arena, a).key[8..], &pair_at(arena, b).key[8..]);
-            let keys = || a.head().order(&b.head(), rests);
-            a.partition.cmp(&b.partition).then_with(keys).then_with(|| a.place.cmp(&b.place))
-        });
+        sort::sort(self.entries.as_mut(), &self.arena);
         Ok(())
     }
 
     /// The pairs in the order of the last [`sort`](Self::sort).
     pub(super) fn sorted(&self) -> impl Iterator<Item = SortedPair<'_>> {
-        self.entries.iter().map(|entry| pair_at(&self.arena, entry))
+        let entries = self.entries.as_ref();
+        entries.iter().enumerate().map(move |(at, entry)| {
+            if let Some(later) = entries.get(at + LOOK_AHEAD) {
+                self.arena.prefetch(later.place as usize);
+            }
+            pair_at(&self.arena, entry)
+        })
     }
 
+    /// Forgets all pairs. Keeps the memory for the next ones.
     pub(super) fn clear(&mut self) {
-        self.entries.clear();
-        self.arena.clear();
+        self.entries.len = 0;
+        self.arena.clear(self.memory_bytes);
+    }
+
+    /// Forgets all pairs and gives the memory back.
+    pub(super) fn release(&mut self) {
+        *self = Self::new(self.memory_bytes);
+    }
+}
+
+impl Item for Entry {
+    #[inline(always)]
+    fn group(&self) -> u32 {
+        self.partition
+    }
+
+    fn key<'a>(&'a self, arena: &'a Arena) -> &'a [u8] {
+        pair_at(arena, self).key
+    }
+
+    #[inline(always)]
+    fn key_bytes(&self) -> usize {
+        self.key_bytes as usize
+    }
+
+    #[inline(always)]
+    fn word(&self, _: &Arena, _: usize) -> u64 {
+        self.word
+    }
+
+    fn cache(&mut self, arena: &Arena, depth: usize) {
+        self.word = sort::word(pair_at(arena, self).key, depth);
+    }
+
+    fn tie(&self, other: &Self) -> Ordering {
+        self.place.cmp(&other.place)
     }
 }
 
 #[inline]
 fn pair_at<'a>(arena: &'a Arena, entry: &Entry) -> SortedPair<'a> {
-    let bytes = arena.from(entry.place);
+    let bytes = arena.from(entry.place as usize);
     let mut rest = bytes;
     // Written by `push`, so it is there.
     let (key, value) = wire::take_pair(&mut rest).unwrap_or_default();
     SortedPair { partition: entry.partition, key, value, record: &bytes[..bytes.len() - rest.len()] }
+}
+
+/// The entries in one stretch of memory that takes no room before it is used.
+#[derive(Debug)]
+struct Entries {
+    region: Region,
+    len: usize,
+    /// Entries that were in use since the region is there.
+    touched: usize,
+}
+
+impl Entries {
+    fn new(capacity: usize) -> Self {
+        Self { region: Region::new(capacity * size_of::<Entry>()), len: 0, touched: 0 }
+    }
+
+    #[inline]
+    fn capacity(&self) -> usize {
+        self.region.bytes() / size_of::<Entry>()
+    }
+
+    #[inline]
+    fn push(&mut self, entry: Entry) {
+        assert!(self.len < self.capacity(), "the log is full");
+        // SAFETY: the place lies in the region.
+        unsafe { self.region.start().cast::<Entry>().add(self.len).write(entry) };
+        self.len += 1;
+        self.touched = self.touched.max(self.len);
+    }
+
+    fn as_ref(&self) -> &[Entry] {
+        // SAFETY: so many were written.
+        unsafe { std::slice::from_raw_parts(self.region.start().cast().as_ptr(), self.len) }
+    }
+
+    fn as_mut(&mut self) -> &mut [Entry] {
+        // SAFETY: so many were written; borrowed mutably.
+        unsafe { std::slice::from_raw_parts_mut(self.region.start().cast().as_ptr(), self.len) }
+    }
 }

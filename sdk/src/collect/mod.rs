@@ -5,14 +5,18 @@
 //! combines. Both hand over runs to a [`RunSink`].
 //!
 //! ```text
-//! emit ──> table (combining, while that pays) ──┐
-//!     └──> log of encoded pairs ────────────────┴──> sort by (partition, key, emission) ──> buffers ──> RunSink
+//! emit ──> batch ──> table (combining, while that pays) ──┐
+//!     └──> log of encoded pairs ──────────────────────────┴──> sort by (partition, key, emission) ──> buffers ──> RunSink
 //! ```
 
 mod arena;
+mod batch;
 mod buffer;
+mod front;
 mod log;
-mod order;
+mod region;
+mod slot;
+mod sort;
 mod table;
 mod typed;
 
@@ -71,7 +75,6 @@ impl std::error::Error for KeyTooLong {}
 /// Collects encoded pairs and hands over a sorted run whenever its memory is used up.
 #[derive(Debug)]
 pub struct Collector {
-    memory_bytes: usize,
     log: PairLog,
     buffer: RunBuffer,
 }
@@ -79,8 +82,8 @@ pub struct Collector {
 impl Collector {
     /// A collector that holds about so many bytes. One pair is always held, however big.
     pub fn new(memory_bytes: u64) -> Self {
-        let memory_bytes = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
-        Self { memory_bytes, log: PairLog::new(memory_bytes), buffer: RunBuffer::default() }
+        let memory_bytes = memory_of(memory_bytes);
+        Self { log: PairLog::new(memory_bytes), buffer: RunBuffer::default() }
     }
 
     /// Takes one pair; hands over a run first if there is no room.
@@ -88,10 +91,10 @@ impl Collector {
         if key.len() > KEY_BYTES_MAX {
             return Err(KeyTooLong { bytes: key.len() }.into());
         }
-        if !self.log.has_room(key, value, self.memory_bytes) {
+        if !self.log.push(key, value) {
             self.finish(sink)?;
+            self.log.push(key, value);
         }
-        self.log.push(key, value);
         Ok(())
     }
 
@@ -120,6 +123,32 @@ impl Collector {
     pub fn held_bytes(&self) -> usize {
         self.log.held_bytes() + self.buffer.held_bytes()
     }
+}
+
+/// What of a budget is left for pairs beside the buffers that they go through. So much is mapped, though hardly ever used, so beyond what
+/// any machine has there is a bound.
+fn memory_of(budget_bytes: u64) -> usize {
+    const MEMORY_BYTES_MAX: u64 = 1 << 42;
+    let budget = usize::try_from(budget_bytes.min(MEMORY_BYTES_MAX)).unwrap_or(usize::MAX / 4);
+    budget - (3 * RUN_BUFFER_BYTES).min(budget / 8)
+}
+
+/// Asks for the memory at an address ahead of time. Nothing is read, so any address will do.
+#[inline(always)]
+fn prefetch<T>(address: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch of any address has no effect but on the cache.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(address.cast());
+    }
+    #[cfg(all(target_arch = "aarch64", not(miri)))]
+    // SAFETY: as above.
+    unsafe {
+        std::arch::asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = address;
 }
 
 #[cfg(test)]

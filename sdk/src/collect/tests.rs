@@ -173,7 +173,7 @@ proptest! {
             let join = |total: &mut Bytes, next: Bytes| total.0.extend(next.0);
             collector.fold(&key, value, join, &mut runs).unwrap();
         }
-        collector.finish(None::<fn(&mut Bytes, Bytes)>, &mut runs).unwrap();
+        collector.finish(Some(|total: &mut Bytes, next: Bytes| total.0.extend(next.0)), &mut runs).unwrap();
         let mut got = BTreeMap::<Vec<u8>, Vec<u8>>::new();
         runs.merged().into_iter().for_each(|(_, key, value)| got.entry(key).or_default().extend(value));
         prop_assert_eq!(got, expected);
@@ -186,7 +186,7 @@ fn repeated_keys_become_one_pair_each() {
     let runs = count(keys.iter().map(Vec::as_slice), 16 << 20, 3);
     assert_eq!((runs.runs.len(), runs.runs[0].len()), (1, 5000));
     assert!(runs.sums() == counts(keys.iter().map(Vec::as_slice)));
-    assert!(runs.alive >= 100_000 / 8192);
+    assert!(runs.alive >= 100_000 / 16_384);
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn memory_stays_within_the_budget() {
         assert!(plain.held_bytes() <= BUDGET && typed.held_bytes() <= BUDGET, "at {n}");
     }
     assert!(typed.is_hashing());
-    assert!((4..20).contains(&runs.runs.len()), "{} runs", runs.runs.len());
+    assert!((2..20).contains(&runs.runs.len()), "{} runs", runs.runs.len());
 }
 
 #[test]

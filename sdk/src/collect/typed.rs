@@ -1,23 +1,32 @@
 //! The collector inside a plugin: knows the type of values, folds them as they come while that pays.
 //!
-//! Hashing keys that hardly ever repeat costs many times what writing them down costs. So the table is watched in
-//! windows, and given up for the log while most keys are new; each sorted run of the log then shows how often keys
-//! really repeat, and brings the table back.
+//! Hashing keys that hardly ever repeat costs more than writing them down. So the table is watched in windows, and given
+//! up for the log while nearly all keys are new; each sorted run of the log then shows how often keys really repeat, and brings the
+//! table back.
 
+use super::batch::{BATCH_PAIRS, Batch};
 use super::log::{PairLog, SortedPair};
 use super::table::{Folded, Table};
-use super::{KEY_BYTES_MAX, KeyTooLong, RUN_BUFFER_BYTES, RunBuffer, RunSink};
+use super::{KEY_BYTES_MAX, KeyTooLong, RUN_BUFFER_BYTES, RunBuffer, RunSink, memory_of};
 use crate::{Codec, DecodeError, Encode, Reader};
 
 /// How many pairs come between two looks at whether combining pays.
-const WINDOW: usize = 8192;
+const WINDOW: usize = 64 * BATCH_PAIRS;
+
+/// Combining pays unless more than seven of eight keys are new: a pair that is folded saves its sorting, writing and
+/// merging, and these cost several times what a probe costs.
+fn pays(distinct: usize, pairs: usize) -> bool {
+    distinct <= pairs / 8 * 7
+}
 
 pub(crate) struct TypedCollector<V> {
-    memory_bytes: usize,
+    batch: Batch<V>,
     table: Table<V>,
     log: PairLog,
     buffer: RunBuffer,
     scratch: Vec<u8>,
+    /// What the log, or the table, may take.
+    memory_bytes: usize,
     /// Pairs go to the table, not to the log.
     hashing: bool,
     /// A whole run has shown that combining pays; single windows no longer count.
@@ -32,13 +41,14 @@ pub(crate) struct TypedCollector<V> {
 
 impl<V: Codec> TypedCollector<V> {
     pub(crate) fn new(memory_bytes: u64) -> Self {
-        let memory_bytes = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
+        let memory_bytes = memory_of(memory_bytes);
         Self {
-            memory_bytes: memory_bytes - (2 * RUN_BUFFER_BYTES).min(memory_bytes / 8),
+            batch: Batch::new(),
             table: Table::new(memory_bytes),
             log: PairLog::new(memory_bytes),
             buffer: RunBuffer::default(),
             scratch: Vec::new(),
+            memory_bytes,
             hashing: true,
             proven: false,
             window_left: WINDOW,
@@ -48,7 +58,7 @@ impl<V: Codec> TypedCollector<V> {
     }
 
     /// Takes a pair whose value is folded into that of an equal key, now or when the run is handed over.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn fold<S>(
         &mut self,
         key: &[u8],
@@ -59,17 +69,44 @@ impl<V: Codec> TypedCollector<V> {
     where
         S: RunSink<Error: From<DecodeError>>,
     {
-        if !self.hashing {
+        if !self.hashing || key.len() > KEY_BYTES_MAX {
             return self.keep(key, &value, Some(combine), sink);
         }
-        if let Folded::Full(value) = self.table.fold(key, value, self.memory_bytes, combine) {
-            self.hand_over_table(sink)?;
-            self.table.fold(key, value, self.memory_bytes, combine);
+        let (front, tag) = self.table.announce(key);
+        let heap_bytes = if std::mem::needs_drop::<V>() { value.heap_bytes() } else { 0 };
+        if self.batch.push(front, tag, key, value, heap_bytes) {
+            self.fold_batch(combine, sink)
+        } else {
+            Ok(())
         }
-        if self.table.overflows(self.memory_bytes) {
+    }
+
+    /// Folds the pairs that wait for it: what goes wrong then is still told as of the input that emitted them.
+    pub(crate) fn settle<S>(
+        &mut self,
+        combine: impl Fn(&mut V, V) + Copy,
+        sink: &mut S,
+    ) -> Result<(), S::Error>
+    where
+        S: RunSink<Error: From<DecodeError>>,
+    {
+        if self.batch.is_empty() { Ok(()) } else { self.fold_batch(combine, sink) }
+    }
+
+    /// Folds the pairs of the batch into the table, and looks whether that pays.
+    #[inline(never)]
+    fn fold_batch<S>(&mut self, combine: impl Fn(&mut V, V) + Copy, sink: &mut S) -> Result<(), S::Error>
+    where
+        S: RunSink<Error: From<DecodeError>>,
+    {
+        let pairs = self.batch.pushed();
+        while self.table.fold(&mut self.batch, combine) == Folded::Full {
             self.hand_over_table(sink)?;
         }
-        self.tick(key, sink)
+        if self.table.overflows() {
+            self.hand_over_table(sink)?;
+        }
+        self.tick(pairs, sink)
     }
 
     /// Takes a pair as it is.
@@ -94,13 +131,14 @@ impl<V: Codec> TypedCollector<V> {
                 &scratch
             }
         };
-        if self.log.has_room(key, encoded, self.memory_bytes) {
-            self.log.push(key, encoded);
-        } else {
+        if key.len() > KEY_BYTES_MAX {
+            return Err(KeyTooLong { bytes: key.len() }.into());
+        }
+        if !self.log.push(key, encoded) {
             self.start_next_log(key, encoded, combine, sink)?;
         }
         self.scratch = scratch;
-        self.tick(key, sink)
+        self.tick(1, sink)
     }
 
     /// Hands over the log and takes a pair into what comes after it.
@@ -119,20 +157,18 @@ impl<V: Codec> TypedCollector<V> {
         self.hand_over_log(combine, sink)?;
         if combines && self.hashing {
             // Not into the log: only one of the two may hold pairs, or their order would be lost.
+            let (front, tag) = self.table.announce(key);
             let value = decode(value)?;
-            self.table.fold(key, value, self.memory_bytes, |_, _| {});
+            self.batch.push(front, tag, key, value, 0);
         } else {
             self.log.push(key, value);
         }
         Ok(())
     }
 
-    #[inline]
-    fn tick<S: RunSink>(&mut self, key: &[u8], sink: &mut S) -> Result<(), S::Error> {
-        if key.len() > KEY_BYTES_MAX {
-            return Err(KeyTooLong { bytes: key.len() }.into());
-        }
-        self.window_left -= 1;
+    #[inline(always)]
+    fn tick<S: RunSink>(&mut self, pairs: usize, sink: &mut S) -> Result<(), S::Error> {
+        self.window_left = self.window_left.saturating_sub(pairs);
         if self.window_left == 0 { self.end_window(sink) } else { Ok(()) }
     }
 
@@ -144,7 +180,7 @@ impl<V: Codec> TypedCollector<V> {
         if self.hashing {
             self.run_pairs += WINDOW;
             let fresh = self.table.len() - self.window_keys;
-            if !self.proven && fresh > WINDOW / 2 {
+            if !self.proven && !pays(fresh, WINDOW) {
                 self.stop_hashing(sink)?;
             }
             self.window_keys = self.table.len();
@@ -152,6 +188,7 @@ impl<V: Codec> TypedCollector<V> {
         Ok(())
     }
 
+    /// Only called when the batch is empty.
     fn stop_hashing<S: RunSink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
         self.hashing = false;
         if self.table.held_bytes() > self.memory_bytes / 4 {
@@ -162,25 +199,33 @@ impl<V: Codec> TypedCollector<V> {
             value.encode_last(&mut self.scratch);
             self.log.push(key, &self.scratch);
         }
-        self.table.release(self.memory_bytes);
+        self.table.release();
         Ok(())
     }
 
     /// Hands over what is left, if anything.
     pub(crate) fn finish<S>(
         &mut self,
-        combine: Option<impl Fn(&mut V, V)>,
+        combine: Option<impl Fn(&mut V, V) + Copy>,
         sink: &mut S,
     ) -> Result<(), S::Error>
     where
         S: RunSink<Error: From<DecodeError>>,
     {
+        if let Some(combine) = combine {
+            self.settle(combine, sink)?;
+        }
         self.hand_over_table(sink)?;
         self.hand_over_log(combine, sink)
     }
 
     /// Forgets all pairs.
     pub(crate) fn clear(&mut self) {
+        self.batch.clear();
+        self.clear_collected();
+    }
+
+    fn clear_collected(&mut self) {
         self.table.clear();
         self.log.clear();
         self.buffer.clear();
@@ -196,9 +241,10 @@ impl<V: Codec> TypedCollector<V> {
             return Ok(());
         }
         let pairs = self.run_pairs + WINDOW - self.window_left;
-        self.proven = pairs > WINDOW && self.table.len() <= pairs / 2;
+        self.proven = pairs > WINDOW && pays(self.table.len(), pairs);
         let handed_over = self.write_table(sink);
-        self.clear();
+        // Pairs of the batch that had no room come after it.
+        self.clear_collected();
         handed_over
     }
 
@@ -227,12 +273,12 @@ impl<V: Codec> TypedCollector<V> {
         if let Ok(distinct) = handed_over
             && combines
             && self.log.len() > WINDOW
-            && distinct <= self.log.len() / 2
+            && pays(distinct, self.log.len())
         {
             (self.hashing, self.proven) = (true, true);
-            self.log = PairLog::new(self.memory_bytes);
+            self.log.release();
         }
-        self.clear();
+        self.clear_collected();
         handed_over.map(drop)
     }
 
@@ -274,10 +320,24 @@ impl<V: Codec> TypedCollector<V> {
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        self.table.held_bytes() + self.log.held_bytes() + self.buffer.held_bytes() + self.scratch.capacity()
+        self.batch.held_bytes()
+            + self.table.held_bytes()
+            + self.log.held_bytes()
+            + self.buffer.held_bytes()
+            + self.scratch.capacity()
     }
 }
 
 fn decode<V: Codec>(value: &[u8]) -> Result<V, DecodeError> {
     V::decode_last(&mut Reader::new(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn combining_pays_unless_nearly_all_keys_are_new() {
+        assert!(pays(0, 0) && pays(700, 800) && !pays(701, 800) && !pays(800, 800));
+    }
 }

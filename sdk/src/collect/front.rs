@@ -1,0 +1,183 @@
+//! The first sixteen bytes of a key, by which most keys are told apart, hashed and ordered without looking at the rest.
+
+/// How many bytes of a key a front holds.
+pub(super) const FRONT_BYTES: usize = 16;
+
+/// The first sixteen bytes of a key, zeros behind a shorter one.
+///
+/// Of a key that is longer, only the first eight are kept when it is put into the table; where the key lies takes the place of the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(8))]
+pub(super) struct Front(pub(super) [u8; FRONT_BYTES]);
+
+impl Front {
+    #[inline(always)]
+    pub(super) fn of(key: &[u8]) -> Self {
+        load(key)
+    }
+
+    /// The two halves as numbers of this machine.
+    #[inline(always)]
+    pub(super) fn halves(&self) -> (u64, u64) {
+        let all = u128::from_ne_bytes(self.0);
+        if cfg!(target_endian = "little") {
+            (all as u64, (all >> 64) as u64)
+        } else {
+            ((all >> 64) as u64, all as u64)
+        }
+    }
+
+    /// The first or second half as a number that compares as its bytes do.
+    #[inline(always)]
+    pub(super) fn ordered(&self, second: bool) -> u64 {
+        let (first_half, second_half) = self.halves();
+        u64::from_be(if second { second_half } else { first_half })
+    }
+
+    /// The second half as a number that is no part of a key.
+    #[inline]
+    pub(super) fn place(&self) -> u64 {
+        self.halves().1
+    }
+
+    /// With that number in the second half.
+    #[inline]
+    pub(super) fn with_place(mut self, place: u64) -> Self {
+        self.0[8..].copy_from_slice(&place.to_ne_bytes());
+        self
+    }
+}
+
+#[inline]
+fn padded(key: &[u8]) -> Front {
+    let mut bytes = [0; FRONT_BYTES];
+    let length = key.len().min(FRONT_BYTES);
+    bytes[..length].copy_from_slice(&key[..length]);
+    Front(bytes)
+}
+
+/// Loads sixteen bytes in one piece and blanks those that do not belong to the key: no branch depends on its length.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[inline(always)]
+fn load(key: &[u8]) -> Front {
+    use std::arch::asm;
+    use std::arch::x86_64::{__m128i, _mm_and_si128, _mm_load_si128, _mm_storeu_si128};
+
+    const PAGE_BYTES: usize = 4096;
+    #[repr(align(16))]
+    struct Masks([[u8; FRONT_BYTES]; FRONT_BYTES + 1]);
+    static MASKS: Masks = Masks(masks());
+
+    let crosses_page = key.as_ptr().addr() % PAGE_BYTES > PAGE_BYTES - FRONT_BYTES;
+    if key.is_empty() || (crosses_page && key.len() < FRONT_BYTES) {
+        return padded(key);
+    }
+    let mut front = [0; FRONT_BYTES];
+    // SAFETY: the key's first byte lies in the same page as the fifteen behind it, or they all belong to the key, so the load cannot
+    // fault. What it finds beyond the key is blanked before anything depends on it; that the compiler does not see the load keeps it from
+    // drawing conclusions. The masks are aligned; SSE2 is part of x86-64.
+    unsafe {
+        let loaded: __m128i;
+        asm!("movdqu {}, [{}]", out(xmm_reg) loaded, in(reg) key.as_ptr(), options(pure, readonly, nostack, preserves_flags));
+        let mask = MASKS.0.get_unchecked(key.len().min(FRONT_BYTES));
+        let kept = _mm_and_si128(loaded, _mm_load_si128(mask.as_ptr().cast()));
+        _mm_storeu_si128(front.as_mut_ptr().cast(), kept);
+    }
+    Front(front)
+}
+
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+const fn masks() -> [[u8; FRONT_BYTES]; FRONT_BYTES + 1] {
+    let mut masks = [[0; FRONT_BYTES]; FRONT_BYTES + 1];
+    let mut length = 1;
+    while length <= FRONT_BYTES {
+        masks[length] = masks[length - 1];
+        masks[length][length - 1] = 0xff;
+        length += 1;
+    }
+    masks
+}
+
+#[cfg(not(all(target_arch = "x86_64", not(miri))))]
+#[inline]
+fn load(key: &[u8]) -> Front {
+    match key.first_chunk() {
+        Some(front) => Front(*front),
+        None => padded(key),
+    }
+}
+
+/// Begins a hash by two numbers that nobody outside the process knows: keys cannot be chosen so that they meet in the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seed(u64, u64);
+
+impl Seed {
+    pub(super) fn random() -> Self {
+        use std::hash::{BuildHasher, RandomState};
+        let state = RandomState::new();
+        Self(state.hash_one(1), state.hash_one(2))
+    }
+
+    /// The hash of a key, whose front this is.
+    #[inline(always)]
+    pub(super) fn hash(self, front: &Front, key: &[u8]) -> u32 {
+        let (low, high) = if key.len() <= FRONT_BYTES { front.halves() } else { self.long(key) };
+        (crate::hash::fold(low ^ self.0, high ^ self.1) >> 32) as u32
+    }
+
+    fn long(self, key: &[u8]) -> (u64, u64) {
+        let word = |piece: &[u8]| Front::of(piece).halves();
+        let mut state = self.1 ^ key.len() as u64;
+        for piece in key[..key.len() - 1].chunks_exact(FRONT_BYTES) {
+            let (low, high) = word(piece);
+            state = crate::hash::fold(low ^ state, high ^ self.0);
+        }
+        let (low, high) = word(&key[key.len() - FRONT_BYTES..]);
+        (low ^ state, high)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_front_is_the_first_sixteen_bytes(key in proptest::collection::vec(any::<u8>(), 0..40)) {
+            prop_assert_eq!(Front::of(&key), padded(&key));
+        }
+
+        #[test]
+        fn every_byte_counts_in_the_hash(
+            key in proptest::collection::vec(any::<u8>(), 1..70), at: proptest::sample::Index, bit in 0_u8..8,
+        ) {
+            let mut other = key.clone();
+            *at.get_mut(&mut other) ^= 1 << bit;
+            let seed = Seed(0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f);
+            prop_assert_ne!(seed.hash(&Front::of(&key), &key), seed.hash(&Front::of(&other), &other));
+        }
+
+        #[test]
+        fn halves_order_as_the_bytes_do(a: [u8; 16], b: [u8; 16]) {
+            let order = |front: &Front| (front.ordered(false), front.ordered(true));
+            prop_assert_eq!(order(&Front(a)).cmp(&order(&Front(b))), a.cmp(&b));
+        }
+    }
+
+    #[test]
+    fn a_key_at_the_end_of_a_page_is_loaded_too() {
+        let pages = vec![7_u8; 3 * 4096];
+        let end = pages.as_ptr().addr().next_multiple_of(4096) - pages.as_ptr().addr() + 4096;
+        for length in 0..40 {
+            let key = &pages[end - length..end];
+            assert_eq!(Front::of(key), padded(key));
+        }
+    }
+
+    #[test]
+    fn a_place_fits_behind_the_first_half() {
+        let front = Front(*b"0123456789abcdef").with_place(77);
+        assert_eq!((front.place(), front.ordered(false)), (77, u64::from_be_bytes(*b"01234567")));
+    }
+}

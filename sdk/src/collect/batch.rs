@@ -5,7 +5,7 @@ use super::slot::{Slot, Tag};
 
 /// How many pairs are gathered: enough that the first slot has come when the last pair is there, few enough that all
 /// stay in the nearest cache.
-pub(super) const BATCH_PAIRS: usize = 256;
+pub(super) const BATCH_PAIRS: usize = 128;
 
 /// Bytes outside of the slots (long keys, what values hold) from which on a batch is full.
 const OUTSIDE_BYTES_MAX: usize = 64 << 10;

@@ -3,12 +3,15 @@
 /// How many bytes of a key a front holds.
 pub(super) const FRONT_BYTES: usize = 16;
 
-/// The first sixteen bytes of a key, zeros behind a shorter one.
+/// The first sixteen bytes of a key, zeros behind a shorter one, as two numbers of this machine which in memory stand as the bytes do.
 ///
 /// Of a key that is longer, only the first eight are kept when it is put into the table; where the key lies takes the place of the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C, align(8))]
-pub(super) struct Front(pub(super) [u8; FRONT_BYTES]);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(super) struct Front {
+    first: u64,
+    second: u64,
+}
 
 impl Front {
     #[inline(always)]
@@ -16,44 +19,48 @@ impl Front {
         load(key)
     }
 
-    /// The two halves as numbers of this machine.
+    /// The bytes.
     #[inline(always)]
-    pub(super) fn halves(&self) -> (u64, u64) {
-        let all = u128::from_ne_bytes(self.0);
-        if cfg!(target_endian = "little") {
-            (all as u64, (all >> 64) as u64)
-        } else {
-            ((all >> 64) as u64, all as u64)
-        }
+    pub(super) fn bytes(&self) -> &[u8; FRONT_BYTES] {
+        // SAFETY: two numbers without anything between or behind them are sixteen bytes.
+        unsafe { &*std::ptr::from_ref(self).cast() }
     }
 
-    /// The first or second half as a number that compares as its bytes do.
+    /// The first eight bytes as a number that compares as they do.
     #[inline(always)]
-    pub(super) fn ordered(&self, second: bool) -> u64 {
-        let (first_half, second_half) = self.halves();
-        u64::from_be(if second { second_half } else { first_half })
+    pub(super) fn first_ordered(&self) -> u64 {
+        u64::from_be(self.first)
+    }
+
+    /// The last eight bytes as a number that compares as they do.
+    #[inline(always)]
+    pub(super) fn second_ordered(&self) -> u64 {
+        u64::from_be(self.second)
     }
 
     /// The second half as a number that is no part of a key.
     #[inline]
     pub(super) fn place(&self) -> u64 {
-        self.halves().1
+        self.second
     }
 
     /// With that number in the second half.
     #[inline]
-    pub(super) fn with_place(mut self, place: u64) -> Self {
-        self.0[8..].copy_from_slice(&place.to_ne_bytes());
-        self
+    pub(super) fn with_place(self, place: u64) -> Self {
+        Self { second: place, ..self }
     }
 }
 
 #[inline]
 fn padded(key: &[u8]) -> Front {
-    let mut bytes = [0; FRONT_BYTES];
-    let length = key.len().min(FRONT_BYTES);
-    bytes[..length].copy_from_slice(&key[..length]);
-    Front(bytes)
+    let half = |from: usize| {
+        let mut bytes = [0; 8];
+        let rest = key.get(from..).unwrap_or_default();
+        let length = rest.len().min(8);
+        bytes[..length].copy_from_slice(&rest[..length]);
+        u64::from_ne_bytes(bytes)
+    };
+    Front { first: half(0), second: half(8) }
 }
 
 /// Loads sixteen bytes in one piece and blanks those that do not belong to the key: no branch depends on its length.
@@ -61,7 +68,7 @@ fn padded(key: &[u8]) -> Front {
 #[inline(always)]
 fn load(key: &[u8]) -> Front {
     use std::arch::asm;
-    use std::arch::x86_64::{__m128i, _mm_and_si128, _mm_load_si128, _mm_storeu_si128};
+    use std::arch::x86_64::{__m128i, _mm_and_si128, _mm_cvtsi128_si64, _mm_load_si128, _mm_unpackhi_epi64};
 
     const PAGE_BYTES: usize = 4096;
     #[repr(align(16))]
@@ -72,7 +79,6 @@ fn load(key: &[u8]) -> Front {
     if key.is_empty() || (crosses_page && key.len() < FRONT_BYTES) {
         return padded(key);
     }
-    let mut front = [0; FRONT_BYTES];
     // SAFETY: the key's first byte lies in the same page as the fifteen behind it, or they all belong to the key, so the load cannot
     // fault. What it finds beyond the key is blanked before anything depends on it; that the compiler does not see the load keeps it from
     // drawing conclusions. The masks are aligned; SSE2 is part of x86-64.
@@ -81,9 +87,9 @@ fn load(key: &[u8]) -> Front {
         asm!("movdqu {}, [{}]", out(xmm_reg) loaded, in(reg) key.as_ptr(), options(pure, readonly, nostack, preserves_flags));
         let mask = MASKS.0.get_unchecked(key.len().min(FRONT_BYTES));
         let kept = _mm_and_si128(loaded, _mm_load_si128(mask.as_ptr().cast()));
-        _mm_storeu_si128(front.as_mut_ptr().cast(), kept);
+        let first = _mm_cvtsi128_si64(kept) as u64;
+        Front { first, second: _mm_cvtsi128_si64(_mm_unpackhi_epi64(kept, kept)) as u64 }
     }
-    Front(front)
 }
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -101,9 +107,10 @@ const fn masks() -> [[u8; FRONT_BYTES]; FRONT_BYTES + 1] {
 #[cfg(not(all(target_arch = "x86_64", not(miri))))]
 #[inline]
 fn load(key: &[u8]) -> Front {
-    match key.first_chunk() {
-        Some(front) => Front(*front),
-        None => padded(key),
+    let half = |from: usize| key.get(from..)?.first_chunk().copied().map(u64::from_ne_bytes);
+    match (half(0), half(8)) {
+        (Some(first), Some(second)) => Front { first, second },
+        _ => padded(key),
     }
 }
 
@@ -121,19 +128,20 @@ impl Seed {
     /// The hash of a key, whose front this is.
     #[inline(always)]
     pub(super) fn hash(self, front: &Front, key: &[u8]) -> u32 {
-        let (low, high) = if key.len() <= FRONT_BYTES { front.halves() } else { self.long(key) };
-        (crate::hash::fold(low ^ self.0, high ^ self.1) >> 32) as u32
+        let Front { first, second } = if key.len() <= FRONT_BYTES { *front } else { self.long(key) };
+        (crate::hash::fold(first ^ self.0, second ^ self.1) >> 32) as u32
     }
 
-    fn long(self, key: &[u8]) -> (u64, u64) {
-        let word = |piece: &[u8]| Front::of(piece).halves();
+    /// Two numbers that depend on every byte of a key of more than [`FRONT_BYTES`].
+    #[inline(never)]
+    fn long(self, key: &[u8]) -> Front {
         let mut state = self.1 ^ key.len() as u64;
         for piece in key[..key.len() - 1].chunks_exact(FRONT_BYTES) {
-            let (low, high) = word(piece);
-            state = crate::hash::fold(low ^ state, high ^ self.0);
+            let Front { first, second } = Front::of(piece);
+            state = crate::hash::fold(first ^ state, second ^ self.0);
         }
-        let (low, high) = word(&key[key.len() - FRONT_BYTES..]);
-        (low ^ state, high)
+        let last = Front::of(&key[key.len() - FRONT_BYTES..]);
+        Front { first: last.first ^ state, ..last }
     }
 }
 
@@ -145,7 +153,11 @@ mod tests {
     proptest! {
         #[test]
         fn a_front_is_the_first_sixteen_bytes(key in proptest::collection::vec(any::<u8>(), 0..40)) {
-            prop_assert_eq!(Front::of(&key), padded(&key));
+            let front = Front::of(&key);
+            prop_assert_eq!(front, padded(&key));
+            let length = key.len().min(FRONT_BYTES);
+            prop_assert_eq!(&front.bytes()[..length], &key[..length]);
+            prop_assert!(front.bytes()[length..].iter().all(|&byte| byte == 0));
         }
 
         #[test]
@@ -160,8 +172,8 @@ mod tests {
 
         #[test]
         fn halves_order_as_the_bytes_do(a: [u8; 16], b: [u8; 16]) {
-            let order = |front: &Front| (front.ordered(false), front.ordered(true));
-            prop_assert_eq!(order(&Front(a)).cmp(&order(&Front(b))), a.cmp(&b));
+            let order = |key: &[u8]| (Front::of(key).first_ordered(), Front::of(key).second_ordered());
+            prop_assert_eq!(order(&a).cmp(&order(&b)), a.cmp(&b));
         }
     }
 
@@ -177,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_place_fits_behind_the_first_half() {
-        let front = Front(*b"0123456789abcdef").with_place(77);
-        assert_eq!((front.place(), front.ordered(false)), (77, u64::from_be_bytes(*b"01234567")));
+        let front = Front::of(b"0123456789abcdef").with_place(77);
+        assert_eq!((front.place(), front.first_ordered()), (77, u64::from_be_bytes(*b"01234567")));
     }
 }

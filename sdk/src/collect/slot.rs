@@ -53,7 +53,7 @@ impl<V> Slot<V> {
     }
 
     pub(super) fn free() -> Self {
-        Self { front: Front([0; FRONT_BYTES]), tag: Tag(0), value: MaybeUninit::uninit() }
+        Self { front: Front::default(), tag: Tag(0), value: MaybeUninit::uninit() }
     }
 
     /// The value of a slot that is not free.

@@ -119,7 +119,7 @@ impl<V: Codec> Table<V> {
 
     fn is_long(&self, slot: &Slot<V>, front: Front, key: &[u8]) -> bool {
         slot.tag.key_bytes() == key.len()
-            && slot.front.ordered(false) == front.ordered(false)
+            && slot.front.first_ordered() == front.first_ordered()
             && self.keys.from(slot.front.place() as usize).starts_with(key)
     }
 
@@ -227,7 +227,7 @@ impl<V> Drop for Table<V> {
 fn key_of<'a, V>(keys: &'a Arena, slot: &'a Slot<V>) -> &'a [u8] {
     let length = slot.tag.key_bytes();
     if slot.tag.is_short() {
-        &slot.front.0[..length]
+        &slot.front.bytes()[..length]
     } else {
         &keys.from(slot.front.place() as usize)[..length]
     }
@@ -249,8 +249,8 @@ impl<V> Item for Slot<V> {
     #[inline(always)]
     fn word(&self, keys: &Arena, depth: usize) -> u64 {
         match depth {
-            0 => self.front.ordered(false),
-            1 if self.tag.is_short() => self.front.ordered(true),
+            0 => self.front.first_ordered(),
+            1 if self.tag.is_short() => self.front.second_ordered(),
             _ => sort::word(key_of(keys, self), depth),
         }
     }

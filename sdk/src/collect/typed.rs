@@ -11,7 +11,7 @@ use super::{KEY_BYTES_MAX, KeyTooLong, RUN_BUFFER_BYTES, RunBuffer, RunSink, mem
 use crate::{Codec, DecodeError, Encode, Reader};
 
 /// How many pairs come between two looks at whether combining pays.
-const WINDOW: usize = 64 * BATCH_PAIRS;
+const WINDOW: usize = 128 * BATCH_PAIRS;
 
 /// Combining pays unless more than seven of eight keys are new: a pair that is folded saves its sorting, writing and
 /// merging, and these cost several times what a probe costs.

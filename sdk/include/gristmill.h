@@ -16,8 +16,8 @@
  *
  * The life of an instance:
  *
- *     create -+- map attempt:    map_begin, map (once a block), map_end       -+- ... more attempts ... - destroy
- *             +- reduce attempt: reduce_begin, reduce (once a key), reduce_end -+
+ *     create -+- map attempt:    map_begin, map (once a block), map_end         -+- ... more attempts ... - destroy
+ *             +- reduce attempt: reduce_begin, reduce (once a batch), reduce_end -+
  *
  * Nothing of an attempt may show in the next one. After a failed call the instance is only destroyed.
  */
@@ -36,7 +36,7 @@ extern "C" {
 #define GRISTMILL_MAGIC "GRISTML"
 
 /* Grows with every incompatible change. */
-#define GRISTMILL_ABI_VERSION 1u
+#define GRISTMILL_ABI_VERSION 2u
 
 /* How much of a descriptor is checked in the file before the library is loaded: what is before its first pointer. */
 #define GRISTMILL_HEADER_BYTES 40
@@ -96,6 +96,17 @@ typedef struct gristmill_values {
     uint64_t count; /* zero from next_values: there are no more */
 } gristmill_values;
 
+/* A batch of groups, whole keys with their values, in the order of their keys; go through them with gristmill_next_group.
+ * bytes holds count groups back to back, one at least: a LEB128 key length and the key; a LEB128 number of values and a
+ * LEB128 number of bytes; so many bytes which hold so many values, encoded as in gristmill_values. All stay until the call
+ * returns. */
+typedef struct gristmill_groups {
+    gristmill_bytes bytes;
+    uint64_t count;
+    uint32_t more;     /* 1: the last group has values that are not here; they come from next_values */
+    uint32_t reserved; /* zero */
+} gristmill_groups;
+
 /* The host's functions, lent for one call. Pass context back to each. */
 typedef struct gristmill_host {
     uint32_t size;     /* sizeof(gristmill_host) as the host was built; later versions only append */
@@ -112,16 +123,17 @@ typedef struct gristmill_host {
     gristmill_status (*run_end)(void *context);
     /* Reduce, or map in a map-only job: bytes of output that make up `records` whole records. */
     gristmill_status (*write)(void *context, gristmill_bytes bytes, uint64_t records);
-    /* Reduce and combine: the next values of the current key; they stay until the next call or the return. */
+    /* Reduce: the next values of the last group of the batch. Combine: those of the key. They stay until the next call or
+     * the return. */
     gristmill_status (*next_values)(void *context, gristmill_values *values);
     /* Combine: one value that stands for those taken so far. */
     gristmill_status (*combined)(void *context, gristmill_bytes value);
     /* Add to a counter of the job, named in UTF-8 (at most 256 bytes). */
     gristmill_status (*count)(void *context, gristmill_bytes name, int64_t delta);
-    /* Say that the attempt is alive, when one record takes long. */
+    /* Say that the attempt is alive, when one record takes long; in reduce, once a group. */
     gristmill_status (*progress)(void *context);
-    /* Say why the call is about to fail: a UTF-8 message, and how many bytes of the current block had been consumed
-     * (UINT64_MAX when unknown). */
+    /* Say why the call is about to fail: a UTF-8 message, and how many bytes of the current block, or of the batch of groups,
+     * come before what is wrong (UINT64_MAX when unknown). */
     void (*fail)(void *context, gristmill_bytes message, uint64_t consumed);
 } gristmill_host;
 
@@ -145,16 +157,65 @@ typedef struct gristmill_descriptor {
     gristmill_status (*map)(void *instance, const gristmill_block *block, const gristmill_host *host);
     gristmill_status (*map_end)(void *instance, const gristmill_host *host);
     gristmill_status (*reduce_begin)(void *instance, uint32_t partition, const gristmill_host *host);
-    /* Reduces one key, whose values are first and what next_values gives. They need not all be taken. */
-    gristmill_status (*reduce)(void *instance, gristmill_bytes key, const gristmill_values *first,
-                               const gristmill_host *host);
+    /* Reduces a batch of keys. Their values need not all be taken. */
+    gristmill_status (*reduce)(void *instance, const gristmill_groups *groups, const gristmill_host *host);
     gristmill_status (*reduce_end)(void *instance, const gristmill_host *host);
-    /* May be null: folds values of one key into fewer, which go back through combined. */
+    /* May be null: folds the values of one key, which are first and what next_values gives, into fewer, which go back through
+     * combined. */
     gristmill_status (*combine)(void *instance, gristmill_bytes key, const gristmill_values *first,
                                 const gristmill_host *host);
     /* May be null: the partition of a key, below partitions. Without it the host spreads keys by a hash. */
     uint32_t (*partition)(void *instance, gristmill_bytes key, uint32_t partitions);
 } gristmill_descriptor;
+
+/* Takes a LEB128 length off the front of what the host has lent, which is whole. */
+static inline uint64_t gristmill_take_length(const uint8_t **at) {
+    uint64_t length = 0;
+    unsigned shift = 0;
+    uint8_t byte;
+    do {
+        byte = *(*at)++;
+        length |= (uint64_t)(byte & 0x7f) << shift;
+        shift += 7;
+    } while (byte & 0x80);
+    return length;
+}
+
+/* A group of a batch. All zero, it stands before the first. */
+typedef struct gristmill_group {
+    gristmill_bytes key;
+    uint64_t offset;        /* where it begins in the batch: tell fail, so that the key is named */
+    gristmill_values first; /* values for gristmill_next_values; perhaps none, though there are more */
+    int more;               /* the host has others */
+    uint64_t taken;         /* groups taken so far, this one included */
+    uint64_t next;          /* where the next one begins */
+} gristmill_group;
+
+/* Moves to the next group of a batch; 0 at the end. */
+static inline int gristmill_next_group(const gristmill_groups *groups, gristmill_group *group) {
+    const uint8_t *at = groups->bytes.ptr + group->next;
+    if (group->taken == groups->count)
+        return 0;
+    group->offset = group->next;
+    group->key.len = (size_t)gristmill_take_length(&at);
+    group->key.ptr = at;
+    at += group->key.len;
+    group->first.count = gristmill_take_length(&at);
+    group->first.bytes.len = (size_t)gristmill_take_length(&at);
+    group->first.bytes.ptr = at;
+    group->next = (uint64_t)(at + group->first.bytes.len - groups->bytes.ptr);
+    group->taken++;
+    group->more = groups->more && group->taken == groups->count;
+    return 1;
+}
+
+/* Takes the next values of a group, its first ones included; their count is 0 when there are no more. */
+static inline gristmill_status gristmill_next_values(const gristmill_host *host, gristmill_group *group,
+                                                     gristmill_values *values) {
+    *values = group->first;
+    group->first.count = 0;
+    return values->count == 0 && group->more ? host->next_values(host->context, values) : GRISTMILL_OK;
+}
 
 #define GRISTMILL_BYTES(literal) {(const uint8_t *)(literal), sizeof(literal) - 1}
 
@@ -172,6 +233,7 @@ static_assert(sizeof(gristmill_bytes) == 16, "layout of gristmill_bytes");
 static_assert(sizeof(gristmill_map_setup) == 16, "layout of gristmill_map_setup");
 static_assert(sizeof(gristmill_block) == 40, "layout of gristmill_block");
 static_assert(sizeof(gristmill_values) == 24, "layout of gristmill_values");
+static_assert(sizeof(gristmill_groups) == 32, "layout of gristmill_groups");
 static_assert(sizeof(gristmill_host) == 96, "layout of gristmill_host");
 static_assert(sizeof(gristmill_descriptor) == 168, "layout of gristmill_descriptor");
 #endif

@@ -17,7 +17,7 @@
 //!
 //! ```text
 //! create ─┬─ map attempt:    map_begin, map (once a block), map_end      ─┬─ … more attempts … ─ destroy
-//!         └─ reduce attempt: reduce_begin, reduce (once a key), reduce_end ─┘
+//!         └─ reduce attempt: reduce_begin, reduce (once a batch), reduce_end ┘
 //! ```
 //!
 //! After a failed call the instance is only destroyed.
@@ -28,7 +28,7 @@ use std::ffi::c_void;
 pub const MAGIC: [u8; 8] = *b"GRISTML\0";
 
 /// Grows with every incompatible change of this file.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// The name of the exported static.
 pub const SYMBOL: &str = "gristmill_plugin";
@@ -139,6 +139,25 @@ pub struct Values {
     pub count: u64,
 }
 
+/// A batch of groups, whole keys with their values, in the order of their keys.
+///
+/// `bytes` holds `count` groups back to back, one at least: a LEB128 key length and the key; a LEB128 number of values and a LEB128
+/// number of bytes; so many bytes which hold so many values, encoded as in [`Values`]. All stay until the call returns. The last
+/// group, and no other, may have more values than are here, where there may be none ([`more`](Self::more)): they come from
+/// [`Host::next_values`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Groups {
+    /// The encoded groups.
+    pub bytes: Bytes,
+    /// How many there are.
+    pub count: u64,
+    /// 1 if the last group has values that are not here, else 0.
+    pub more: u32,
+    /// Padding, zero.
+    pub reserved: u32,
+}
+
 /// The host's functions, lent for one call. `context` is passed back to each.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -161,16 +180,16 @@ pub struct Host {
     pub run_end: unsafe extern "C" fn(context: *mut c_void) -> Status,
     /// Reduce, or map in a map-only job: bytes of output that make up `records` whole records.
     pub write: unsafe extern "C" fn(context: *mut c_void, bytes: Bytes, records: u64) -> Status,
-    /// Reduce and combine: the next values of the current key; they stay valid until the next call or the return.
+    /// Reduce: the next values of the last group of the batch. Combine: those of the key. They stay until the next call or the return.
     pub next_values: unsafe extern "C" fn(context: *mut c_void, values: *mut Values) -> Status,
     /// Combine: one value that stands for those taken so far.
     pub combined: unsafe extern "C" fn(context: *mut c_void, value: Bytes) -> Status,
     /// Add to a counter of the job, named in UTF-8 (at most 256 bytes).
     pub count: unsafe extern "C" fn(context: *mut c_void, name: Bytes, delta: i64) -> Status,
-    /// Say that the attempt is alive, when one record takes long.
+    /// Say that the attempt is alive, when one record takes long; in reduce, once a group.
     pub progress: unsafe extern "C" fn(context: *mut c_void) -> Status,
-    /// Say why the call is about to fail: a UTF-8 message, and how many bytes of the current block had been
-    /// consumed (`u64::MAX` when unknown).
+    /// Say why the call is about to fail: a UTF-8 message, and how many bytes of the current block, or of the batch of groups, come
+    /// before what is wrong (`u64::MAX` when unknown).
     pub fail: unsafe extern "C" fn(context: *mut c_void, message: Bytes, consumed: u64),
 }
 
@@ -212,16 +231,12 @@ pub struct Descriptor {
     /// A reduce attempt begins.
     pub reduce_begin:
         unsafe extern "C" fn(instance: *mut c_void, partition: u32, host: *const Host) -> Status,
-    /// Reduces one key. `first` holds its first values; more come from [`Host::next_values`]. It need not take all.
-    pub reduce: unsafe extern "C" fn(
-        instance: *mut c_void,
-        key: Bytes,
-        first: *const Values,
-        host: *const Host,
-    ) -> Status,
+    /// Reduces a batch of keys. It need not take all values.
+    pub reduce:
+        unsafe extern "C" fn(instance: *mut c_void, groups: *const Groups, host: *const Host) -> Status,
     /// The last key was reduced: write what is left.
     pub reduce_end: unsafe extern "C" fn(instance: *mut c_void, host: *const Host) -> Status,
-    /// Optional: folds values of one key into fewer; values go back through [`Host::combined`].
+    /// Optional: folds values of one key, of which `first` are the first, into fewer; values go back through [`Host::combined`].
     pub combine: Option<
         unsafe extern "C" fn(
             instance: *mut c_void,

@@ -7,9 +7,9 @@ use crate::abi::{self, Status, flags, input_mode};
 use crate::collect::TypedCollector;
 use crate::counters::Counters;
 use crate::emit::{Emit, combine, not_combined};
-use crate::host::{Host, HostRuns, NO_VALUES, lent, own_partition};
+use crate::host::{Host, HostRuns, lent, own_partition};
 use crate::output::{Output, OutputBuffer};
-use crate::{App, Encode, Error, Input, Key, Params, Result, Split, Values};
+use crate::{App, Encode, Error, Input, Key, Params, Result, Split, Values, wire};
 use std::any::Any;
 use std::borrow::Borrow;
 use std::ffi::c_void;
@@ -136,6 +136,13 @@ impl<A: App> Instance<A> {
 
     fn output<'a>(&'a mut self, host: &'a Host<'a>) -> (&'a mut A, Output<'a>) {
         (&mut self.app, Output { buffer: &mut self.output, counters: &mut self.counters, host })
+    }
+
+    #[inline]
+    fn reduce_key(&mut self, key: &[u8], values: Values<'_, A::Value>, host: &Host<'_>) -> Result<()> {
+        let key = A::Key::decode_key(key)?;
+        let (app, mut out) = self.output(host);
+        app.reduce(key.borrow(), values, &mut out)
     }
 }
 
@@ -335,18 +342,29 @@ unsafe extern "C" fn reduce_begin<A: App>(
 
 unsafe extern "C" fn reduce<A: App>(
     instance: *mut c_void,
-    key: abi::Bytes,
-    first: *const abi::Values,
+    groups: *const abi::Groups,
     host: *const abi::Host,
 ) -> Status {
     let body = |instance: &mut Instance<A>, host: &Host<'_>| {
         instance.expect(Stage::Reduce)?;
-        // SAFETY: the host lends the key for the call and the values until the next ones are asked for.
-        let (key, values) =
-            unsafe { (lent(key), Values::new(first.as_ref().copied().unwrap_or(NO_VALUES), host)) };
-        let key = A::Key::decode_key(key)?;
-        let (app, mut out) = instance.output(host);
-        app.reduce(key.borrow(), values, &mut out)
+        // SAFETY: the host lends the groups.
+        let (bytes, groups) = unsafe { (lent((*groups).bytes), &*groups) };
+        let mut rest = bytes;
+        for index in 1..=groups.count {
+            let offset = bytes.len() - rest.len();
+            host.consumed.set(offset as u64);
+            // The app may take its time with each key.
+            host.progress();
+            let group = wire::take_group(&mut rest).ok_or_else(|| Error::new("a group is not whole"))?;
+            let more = groups.more != 0 && index == groups.count;
+            // SAFETY: the host lends the values that it gave, and has more of the last group if it says so.
+            let values = unsafe { Values::new(group.values, group.count, more, host) };
+            instance.reduce_key(group.key, values, host).map_err(|error| error.at(offset))?;
+            if host.failed() {
+                return Ok(());
+            }
+        }
+        Ok(())
     };
     // SAFETY: the host keeps the rules of the boundary.
     unsafe { enter(instance, host, body) }
@@ -374,8 +392,7 @@ unsafe extern "C" fn combine_key<A: App>(
 ) -> Status {
     let body = |instance: &mut Instance<A>, host: &Host<'_>| {
         // SAFETY: the host lends the values until the next ones are asked for.
-        let mut values =
-            unsafe { Values::<A::Value>::new(first.as_ref().copied().unwrap_or(NO_VALUES), host) };
+        let mut values = unsafe { Values::<A::Value>::new(lent((*first).bytes), (*first).count, true, host) };
         let Some(mut total) = values.next() else { return Ok(()) };
         values.for_each(|next| combine::<A>(&mut total, next));
         instance.key_scratch.clear();

@@ -15,17 +15,17 @@ pub struct Values<'a, V> {
     /// What is left of the batch that the host lends.
     batch: &'a [u8],
     left: u64,
+    /// The host has values that are not in the batch.
+    more: bool,
     value: PhantomData<fn() -> V>,
 }
 
 impl<'a, V: Codec> Values<'a, V> {
     /// # Safety
-    /// The bytes of `first` stay until the next values are asked for, or until the call ends.
-    pub(crate) unsafe fn new(first: abi::Values, host: &'a Host<'a>) -> Self {
-        let mut values = Self { host, batch: &[], left: 0, value: PhantomData };
-        // SAFETY: as promised by the caller.
-        unsafe { values.take_batch(first) };
-        values
+    /// If there are `more`, the current key of the host is this one, and the bytes of `first` stay until the next values are asked for,
+    /// or until the call ends.
+    pub(crate) unsafe fn new(first: &'a [u8], count: u64, more: bool, host: &'a Host<'a>) -> Self {
+        Self { host, batch: first, left: count, more, value: PhantomData }
     }
 
     /// # Safety
@@ -61,15 +61,19 @@ impl<'a, V: Codec> Values<'a, V> {
     #[cold]
     fn next_batch(&mut self) -> bool {
         self.batch = &[];
+        if !self.more {
+            return false;
+        }
         let next = self.host.next_values();
         // SAFETY: the host promises them until it is asked again; `batch` and `advance` let go of them before.
         unsafe { self.take_batch(next) };
-        self.left > 0
+        self.more = self.left > 0;
+        self.more
     }
 
     #[cold]
     fn fail(&mut self, error: DecodeError) {
-        self.left = 0;
+        (self.left, self.more) = (0, false);
         self.host.remember(Error::new(format_args!("a value of this key cannot be read: {error}")));
     }
 }

@@ -1,4 +1,4 @@
-//! Lengths as they cross the boundary: LEB128, least significant group first, at most ten bytes.
+//! Pairs and groups as they cross the boundary. Lengths are LEB128, least significant bits first, at most ten bytes.
 
 /// The most bytes that one length takes.
 pub const LENGTH_BYTES_MAX: usize = 10;
@@ -88,6 +88,39 @@ pub fn take_pair<'a>(bytes: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
     Some((key, value))
 }
 
+/// A key with values, as it lies in a batch of groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group<'a> {
+    /// The key.
+    pub key: &'a [u8],
+    /// How many values are here.
+    pub count: u64,
+    /// The values, each behind its length.
+    pub values: &'a [u8],
+}
+
+/// Appends a group.
+pub fn put_group(out: &mut Vec<u8>, group: &Group<'_>) {
+    put_length(out, group.key.len());
+    out.extend_from_slice(group.key);
+    put_length(out, group.count as usize);
+    put_length(out, group.values.len());
+    out.extend_from_slice(group.values);
+}
+
+/// Takes one group off the front of `bytes`; `None`, with `bytes` as it was, when there is no whole one.
+#[inline]
+pub fn take_group<'a>(bytes: &mut &'a [u8]) -> Option<Group<'a>> {
+    let mut rest = *bytes;
+    let key_bytes = take_length(&mut rest)?;
+    let key = take_bytes(&mut rest, key_bytes)?;
+    let count = take_length(&mut rest)? as u64;
+    let values_bytes = take_length(&mut rest)?;
+    let values = take_bytes(&mut rest, values_bytes)?;
+    *bytes = rest;
+    Some(Group { key, count, values })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +140,25 @@ mod tests {
             let mut rest = bytes.as_slice();
             prop_assert_eq!(take_length(&mut rest), Some(length));
             prop_assert_eq!(rest, tail.as_slice());
+        }
+
+        #[test]
+        fn groups_come_back(key: Vec<u8>, count: usize, values: Vec<u8>, tail: Vec<u8>) {
+            let group = Group { key: &key, count: count as u64, values: &values };
+            let mut bytes = Vec::new();
+            put_group(&mut bytes, &group);
+            bytes.extend(&tail);
+            let mut rest = bytes.as_slice();
+            prop_assert_eq!(take_group(&mut rest), Some(group));
+            prop_assert_eq!(rest, tail.as_slice());
+        }
+
+        #[test]
+        fn any_bytes_are_a_group_or_are_left_alone(bytes: Vec<u8>) {
+            let mut rest = bytes.as_slice();
+            if take_group(&mut rest).is_none() {
+                prop_assert_eq!(rest, bytes.as_slice());
+            }
         }
 
         #[test]

@@ -57,6 +57,7 @@ layouts! {
     MapSetup "gristmill_map_setup" { partitions reserved memory_bytes }
     Block "gristmill_block" { document bytes offset }
     Values "gristmill_values" { bytes count }
+    Groups "gristmill_groups" { bytes count more reserved }
     Host "gristmill_host" {
         size reserved context emit run_begin run_pairs run_end write next_values combined count progress fail
     }
@@ -137,7 +138,7 @@ fn a_plugin_in_c_counts_words_however_it_is_run() {
     let plugin = word_count("counts.so");
     assert_eq!(
         (plugin.magic, plugin.abi_version, plugin.size as usize),
-        (abi::MAGIC, 1, size_of::<Descriptor>())
+        (abi::MAGIC, abi::ABI_VERSION, size_of::<Descriptor>())
     );
     let job =
         TestJob::new().input("doc", "to be, or not to be:\nthat is the question\n").input("other", "not");

@@ -97,38 +97,43 @@ static gristmill_status reduce_begin(void *instance, uint32_t partition, const g
     return GRISTMILL_OK;
 }
 
-static gristmill_status sum(const gristmill_values *first, const gristmill_host *host, uint64_t *total) {
-    gristmill_values values = *first;
-    *total = 0;
-    while (values.count > 0) {
-        const uint8_t *at = values.bytes.ptr;
-        for (uint64_t i = 0; i < values.count; i++) {
-            uint64_t value = 0;
-            for (uint8_t digits = *at++; digits > 0; digits--)
-                value = value * 10 + (uint64_t)(*at++ - '0');
-            *total += value;
-        }
-        gristmill_status status = host->next_values(host->context, &values);
-        if (status != GRISTMILL_OK)
-            return status;
+static uint64_t sum(const gristmill_values *values) {
+    const uint8_t *at = values->bytes.ptr;
+    uint64_t total = 0;
+    for (uint64_t i = 0; i < values->count; i++) {
+        uint64_t value = 0;
+        for (uint64_t digits = gristmill_take_length(&at); digits > 0; digits--)
+            value = value * 10 + (uint64_t)(*at++ - '0');
+        total += value;
     }
-    return GRISTMILL_OK;
+    return total;
 }
 
-static gristmill_status reduce(void *instance, gristmill_bytes key, const gristmill_values *first,
-                               const gristmill_host *host) {
-    (void)instance;
-    uint64_t total;
+static gristmill_status reduce_key(gristmill_group *group, const gristmill_host *host) {
+    uint64_t total = 0;
     char line[64];
-    gristmill_status status = sum(first, host, &total);
-    if (status != GRISTMILL_OK)
-        return status;
+    gristmill_values values;
+    do {
+        gristmill_status status = gristmill_next_values(host, group, &values);
+        if (status != GRISTMILL_OK)
+            return status;
+        total += sum(&values);
+    } while (values.count > 0);
 #ifdef FAULT_HIDES_ITS_PROCESS
-    if (key.ptr[0] == '!')
+    if (group->key.ptr[0] == '!')
         total = 0;
 #endif
-    int len = snprintf(line, sizeof line, "%c %" PRIu64 "\n", key.ptr[0], total);
+    int len = snprintf(line, sizeof line, "%c %" PRIu64 "\n", group->key.ptr[0], total);
     return host->write(host->context, bytes(line, (size_t)len), 1);
+}
+
+static gristmill_status reduce(void *instance, const gristmill_groups *groups, const gristmill_host *host) {
+    (void)instance;
+    gristmill_group group = {0};
+    gristmill_status status = GRISTMILL_OK;
+    while (status == GRISTMILL_OK && gristmill_next_group(groups, &group))
+        status = reduce_key(&group, host);
+    return status;
 }
 
 static gristmill_status reduce_end(void *instance, const gristmill_host *host) {
@@ -140,11 +145,15 @@ static gristmill_status reduce_end(void *instance, const gristmill_host *host) {
 static gristmill_status combine(void *instance, gristmill_bytes key, const gristmill_values *first,
                                 const gristmill_host *host) {
     (void)instance, (void)key;
-    uint64_t total;
+    gristmill_values values = *first;
+    uint64_t total = 0;
     char value[32];
-    gristmill_status status = sum(first, host, &total);
-    if (status != GRISTMILL_OK)
-        return status;
+    while (values.count > 0) {
+        total += sum(&values);
+        gristmill_status status = host->next_values(host->context, &values);
+        if (status != GRISTMILL_OK)
+            return status;
+    }
 #ifdef FAULT_COMBINES_WRONGLY
     total += 1;
 #endif

@@ -1,7 +1,9 @@
 //! What a host sees of a plugin that it treats badly, or that treats it badly.
 
 use super::*;
+use crate::host::NO_VALUES;
 use crate::prelude::*;
+use crate::wire::Group;
 use std::cell::Cell;
 
 /// A host that says STOP to everything, and keeps what it is told.
@@ -10,6 +12,8 @@ struct Grim {
     calls: Cell<u32>,
     failures: Vec<(String, u64)>,
     values_left: u64,
+    /// Takes sign of life.
+    mild: bool,
 }
 
 unsafe fn grim<'a>(context: *mut c_void) -> &'a mut Grim {
@@ -22,6 +26,11 @@ unsafe extern "C" fn stop(context: *mut c_void) -> Status {
     let calls = unsafe { &grim(context).calls };
     calls.set(calls.get() + 1);
     Status::STOP
+}
+
+unsafe extern "C" fn see_progress(context: *mut c_void) -> Status {
+    // SAFETY: as in `grim`.
+    unsafe { if grim(context).mild { Status::OK } else { stop(context) } }
 }
 
 unsafe extern "C" fn stop_emit(context: *mut c_void, _: abi::Bytes, _: abi::Bytes) -> Status {
@@ -81,7 +90,7 @@ fn host(grim: *mut Grim) -> abi::Host {
         next_values: some_values,
         combined: stop_combined,
         count: stop_count,
-        progress: stop,
+        progress: see_progress,
         fail: note_failure,
     }
 }
@@ -128,6 +137,17 @@ fn with_instance<A: App>(grim: &mut Grim, body: impl FnOnce(*mut c_void, *const 
     }
 }
 
+/// Encoded groups, each with `count` values; of the last there are more if `more`.
+fn encoded(groups: &[(&[u8], &[u8], u64)], more: bool) -> (Vec<u8>, abi::Groups) {
+    let mut bytes = Vec::new();
+    for &(key, values, count) in groups {
+        wire::put_group(&mut bytes, &Group { key, count, values });
+    }
+    let lent = abi::Bytes { ptr: bytes.as_ptr(), len: bytes.len() };
+    let count = groups.len() as u64;
+    (bytes, abi::Groups { bytes: lent, count, more: u32::from(more), reserved: 0 })
+}
+
 const SMALL: abi::MapSetup = abi::MapSetup { partitions: 1, reserved: 0, memory_bytes: 0 };
 
 #[test]
@@ -162,12 +182,13 @@ fn a_failed_instance_refuses_all_but_its_end() {
 
 #[test]
 fn values_that_the_host_cannot_give_stop_the_reduce() {
-    let mut told = Grim { values_left: 2, ..Grim::default() };
+    let mut told = Grim { values_left: 2, mild: true, ..Grim::default() };
     with_instance::<Sums>(&mut told, |instance, host| {
+        let (_lent, groups) = encoded(&[(b"key", &[], 0)], true);
         // SAFETY: all that is lent outlives the calls.
         unsafe {
             assert_eq!(reduce_begin::<Sums>(instance, 0, host), Status::OK);
-            assert_eq!(reduce::<Sums>(instance, bytes(b"key"), &NO_VALUES, host), Status::STOP);
+            assert_eq!(reduce::<Sums>(instance, &raw const groups, host), Status::STOP);
         }
     });
     assert_eq!((told.calls.get(), told.failures.len()), (1, 0));
@@ -186,17 +207,48 @@ fn damaged_values_and_keys_are_errors() {
         (b"\xff", &[8, 0, 0, 0, 0, 0, 0, 0, 1], "encoded text is not UTF-8"),
     ];
     for (key, value, message) in cases {
-        let mut told = Grim { values_left: u64::MAX, ..Grim::default() };
+        let mut told = Grim { values_left: u64::MAX, mild: true, ..Grim::default() };
         with_instance::<Sums>(&mut told, |instance, host| {
-            let first = abi::Values { bytes: bytes(value), count: 1 };
+            let (_lent, groups) = encoded(&[(b"first", &[], 0), (key, value, 1)], false);
             // SAFETY: all that is lent outlives the calls.
             unsafe {
                 assert_eq!(reduce_begin::<Sums>(instance, 0, host), Status::OK);
-                assert_eq!(reduce::<Sums>(instance, bytes(key), &raw const first, host), Status::ERROR);
+                assert_eq!(reduce::<Sums>(instance, &raw const groups, host), Status::ERROR);
             }
         });
-        assert_eq!(told.failures, [(message.to_owned(), u64::MAX)]);
+        assert_eq!(told.failures, [(message.to_owned(), 8)], "the place is where the second group begins");
     }
+}
+
+#[test]
+fn groups_that_are_not_whole_are_an_error() {
+    let (lent, whole) = encoded(&[(b"key", &[8, 0, 0, 0, 0, 0, 0, 0, 1], 1)], false);
+    for cut in 0..lent.len() {
+        let mut told = Grim { mild: true, ..Grim::default() };
+        with_instance::<Sums>(&mut told, |instance, host| {
+            let groups = abi::Groups { bytes: abi::Bytes { len: cut, ..whole.bytes }, ..whole };
+            // SAFETY: all that is lent outlives the calls.
+            unsafe {
+                assert_eq!(reduce_begin::<Sums>(instance, 0, host), Status::OK);
+                assert_eq!(reduce::<Sums>(instance, &raw const groups, host), Status::ERROR);
+            }
+        });
+        assert_eq!(told.failures, [("a group is not whole".to_owned(), 0)]);
+    }
+}
+
+#[test]
+fn a_host_that_stops_between_two_keys_is_obeyed() {
+    let mut told = Grim::default();
+    with_instance::<Sums>(&mut told, |instance, host| {
+        let (_lent, groups) = encoded(&[(b"a", &[], 0), (b"b", &[], 0)], false);
+        // SAFETY: all that is lent outlives the calls.
+        unsafe {
+            assert_eq!(reduce_begin::<Sums>(instance, 0, host), Status::OK);
+            assert_eq!(reduce::<Sums>(instance, &raw const groups, host), Status::STOP);
+        }
+    });
+    assert_eq!((told.calls.get(), told.failures.len()), (1, 0));
 }
 
 #[derive(Default)]

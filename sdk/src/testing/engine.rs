@@ -120,9 +120,9 @@ impl Engine<'_> {
         self.renew(plan)?;
         let mut told = self.told(plan);
         self.instance.reduce_begin(&mut told, partition)?;
-        for group in pairs.chunk_by(|a, b| a.key == b.key) {
-            told.values = group.iter().rev().map(|pair| pair.value.clone()).collect();
-            self.instance.reduce(&mut told, &group[0].key)?;
+        let groups: Vec<&[Pair]> = pairs.chunk_by(|a, b| a.key == b.key).collect();
+        for batch in groups.chunks(plan.groups) {
+            self.instance.reduce(&mut told, batch)?;
         }
         self.instance.reduce_end(&mut told)?;
         self.take(&mut told);

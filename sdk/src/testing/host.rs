@@ -58,6 +58,7 @@ pub(super) struct Told {
     pub(super) values: Vec<Vec<u8>>,
     batch: usize,
     lent: Vec<u8>,
+    groups: Vec<u8>,
     pub(super) combined: Vec<Vec<u8>>,
     pub(super) failed: Option<(String, Option<u64>)>,
     /// A rule that the plugin broke.
@@ -84,6 +85,7 @@ impl Told {
             values: Vec::new(),
             batch,
             lent: Vec::new(),
+            groups: Vec::new(),
             combined: Vec::new(),
             failed: None,
             broken: None,
@@ -114,15 +116,35 @@ impl Told {
         Status::STOP
     }
 
+    /// Some groups with all their values, but of the last perhaps only the first; they stay until the next call.
+    pub(super) fn lend_groups(&mut self, groups: &[&[Pair]]) -> abi::Groups {
+        self.groups.clear();
+        for (index, group) in groups.iter().enumerate() {
+            self.values = group.iter().rev().map(|pair| pair.value.clone()).collect();
+            let count = self.take_values(if index + 1 < groups.len() { usize::MAX } else { self.batch });
+            let group = wire::Group { key: &group[0].key, count: count as u64, values: &self.lent };
+            wire::put_group(&mut self.groups, &group);
+        }
+        let more = u32::from(!self.values.is_empty());
+        abi::Groups { bytes: lend(&self.groups), count: groups.len() as u64, more, reserved: 0 }
+    }
+
     /// The next values of the current key, which stay until the next call.
     pub(super) fn lend_values(&mut self) -> abi::Values {
+        match self.take_values(self.batch) {
+            0 => NO_VALUES,
+            count => abi::Values { bytes: lend(&self.lent), count: count as u64 },
+        }
+    }
+
+    fn take_values(&mut self, count_max: usize) -> usize {
         self.lent.clear();
-        let count = self.batch.min(self.values.len());
+        let count = count_max.min(self.values.len());
         for value in self.values.drain(self.values.len() - count..).rev() {
             wire::put_length(&mut self.lent, value.len());
             self.lent.extend(value);
         }
-        if count == 0 { NO_VALUES } else { abi::Values { bytes: lend(&self.lent), count: count as u64 } }
+        count
     }
 
     fn take_run_pairs(&mut self, partition: u32, pairs: u64, mut bytes: &[u8]) -> Status {

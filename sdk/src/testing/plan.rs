@@ -15,6 +15,8 @@ pub(super) struct Plan {
     pub(super) combines: bool,
     /// How many values the host gives at a time.
     pub(super) batch: usize,
+    /// How many groups it gives at a time.
+    pub(super) groups: usize,
 }
 
 /// A map task: some blocks of one input.
@@ -34,6 +36,7 @@ impl Plan {
             memory_bytes: job.memory_bytes,
             combines: false,
             batch: usize::MAX,
+            groups: usize::MAX,
         }
     }
 
@@ -46,6 +49,7 @@ impl Plan {
         plan.memory_bytes = plan.pick(&[0, 2 << 10, 1 << 20, job.memory_bytes]);
         plan.combines = plan.pick(&[false, true]);
         plan.batch = plan.pick(&[1, 2, usize::MAX]);
+        plan.groups = plan.pick(&[1, 2, usize::MAX]);
         plan
     }
 

@@ -1,6 +1,6 @@
 //! An instance of a plugin, called as a worker calls it.
 
-use super::host::{Partitioner, Told};
+use super::host::{Pair, Partitioner, Told};
 use super::job::{Failure, Stage};
 use crate::abi::{self, Descriptor, Status};
 use crate::host::lend;
@@ -70,13 +70,15 @@ impl<'a> Instance<'a> {
         call(told, Stage::Reduce, |host| unsafe { (self.plugin.reduce_begin)(self.raw, partition, host) })
     }
 
-    /// Reduces the values that `told` holds.
-    pub(super) fn reduce(&self, told: &mut Told, key: &[u8]) -> Result<(), Failure> {
-        let first = told.lend_values();
+    /// Reduces some groups.
+    pub(super) fn reduce(&self, told: &mut Told, groups: &[&[Pair]]) -> Result<(), Failure> {
+        let groups = told.lend_groups(groups);
         // SAFETY: all that is lent outlives the call.
-        call(told, Stage::Reduce, |host| unsafe {
-            (self.plugin.reduce)(self.raw, lend(key), &raw const first, host)
-        })
+        let reduced = call(told, Stage::Reduce, |host| unsafe {
+            (self.plugin.reduce)(self.raw, &raw const groups, host)
+        });
+        // A place in the batch means nothing to the author.
+        reduced.map_err(|failure| Failure { place: None, ..failure })
     }
 
     pub(super) fn reduce_end(&self, told: &mut Told) -> Result<(), Failure> {

@@ -95,52 +95,44 @@ static gristmill_status reduce_begin(void *instance, uint32_t partition, const g
     return GRISTMILL_OK;
 }
 
-/* Takes a LEB128 length off the front; the host promises that it is whole. */
-static size_t take_length(const uint8_t **at) {
-    size_t length = 0;
-    unsigned shift = 0;
-    uint8_t byte;
-    do {
-        byte = *(*at)++;
-        length |= (size_t)(byte & 0x7f) << shift;
-        shift += 7;
-    } while (byte & 0x80);
-    return length;
+static uint64_t sum(const gristmill_values *values) {
+    const uint8_t *at = values->bytes.ptr;
+    uint64_t total = 0;
+    for (uint64_t i = 0; i < values->count; i++) {
+        uint64_t value = 0;
+        for (uint64_t digits = gristmill_take_length(&at); digits > 0; digits--)
+            value = value * 10 + (uint64_t)(*at++ - '0');
+        total += value;
+    }
+    return total;
 }
 
-static gristmill_status sum(const gristmill_values *first, const gristmill_host *host, uint64_t *total) {
-    gristmill_values values = *first;
-    *total = 0;
-    while (values.count > 0) {
-        const uint8_t *at = values.bytes.ptr;
-        for (uint64_t i = 0; i < values.count; i++) {
-            uint64_t value = 0;
-            for (size_t digits = take_length(&at); digits > 0; digits--)
-                value = value * 10 + (*at++ - '0');
-            *total += value;
-        }
-        gristmill_status status = host->next_values(host->context, &values);
+static gristmill_status reduce_word(gristmill_group *group, const gristmill_host *host) {
+    uint64_t total = 0;
+    gristmill_values values;
+    do {
+        gristmill_status status = gristmill_next_values(host, group, &values);
         if (status != GRISTMILL_OK)
             return status;
-    }
-    return GRISTMILL_OK;
-}
-
-static gristmill_status reduce(void *instance, gristmill_bytes key, const gristmill_values *first,
-                               const gristmill_host *host) {
-    uint64_t total;
-    (void)instance;
-    gristmill_status status = sum(first, host, &total);
-    if (status != GRISTMILL_OK)
-        return status;
-    size_t size = key.len + 32;
+        total += sum(&values);
+    } while (values.count > 0);
+    size_t size = group->key.len + 32;
     char *line = malloc(size);
     if (line == NULL)
-        return fail(host, "out of memory", UINT64_MAX);
-    memcpy(line, key.ptr, key.len);
-    int count = snprintf(line + key.len, size - key.len, " %" PRIu64 "\n", total);
-    status = host->write(host->context, bytes(line, key.len + (size_t)count), 1);
+        return fail(host, "out of memory", group->offset);
+    memcpy(line, group->key.ptr, group->key.len);
+    int count = snprintf(line + group->key.len, size - group->key.len, " %" PRIu64 "\n", total);
+    gristmill_status status = host->write(host->context, bytes(line, group->key.len + (size_t)count), 1);
     free(line);
+    return status;
+}
+
+static gristmill_status reduce(void *instance, const gristmill_groups *groups, const gristmill_host *host) {
+    gristmill_group group = {0};
+    gristmill_status status = GRISTMILL_OK;
+    (void)instance;
+    while (status == GRISTMILL_OK && gristmill_next_group(groups, &group))
+        status = reduce_word(&group, host);
     return status;
 }
 
@@ -151,12 +143,16 @@ static gristmill_status reduce_end(void *instance, const gristmill_host *host) {
 
 static gristmill_status combine(void *instance, gristmill_bytes key, const gristmill_values *first,
                                 const gristmill_host *host) {
-    uint64_t total;
+    gristmill_values values = *first;
+    uint64_t total = 0;
     char text[32];
     (void)instance, (void)key;
-    gristmill_status status = sum(first, host, &total);
-    if (status != GRISTMILL_OK)
-        return status;
+    while (values.count > 0) {
+        total += sum(&values);
+        gristmill_status status = host->next_values(host->context, &values);
+        if (status != GRISTMILL_OK)
+            return status;
+    }
     int count = snprintf(text, sizeof text, "%" PRIu64, total);
     return host->combined(host->context, bytes(text, (size_t)count));
 }

@@ -13,6 +13,8 @@
 //!
 //! What is longer than a buffer (a line, a pair, a value) takes a buffer of its own length while it passes.
 
+use crate::run::ReadLimits;
+
 /// The shares of one slot.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
@@ -34,6 +36,14 @@ pub(crate) struct FanIn {
     pub(crate) bytes_max: u64,
     /// Read buffer of one source, unless it has a longer block.
     pub(crate) window_bytes: usize,
+    /// Longest block that is read at all.
+    pub(crate) block_bytes_max: u64,
+}
+
+impl FanIn {
+    pub(crate) fn limits(self) -> ReadLimits {
+        ReadLimits { window_bytes: self.window_bytes, block_bytes_max: self.block_bytes_max }
+    }
 }
 
 fn size(bytes: u64) -> usize {
@@ -74,6 +84,11 @@ impl Budget {
     }
 
     fn fan_in(self, bytes_max: u64) -> FanIn {
-        FanIn { sources_max: FAN_IN_MAX, bytes_max, window_bytes: self.run_block_bytes() }
+        FanIn {
+            sources_max: FAN_IN_MAX,
+            bytes_max,
+            window_bytes: self.run_block_bytes(),
+            block_bytes_max: self.memory_bytes.max(MIB),
+        }
     }
 }

@@ -7,9 +7,10 @@ use gristmill_model::TaskFailure;
 use crate::budget::{Budget, FanIn};
 use crate::failure;
 use crate::group::Groups;
+use crate::merge::Merge;
 use crate::passes::{MergeError, Source, open_merge};
 use crate::plugin::{Batch, GroupServices, Instance, Services};
-use crate::run::{FinishedRun, RunError, RunWriter};
+use crate::run::{Choice, FinishedRun, RunError, RunWriter};
 
 /// How runs are merged into one, with `partitions` partitions, in `directory`.
 pub(crate) struct Rewrite<'r> {
@@ -24,16 +25,41 @@ impl Rewrite<'_> {
     pub(crate) fn run(
         &self,
         sources: &[Source],
-        mut instance: Option<&mut Instance<'_>>,
+        instance: Option<&mut Instance<'_>>,
     ) -> Result<FinishedRun, MergeError> {
-        let writer = RunWriter::create(self.directory, self.partitions, self.budget.run_block_bytes())?;
-        let groups = Groups::new(open_merge(sources, self.fan_in)?, self.budget.batch_bytes());
+        let block_bytes = self.budget.run_block_bytes();
+        let writer = RunWriter::create(self.directory, self.partitions, block_bytes, Choice::measured())?;
+        let merge = open_merge(sources, self.fan_in)?;
+        match instance.filter(|instance| instance.combines()) {
+            Some(instance) => self.fold(merge, writer, instance),
+            None => self.copy(merge, writer),
+        }
+    }
+
+    fn copy(&self, mut merge: Merge, mut writer: RunWriter) -> Result<FinishedRun, MergeError> {
+        for partition in 0..self.partitions {
+            merge.select(partition)?;
+            while merge.key().is_some() {
+                writer.encoded_pair(partition, merge.encoded())?;
+                merge.advance()?;
+            }
+        }
+        Ok(writer.finish()?)
+    }
+
+    fn fold(
+        &self,
+        merge: Merge,
+        writer: RunWriter,
+        instance: &mut Instance<'_>,
+    ) -> Result<FinishedRun, MergeError> {
+        let groups = Groups::new(merge, self.budget.batch_bytes());
         let mut folding = Folding { groups, writer, partition: 0, combined: 0, unreadable: None };
         for partition in 0..self.partitions {
             folding.partition = partition;
             folding.groups.select(partition)?;
             while folding.groups.next_key()? {
-                folding.write_key(instance.as_deref_mut())?;
+                folding.write_key(instance)?;
             }
         }
         Ok(folding.writer.finish()?)
@@ -51,22 +77,19 @@ struct Folding {
 }
 
 impl Folding {
-    fn write_key(&mut self, instance: Option<&mut Instance<'_>>) -> Result<(), MergeError> {
-        if self.groups.only_value().is_none()
-            && let Some(instance) = instance
-        {
+    fn write_key(&mut self, instance: &mut Instance<'_>) -> Result<(), MergeError> {
+        if !self.groups.has_only_value() {
             self.combined = 0;
             let combined = instance.combine(self);
             if let Some(error) = self.unreadable.take() {
                 return Err(error.into());
             }
-            if combined? {
-                if self.combined == 0 {
-                    return Err(failure::rule("`combine` gave no value for a key that has some").into());
-                }
-                // What it took is replaced by what it gave; what it left alone stays.
-                self.groups.next_batch()?;
+            combined?;
+            if self.combined == 0 {
+                return Err(failure::rule("`combine` gave no value for a key that has some").into());
             }
+            // What it took is replaced by what it gave; what it left alone stays.
+            self.groups.next_values()?;
         }
         self.write_values()
     }
@@ -76,7 +99,7 @@ impl Folding {
             for value in self.groups.values() {
                 self.writer.pair(self.partition, self.groups.key(), value)?;
             }
-            self.groups.next_batch()?;
+            self.groups.next_values()?;
         }
         Ok(())
     }
@@ -84,7 +107,7 @@ impl Folding {
 
 impl Services for Folding {
     fn next_values(&mut self) -> Result<Batch<'_>, TaskFailure> {
-        if let Err(error) = self.groups.next_batch() {
+        if let Err(error) = self.groups.next_values() {
             let failure = failure::run(&error);
             self.unreadable = Some(error);
             return Err(failure);

@@ -2,9 +2,10 @@
 //!
 //! Plain synchronous functions over files: [`run_map`] makes a run of some splits, [`run_reduce`] makes an output of one
 //! partition of all runs, [`sequential`] does a whole job in the simplest way and is what the others are compared with. Knows no
-//! async, no RPC, no scheduler and no clock.
+//! async, no RPC and no scheduler; looks at a clock only to choose how runs are packed.
 #![deny(unsafe_code)]
 
+mod batch;
 mod budget;
 mod combine;
 mod failure;

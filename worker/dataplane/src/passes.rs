@@ -12,7 +12,7 @@ use crate::budget::FanIn;
 use crate::failure;
 use crate::merge::Merge;
 use crate::progress::ProgressCell;
-use crate::run::{FinishedRun, Meter, Run, RunError, SegmentReader};
+use crate::run::{FinishedRun, Meter, ReadLimits, Run, RunError, SegmentReader};
 
 /// A run that is to be merged with others.
 pub(crate) struct Source {
@@ -66,14 +66,14 @@ impl Source {
         Ok(Self { run: opened, meter: Meter::Intermediate(progress.clone()), _file: Some(run.file) })
     }
 
-    fn open(&self, window_bytes: usize) -> Result<SegmentReader, RunError> {
-        SegmentReader::open(&self.run, window_bytes, self.meter.clone())
+    fn open(&self, limits: ReadLimits) -> Result<SegmentReader, RunError> {
+        SegmentReader::open(&self.run, limits, self.meter.clone())
     }
 }
 
 /// Opens a merge of all sources. Select a partition before reading.
 pub(crate) fn open_merge(sources: &[Source], fan_in: FanIn) -> Result<Merge, RunError> {
-    let readers: Result<_, _> = sources.iter().map(|source| source.open(fan_in.window_bytes)).collect();
+    let readers: Result<_, _> = sources.iter().map(|source| source.open(fan_in.limits())).collect();
     Ok(Merge::new(readers?))
 }
 
@@ -132,7 +132,7 @@ mod tests {
             sources_max in 2_usize..20,
             bytes_max in 1_u64..2000,
         ) {
-            let fan_in = FanIn { sources_max, bytes_max, window_bytes: 100 };
+            let fan_in = FanIn { sources_max, bytes_max, window_bytes: 100, block_bytes_max: u64::MAX };
             let mut left = costs;
             let mut at = 0;
             while let Some(group) = next_group(&left, at, &fan_in) {
@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn one_source_too_many_costs_one_small_merge() {
-        let fan_in = FanIn { sources_max: 64, bytes_max: u64::MAX, window_bytes: 1 };
+        let fan_in =
+            FanIn { sources_max: 64, bytes_max: u64::MAX, window_bytes: 1, block_bytes_max: u64::MAX };
         assert_eq!(next_group(&[1; 65], 0, &fan_in), Some(0..2));
         assert_eq!(next_group(&[1; 64], 0, &fan_in), None);
     }

@@ -1,14 +1,15 @@
 //! A reduce attempt: one partition of every run in, one output file out.
 
 use gristmill_model::{AttemptStats, LostRun, PathBytes, ReduceResult, TaskFailure};
+use gristmill_sdk::wire;
 
+use crate::batch::GroupBatches;
 use crate::budget::Budget;
 use crate::combine::Rewrite;
 use crate::failure;
-use crate::group::Groups;
 use crate::output::OutputFile;
 use crate::passes::{MergeError, Source, narrow, open_merge};
-use crate::plugin::{Batch, GroupServices, Instance, Plugin, Services};
+use crate::plugin::{Batch, BatchServices, CallFailure, GroupBatch, Instance, Plugin, Services};
 use crate::progress::ProgressCell;
 use crate::run::{Run, RunError};
 use crate::task::{ReduceError, ReduceTask};
@@ -23,8 +24,8 @@ pub fn run_reduce(
     let mut instance = Instance::create(plugin, &task.params, progress)?;
     let output = OutputFile::create(&task.output_path)?;
     let mut stats = AttemptStats { bytes_in: runs.iter().map(Run::bytes).sum(), ..AttemptStats::default() };
-    let reduced = merge_segments(runs, task, progress)
-        .and_then(|groups| reduce_groups(groups, output, task.partition, &mut instance, &mut stats));
+    let reduced = merge_segments(runs, task, &mut instance, progress)
+        .and_then(|batches| reduce_groups(batches, output, task.partition, &mut instance, &mut stats));
     let output = match reduced {
         Ok(output) => output,
         Err(MergeError::Failed(failure)) => return Err(failure.into()),
@@ -71,52 +72,79 @@ fn unreadable(task: &ReduceTask, error: &RunError) -> ReduceError {
     ReduceError::RunsLost(lost)
 }
 
-fn merge_segments(runs: Vec<Run>, task: &ReduceTask, progress: &ProgressCell) -> Result<Groups, MergeError> {
+fn merge_segments(
+    runs: Vec<Run>,
+    task: &ReduceTask,
+    instance: &mut Instance<'_>,
+    progress: &ProgressCell,
+) -> Result<GroupBatches, MergeError> {
     let budget = Budget::new(task.memory_bytes);
     let fan_in = budget.reduce_fan_in();
     let sources = runs.into_iter().map(|run| Source::segment(run, progress)).collect();
     let scratch = Rewrite { directory: &task.scratch_dir, partitions: 1, budget, fan_in };
-    let sources = narrow(sources, fan_in, progress, |group| scratch.run(group, None))?;
+    let sources = narrow(sources, fan_in, progress, |group| scratch.run(group, Some(&mut *instance)))?;
     // Intermediate runs lose their names with `sources`, at the end of this function; the merge has them open.
-    let mut groups = Groups::new(open_merge(&sources, fan_in)?, budget.batch_bytes());
-    groups.select(0)?;
-    Ok(groups)
+    let mut batches = GroupBatches::new(open_merge(&sources, fan_in)?, budget.batch_bytes());
+    batches.select(0)?;
+    Ok(batches)
 }
 
 fn reduce_groups(
-    groups: Groups,
+    batches: GroupBatches,
     output: OutputFile,
     partition: u32,
     instance: &mut Instance<'_>,
     stats: &mut AttemptStats,
 ) -> Result<OutputFile, MergeError> {
-    let mut reducing = Reducing { groups, output, unreadable: None };
+    let mut reducing = Reducing { batches, output, unreadable: None };
     instance.reduce_begin(partition)?;
-    while reducing.groups.next_key()? {
-        stats.calls += 1;
+    while reducing.batches.next_batch()? {
         let reduced = instance.reduce(&mut reducing);
         if let Some(error) = reducing.unreadable.take() {
             return Err(error.into());
         }
-        reduced.map_err(|failure| with_key(failure, reducing.groups.key()))?;
+        reduced.map_err(|failure| with_key(failure, reducing.batches.batch()))?;
     }
     instance.reduce_end(&mut Finishing(&mut reducing.output))?;
-    stats.pairs_in = reducing.groups.pairs();
+    stats.calls = reducing.batches.keys();
+    stats.pairs_in = reducing.batches.pairs();
     Ok(reducing.output)
 }
 
-/// Says at which key a reduce failed: it has no place in the input.
-pub(crate) fn with_key(mut failure: TaskFailure, key: &[u8]) -> TaskFailure {
-    const SHOWN_BYTES: usize = 80;
-    let shown = PathBytes(key.get(..SHOWN_BYTES).unwrap_or(key).to_vec());
-    let more = if key.len() > SHOWN_BYTES { "…" } else { "" };
-    failure.message = format!("{} (reducing key `{shown}{more}`)", failure.message);
+/// Says at which key a reduce failed, for it has no place in the input; or between which, if the plugin has not said it.
+pub(crate) fn with_key(failed: CallFailure, batch: GroupBatch<'_>) -> TaskFailure {
+    let CallFailure { mut failure, consumed } = failed;
+    let (mut first, mut last, mut rest) = (None, None, batch.bytes);
+    while let Some(group) = wire::take_group(&mut rest) {
+        let end = batch.bytes.len() - rest.len();
+        last = Some(group.key);
+        if consumed.is_some_and(|consumed| consumed < end as u64) {
+            first = last;
+            break;
+        }
+        first = first.or(last);
+    }
+    failure.message = match (first.map(shown), last.map(shown)) {
+        (Some(first), Some(last)) if first != last => {
+            format!("{} (reducing one of the keys from `{first}` to `{last}`)", failure.message)
+        }
+        (Some(key), _) => format!("{} (reducing key `{key}`)", failure.message),
+        (None, _) => failure.message,
+    };
     failure
 }
 
-/// What a plugin is served while it reduces a key.
+/// A key as it is shown in a message.
+fn shown(key: &[u8]) -> String {
+    const SHOWN_BYTES: usize = 80;
+    let shown = PathBytes(key.get(..SHOWN_BYTES).unwrap_or(key).to_vec());
+    let more = if key.len() > SHOWN_BYTES { "…" } else { "" };
+    format!("{shown}{more}")
+}
+
+/// What a plugin is served while it reduces a batch of keys.
 struct Reducing {
-    groups: Groups,
+    batches: GroupBatches,
     output: OutputFile,
     unreadable: Option<RunError>,
 }
@@ -127,18 +155,20 @@ impl Services for Reducing {
     }
 
     fn next_values(&mut self) -> Result<Batch<'_>, TaskFailure> {
-        if let Err(error) = self.groups.next_batch() {
-            let failure = failure::run(&error);
-            self.unreadable = Some(error);
-            return Err(failure);
+        match self.batches.next_values() {
+            Ok(batch) => Ok(batch),
+            Err(error) => {
+                let failure = failure::run(&error);
+                self.unreadable = Some(error);
+                Err(failure)
+            }
         }
-        Ok(self.groups.batch())
     }
 }
 
-impl GroupServices for Reducing {
-    fn group(&self) -> (&[u8], Batch<'_>) {
-        (self.groups.key(), self.groups.batch())
+impl BatchServices for Reducing {
+    fn batch(&self) -> GroupBatch<'_> {
+        self.batches.batch()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::failure;
 use crate::passes::{MergeError, Source, narrow};
 use crate::plugin::{Instance, Partitioner, Plugin, Services};
 use crate::progress::ProgressCell;
-use crate::run::{FinishedRun, RunWriter};
+use crate::run::{Choice, FinishedRun, RunWriter};
 
 /// What a plugin hands over during a map attempt.
 pub(crate) struct Runs<'t> {
@@ -81,7 +81,8 @@ impl RunStore<'_> {
             return Err(failure::rule("`run_begin` was called twice without `run_end`"));
         }
         let directory = if self.finished.is_empty() { self.run_dir } else { self.scratch_dir };
-        self.writer = Some(RunWriter::create(directory, self.partitions, self.budget.run_block_bytes())?);
+        let block_bytes = self.budget.run_block_bytes();
+        self.writer = Some(RunWriter::create(directory, self.partitions, block_bytes, Choice::measured())?);
         Ok(())
     }
 

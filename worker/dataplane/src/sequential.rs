@@ -14,7 +14,7 @@ use crate::budget::Budget;
 use crate::failure;
 use crate::map::{DirectOutput, MapBlocks};
 use crate::output::{OutputFile, OutputSummary};
-use crate::plugin::{Batch, GroupServices, Instance, Partitioner, Plugin, Services};
+use crate::plugin::{Batch, BatchServices, GroupBatch, Instance, Partitioner, Plugin, Services};
 use crate::progress::ProgressCell;
 use crate::reduce::{Finishing, with_key};
 use crate::run::pair::put_value;
@@ -165,8 +165,10 @@ fn reduce_partition(
         let key = group.first().map(|at| pairs.key(at)).unwrap_or_default();
         stats.calls += 1;
         stats.pairs_in += group.len() as u64;
-        let mut group = WholeGroup { key, values, count: group.len() as u64, file: &mut file };
-        instance.reduce(&mut group).map_err(|failure| with_key(failure, key))?;
+        let mut encoded = Vec::new();
+        wire::put_group(&mut encoded, &wire::Group { key, count: group.len() as u64, values: &values });
+        let mut group = WholeGroup { encoded, file: &mut file };
+        instance.reduce(&mut group).map_err(|failure| with_key(failure, group.batch()))?;
     }
     instance.reduce_end(&mut Finishing(&mut file))?;
     let written = staging.finish(partition, file)?;
@@ -280,9 +282,7 @@ impl Services for Pairs {
 
 /// A key with all its values at once.
 struct WholeGroup<'g> {
-    key: &'g [u8],
-    values: Vec<u8>,
-    count: u64,
+    encoded: Vec<u8>,
     file: &'g mut OutputFile,
 }
 
@@ -296,8 +296,8 @@ impl Services for WholeGroup<'_> {
     }
 }
 
-impl GroupServices for WholeGroup<'_> {
-    fn group(&self) -> (&[u8], Batch<'_>) {
-        (self.key, (&self.values, self.count))
+impl BatchServices for WholeGroup<'_> {
+    fn batch(&self) -> GroupBatch<'_> {
+        GroupBatch { bytes: &self.encoded, count: 1, more: false }
     }
 }

@@ -163,20 +163,27 @@ static gristmill_status reduce_begin(void *instance, uint32_t partition, const g
     return 0;
 }
 
-static gristmill_status reduce(void *instance, gristmill_bytes key, const gristmill_values *first, const gristmill_host *host) {
-    (void)instance;
+static gristmill_status reduce_key(gristmill_group *group, const gristmill_host *host) {
     uint64_t count = 0;
-    gristmill_values values = *first;
-    while (values.count) {
-        count += values.count;
-        gristmill_status status = host->next_values(host->context, &values);
+    gristmill_values values;
+    do {
+        gristmill_status status = gristmill_next_values(host, group, &values);
         if (status) return status;
-    }
+        count += values.count;
+    } while (values.count);
     char number[32];
     int length = snprintf(number, sizeof number, " %llu\n", (unsigned long long)count);
-    gristmill_status status = host->write(host->context, key, 0);
+    gristmill_status status = host->write(host->context, group->key, 0);
     if (status) return status;
     return host->write(host->context, (gristmill_bytes){ (const uint8_t *)number, (size_t)length }, 1);
+}
+
+static gristmill_status reduce(void *instance, const gristmill_groups *groups, const gristmill_host *host) {
+    (void)instance;
+    gristmill_group group = {0};
+    gristmill_status status = 0;
+    while (!status && gristmill_next_group(groups, &group)) status = reduce_key(&group, host);
+    return status;
 }
 
 static gristmill_status reduce_end(void *instance, const gristmill_host *host) {

@@ -54,6 +54,39 @@ pub(crate) trait GroupServices: Services {
     fn group(&self) -> (&[u8], Batch<'_>);
 }
 
+/// Encoded groups, how many they are, and whether the last has values beyond those.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GroupBatch<'b> {
+    pub(crate) bytes: &'b [u8],
+    pub(crate) count: u64,
+    pub(crate) more: bool,
+}
+
+/// What the host does in a call that is about a batch of keys.
+pub(crate) trait BatchServices: Services {
+    /// The batch, which stays where and as it is during the whole call.
+    fn batch(&self) -> GroupBatch<'_>;
+}
+
+/// A call that failed.
+pub(crate) struct CallFailure {
+    pub(crate) failure: TaskFailure,
+    /// How many bytes of what it was given come before what is wrong, if the plugin said so.
+    pub(crate) consumed: Option<u64>,
+}
+
+impl From<TaskFailure> for CallFailure {
+    fn from(failure: TaskFailure) -> Self {
+        Self { failure, consumed: None }
+    }
+}
+
+impl From<CallFailure> for TaskFailure {
+    fn from(failed: CallFailure) -> Self {
+        failed.failure
+    }
+}
+
 /// For calls in which a plugin may only count, fail and say that it is alive.
 pub(super) struct NoServices;
 
@@ -112,6 +145,14 @@ pub(super) struct Place<'b> {
     pub(super) bytes: usize,
 }
 
+impl Place<'_> {
+    /// A place beyond the block is not believed.
+    fn location(&self, consumed: Option<u64>) -> Location {
+        let consumed = consumed.filter(|&consumed| consumed <= self.bytes as u64).unwrap_or(0);
+        Location { document: self.document.clone(), offset: self.offset.saturating_add(consumed) }
+    }
+}
+
 impl Session {
     /// Turns the status of a call into its result.
     pub(super) fn settle(
@@ -119,13 +160,20 @@ impl Session {
         function: &str,
         status: Status,
         place: Option<&Place<'_>>,
-    ) -> Result<(), TaskFailure> {
+    ) -> Result<(), CallFailure> {
         let said = self.said.take();
-        let consumed = said.as_ref().map_or(u64::MAX, |said| said.consumed);
-        let location = place.map(|place| {
-            let consumed = if consumed <= place.bytes as u64 { consumed } else { 0 };
-            Location { document: place.document.clone(), offset: place.offset.saturating_add(consumed) }
-        });
+        let consumed = said.as_ref().map(|said| said.consumed).filter(|&consumed| consumed != u64::MAX);
+        self.judge(function, status, said, place.map(|place| place.location(consumed)))
+            .map_err(|failure| CallFailure { failure, consumed })
+    }
+
+    fn judge(
+        &mut self,
+        function: &str,
+        status: Status,
+        said: Option<Said>,
+        location: Option<Location>,
+    ) -> Result<(), TaskFailure> {
         if let Some(failure) = self.failure.take() {
             return Err(TaskFailure { location: failure.location.or(location), ..failure });
         }

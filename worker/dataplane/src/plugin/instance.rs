@@ -5,11 +5,14 @@ use std::ffi::c_void;
 use std::ptr;
 
 use gristmill_model::{Params, PathBytes, TaskFailure};
-use gristmill_sdk::abi::{Block, Host, MapSetup, Param, Setup, Status, Values};
+use gristmill_sdk::abi::{Block, Groups, Host, MapSetup, Param, Setup, Status, Values};
 
 use super::Plugin;
-use super::host::{Context, GroupServices, NoServices, Partitioner, Place, Services, Session, lend};
-use super::library::{Functions, ReduceFunctions, ValuesFn};
+use super::host::{
+    BatchServices, CallFailure, Context, GroupBatch, GroupServices, NoServices, Partitioner, Place, Services,
+    Session, lend,
+};
+use super::library::{Functions, ReduceFunctions};
 use crate::failure;
 use crate::input::InputBlock;
 use crate::progress::ProgressCell;
@@ -58,10 +61,10 @@ impl<'p> Instance<'p> {
     pub(crate) fn map_begin(&mut self, partitions: u32, memory_bytes: u64) -> Result<(), TaskFailure> {
         let map_begin = self.functions.map_begin;
         let setup = MapSetup { partitions, reserved: 0, memory_bytes };
-        self.call("map_begin", None, &mut NoServices, |instance, host| {
+        Ok(self.call("map_begin", None, &mut NoServices, |instance, host| {
             // SAFETY: `create` made the instance; setup and host outlive the call.
             unsafe { map_begin(instance, &raw const setup, host) }
-        })
+        })?)
     }
 
     pub(crate) fn map(
@@ -73,47 +76,57 @@ impl<'p> Instance<'p> {
         let map = self.functions.map;
         let place = Place { document, offset: block.offset, bytes: block.bytes.len() };
         let block = Block { document: lend(&document.0), bytes: lend(block.bytes), offset: block.offset };
-        self.call("map", Some(&place), services, |instance, host| {
+        Ok(self.call("map", Some(&place), services, |instance, host| {
             // SAFETY: `create` made the instance; the block, its bytes and the host outlive the call.
             unsafe { map(instance, &raw const block, host) }
-        })
+        })?)
     }
 
     pub(crate) fn map_end(&mut self, services: &mut dyn Services) -> Result<(), TaskFailure> {
         let map_end = self.functions.map_end;
-        self.call("map_end", None, services, |instance, host| {
+        Ok(self.call("map_end", None, services, |instance, host| {
             // SAFETY: `create` made the instance; the host outlives the call.
             unsafe { map_end(instance, host) }
-        })
+        })?)
     }
 
     pub(crate) fn reduce_begin(&mut self, partition: u32) -> Result<(), TaskFailure> {
         let begin = self.reduce_functions()?.begin;
-        self.call("reduce_begin", None, &mut NoServices, |instance, host| {
+        Ok(self.call("reduce_begin", None, &mut NoServices, |instance, host| {
             // SAFETY: `create` made the instance; the host outlives the call.
             unsafe { begin(instance, partition, host) }
-        })
+        })?)
     }
 
-    /// Reduces the key at which `services` stand.
-    pub(crate) fn reduce(&mut self, services: &mut dyn GroupServices) -> Result<(), TaskFailure> {
+    /// Reduces the batch that `services` hold.
+    pub(crate) fn reduce(&mut self, services: &mut dyn BatchServices) -> Result<(), CallFailure> {
         let reduce = self.reduce_functions()?.reduce;
-        self.call_with_group("reduce", reduce, services)
+        let GroupBatch { bytes, count, more } = services.batch();
+        let groups = Groups { bytes: lend(bytes), count, more: u32::from(more), reserved: 0 };
+        self.call("reduce", None, services, |instance, host| {
+            // SAFETY: `create` made the instance. The host outlives the call, and `BatchServices` promise as much for the batch.
+            unsafe { reduce(instance, &raw const groups, host) }
+        })
     }
 
     pub(crate) fn reduce_end(&mut self, services: &mut dyn Services) -> Result<(), TaskFailure> {
         let end = self.reduce_functions()?.end;
-        self.call("reduce_end", None, services, |instance, host| {
+        Ok(self.call("reduce_end", None, services, |instance, host| {
             // SAFETY: `create` made the instance; the host outlives the call.
             unsafe { end(instance, host) }
-        })
+        })?)
     }
 
-    /// Combines the values of the key at which `services` stand, if the app combines; says whether it does.
-    pub(crate) fn combine(&mut self, services: &mut dyn GroupServices) -> Result<bool, TaskFailure> {
-        let Some(combine) = self.functions.combine else { return Ok(false) };
-        self.call_with_group("combine", combine, services)?;
-        Ok(true)
+    /// Combines the values of the key at which `services` stand. An app that does not combine leaves them as they are.
+    pub(crate) fn combine(&mut self, services: &mut dyn GroupServices) -> Result<(), TaskFailure> {
+        let Some(combine) = self.functions.combine else { return Ok(()) };
+        let (key, (values, count)) = services.group();
+        let (key, first) = (lend(key), Values { bytes: lend(values), count });
+        Ok(self.call("combine", None, services, |instance, host| {
+            // SAFETY: `create` made the instance. The host outlives the call, and `GroupServices` promise as much for the key,
+            // and for the first values until more are asked for.
+            unsafe { combine(instance, key, &raw const first, host) }
+        })?)
     }
 
     /// Whether the app folds values.
@@ -136,28 +149,13 @@ impl<'p> Instance<'p> {
         self.functions.reduce.ok_or_else(|| failure::rule("a map-only app was asked to reduce"))
     }
 
-    fn call_with_group(
-        &mut self,
-        name: &str,
-        function: ValuesFn,
-        services: &mut dyn GroupServices,
-    ) -> Result<(), TaskFailure> {
-        let (key, (values, count)) = services.group();
-        let (key, first) = (lend(key), Values { bytes: lend(values), count });
-        self.call(name, None, services, |instance, host| {
-            // SAFETY: `create` made the instance. The host outlives the call, and `GroupServices` promise as much for the key,
-            // and for the first values until more are asked for.
-            unsafe { function(instance, key, &raw const first, host) }
-        })
-    }
-
     fn call(
         &mut self,
         function: &str,
         place: Option<&Place<'_>>,
         services: &mut dyn Services,
         call: impl FnOnce(*mut c_void, &Host) -> Status,
-    ) -> Result<(), TaskFailure> {
+    ) -> Result<(), CallFailure> {
         self.progress.tick();
         // SAFETY: both belong to this plugin, and the instance lives longer than the call.
         let partitioner = unsafe { Partitioner::new(self.functions.partition, self.pointer) };

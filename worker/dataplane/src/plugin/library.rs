@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::path::Path;
 
 use gristmill_sdk::abi::{
-    Block, Bytes, Descriptor, HEADER_BYTES, Host, MapSetup, SYMBOL, Setup, Status, Values,
+    Block, Bytes, Descriptor, Groups, HEADER_BYTES, Host, MapSetup, SYMBOL, Setup, Status, Values,
 };
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
@@ -17,7 +17,8 @@ pub(super) type MapBeginFn = unsafe extern "C" fn(*mut c_void, *const MapSetup, 
 pub(super) type MapFn = unsafe extern "C" fn(*mut c_void, *const Block, *const Host) -> Status;
 pub(super) type EndFn = unsafe extern "C" fn(*mut c_void, *const Host) -> Status;
 pub(super) type ReduceBeginFn = unsafe extern "C" fn(*mut c_void, u32, *const Host) -> Status;
-pub(super) type ValuesFn = unsafe extern "C" fn(*mut c_void, Bytes, *const Values, *const Host) -> Status;
+pub(super) type ReduceFn = unsafe extern "C" fn(*mut c_void, *const Groups, *const Host) -> Status;
+pub(super) type CombineFn = unsafe extern "C" fn(*mut c_void, Bytes, *const Values, *const Host) -> Status;
 pub(super) type PartitionFn = unsafe extern "C" fn(*mut c_void, Bytes, u32) -> u32;
 
 /// The functions of a plugin. Those of reduce may be absent in a map-only app, written in C.
@@ -29,14 +30,14 @@ pub(super) struct Functions {
     pub(super) map: MapFn,
     pub(super) map_end: EndFn,
     pub(super) reduce: Option<ReduceFunctions>,
-    pub(super) combine: Option<ValuesFn>,
+    pub(super) combine: Option<CombineFn>,
     pub(super) partition: Option<PartitionFn>,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReduceFunctions {
     pub(super) begin: ReduceBeginFn,
-    pub(super) reduce: ValuesFn,
+    pub(super) reduce: ReduceFn,
     pub(super) end: EndFn,
 }
 
@@ -104,7 +105,7 @@ unsafe fn copy(descriptor: *const Descriptor, header: &Header) -> Result<LoadedL
     } else {
         Some(ReduceFunctions {
             begin: required!(reduce_begin: ReduceBeginFn),
-            reduce: required!(reduce: ValuesFn),
+            reduce: required!(reduce: ReduceFn),
             end: required!(reduce_end: EndFn),
         })
     };
@@ -120,7 +121,7 @@ unsafe fn copy(descriptor: *const Descriptor, header: &Header) -> Result<LoadedL
             map: required!(map: MapFn),
             map_end: required!(map_end: EndFn),
             reduce,
-            combine: function!(combine: ValuesFn),
+            combine: function!(combine: CombineFn),
             partition: function!(partition: PartitionFn),
         },
     })

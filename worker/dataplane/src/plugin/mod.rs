@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use gristmill_model::PluginInfo;
 
-pub(crate) use host::{Batch, GroupServices, Partitioner, Services};
+pub(crate) use host::{Batch, BatchServices, CallFailure, GroupBatch, GroupServices, Partitioner, Services};
 pub(crate) use instance::Instance;
 
 /// A plugin that is loaded and can be called.

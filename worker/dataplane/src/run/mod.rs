@@ -7,18 +7,24 @@
 //! file    header  block*  index  footer
 //! header  "GRISTRUN"  version u32  partitions u32                                         16 bytes
 //! block   stored u32  raw u32  pairs u32  codec u8  zero u8×3  crc32c u32  payload        20 + stored bytes
-//!           stored, raw  size of the payload as it is here, and decoded (equal: codec 0, none, is the only one yet)
-//!           crc32c       of the 16 bytes before it and the payload
+//!           stored, raw  size of the payload as it is here, and unpacked
+//!           codec        0 none, 1 lz4 (block format), 2 zstd (one frame)
+//!           crc32c       of the 16 bytes before it and the payload as it is here
 //!           payload      pairs of one partition, keys ascending (LEB128 key length, LEB128 value length, key, value)
-//! index   partitions × (offset u64  bytes u64  pairs u64  largest block u64)
+//! index   partitions × (offset u64  bytes u64  pairs u64  largest block u64  largest packed u64)
 //!           blocks of partition p lie at offset, bytes long, right behind those of p - 1
+//!           largest block   with its header, as it is here
+//!           largest packed  of the blocks with a codec, unpacked; 0 if there are none
 //! footer  index offset u64  pairs u64  digest u64  version u32  partitions u32  crc32c u32  "GEND"    40 bytes
 //!           crc32c       of the header, the index and the footer before it
 //! ```
 //!
-//! The digest is that of the pairs and their partitions, wherever blocks begin and end. A block is a few hundred KiB, or one pair if that
+//! The digest is that of the pairs and their partitions, wherever blocks begin and end and however they are packed. A block is a few hundred KiB, or one pair if that
 //! is longer.
 
+mod choice;
+mod codec;
+mod index;
 pub(crate) mod pair;
 mod reader;
 mod writer;
@@ -27,15 +33,17 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub(crate) use reader::{Meter, Run, SegmentReader};
+pub(crate) use choice::Choice;
+pub(crate) use index::Run;
+pub(crate) use reader::{Meter, ReadLimits, SegmentReader};
 pub(crate) use writer::{FinishedRun, RunWriter};
 
 const HEADER_MAGIC: [u8; 8] = *b"GRISTRUN";
 const FOOTER_MAGIC: [u8; 4] = *b"GEND";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER_BYTES: usize = 16;
 const BLOCK_HEADER_BYTES: usize = 20;
-const INDEX_ENTRY_BYTES: usize = 32;
+const INDEX_ENTRY_BYTES: usize = 40;
 const FOOTER_BYTES: usize = 40;
 
 /// Where a partition lies in a run.
@@ -45,6 +53,7 @@ struct IndexEntry {
     bytes: u64,
     pairs: u64,
     largest_block: u64,
+    largest_packed: u64,
 }
 
 /// A run that cannot be read.
@@ -64,6 +73,8 @@ pub(crate) enum RunFault {
     Format(String),
     /// A block does not hold what it should.
     Block { offset: u64, what: &'static str },
+    /// A block is longer than all the memory that there is.
+    TooLong { offset: u64, bytes: u64, memory_bytes: u64 },
     /// It has no such partition.
     NoPartition { wanted: u32, partitions: u32 },
 }
@@ -74,6 +85,10 @@ impl fmt::Display for RunFault {
             Self::Io(doing, error) => write!(f, "cannot {doing}: {error}"),
             Self::Format(what) => f.write_str(what),
             Self::Block { offset, what } => write!(f, "damaged block at byte {offset}: {what}"),
+            Self::TooLong { offset, bytes, memory_bytes } => write!(
+                f,
+                "the pair at byte {offset} takes {bytes} bytes, and the slot has {memory_bytes} bytes of memory; give it more with --memory"
+            ),
             Self::NoPartition { wanted, partitions } => {
                 write!(f, "partition {wanted} was asked for, but it has {partitions}")
             }
@@ -92,6 +107,7 @@ impl RunError {
         const EMFILE: i32 = 24;
         const ENOMEM: i32 = 12;
         match &self.fault {
+            RunFault::TooLong { .. } => true,
             RunFault::Io(_, error) => matches!(error.raw_os_error(), Some(ENFILE | EMFILE | ENOMEM)),
             _ => false,
         }

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::{FinishedRun, Meter, Run, RunError, RunWriter, SegmentReader};
+use super::codec::Codec;
+use super::{Choice, FinishedRun, Meter, ReadLimits, Run, RunError, RunWriter, SegmentReader};
 use crate::progress::ProgressCell;
 
 type Partitions = Vec<Vec<(Vec<u8>, Vec<u8>)>>;
@@ -19,8 +20,19 @@ fn partitions() -> impl Strategy<Value = Partitions> {
     proptest::collection::vec(pairs, 1..6)
 }
 
+const CODECS: [Codec; 3] = [Codec::None, Codec::Lz4, Codec::Zstd];
+
+fn codecs() -> impl Strategy<Value = Codec> {
+    proptest::sample::select(&CODECS[..])
+}
+
 fn write(directory: &Path, partitions: &Partitions, block_bytes: usize) -> FinishedRun {
-    let mut writer = RunWriter::create(directory, partitions.len() as u32, block_bytes).unwrap();
+    write_packed(directory, partitions, block_bytes, Codec::None)
+}
+
+fn write_packed(directory: &Path, partitions: &Partitions, block_bytes: usize, codec: Codec) -> FinishedRun {
+    let choice = Choice::fixed(codec);
+    let mut writer = RunWriter::create(directory, partitions.len() as u32, block_bytes, choice).unwrap();
     for (partition, pairs) in partitions.iter().enumerate() {
         for (key, value) in pairs {
             writer.pair(partition as u32, key, value).unwrap();
@@ -32,7 +44,8 @@ fn write(directory: &Path, partitions: &Partitions, block_bytes: usize) -> Finis
 /// All pairs of a run, read with the smallest sensible window.
 fn read(path: &Path) -> Result<Partitions, RunError> {
     let run = Run::open(path)?;
-    let mut reader = SegmentReader::open(&run, 64, Meter::Intermediate(ProgressCell::new()))?;
+    let limits = ReadLimits { window_bytes: 64, block_bytes_max: 1 << 20 };
+    let mut reader = SegmentReader::open(&run, limits, Meter::Intermediate(ProgressCell::new()))?;
     let mut partitions = Vec::new();
     for partition in 0..run.partitions() {
         reader.select(partition);
@@ -45,21 +58,40 @@ fn read(path: &Path) -> Result<Partitions, RunError> {
     Ok(partitions)
 }
 
+/// A run of one partition whose blocks and index entry are these, with right checksums around them.
+fn around(blocks: &[u8], index: [u64; 5]) -> Vec<u8> {
+    let mut file = b"GRISTRUN\x02\0\0\0".to_vec();
+    file.extend_from_slice(&1_u32.to_le_bytes());
+    let header = file.clone();
+    file.extend_from_slice(blocks);
+    let mut tail = Vec::new();
+    index.iter().for_each(|number| tail.extend_from_slice(&number.to_le_bytes()));
+    [file.len() as u64, 1, 2].iter().for_each(|number| tail.extend_from_slice(&number.to_le_bytes()));
+    [2_u32, 1].iter().for_each(|number| tail.extend_from_slice(&number.to_le_bytes()));
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&header), &tail);
+    file.extend_from_slice(&tail);
+    file.extend_from_slice(&crc.to_le_bytes());
+    file.extend_from_slice(b"GEND");
+    file
+}
+
 proptest! {
     #[test]
-    fn runs_come_back(partitions in partitions(), block_bytes in 1_usize..200) {
+    fn runs_come_back(partitions in partitions(), block_bytes in 1_usize..500, codec in codecs()) {
         let directory = tempfile::tempdir().unwrap();
-        let run = write(directory.path(), &partitions, block_bytes);
+        let run = write_packed(directory.path(), &partitions, block_bytes, codec);
         prop_assert_eq!(read(&run.file).unwrap(), partitions.clone());
         prop_assert_eq!(run.pairs, partitions.iter().map(|pairs| pairs.len() as u64).sum::<u64>());
         prop_assert_eq!(run.bytes, fs::metadata(&run.file).unwrap().len());
-        prop_assert_eq!(run.digest, write(directory.path(), &partitions, 1 << 20).digest);
+        let other = write(directory.path(), &partitions, 1 << 20);
+        prop_assert_eq!(run.digest, other.digest, "neither blocks nor codecs matter");
     }
 
     #[test]
     fn encoded_pairs_and_single_pairs_make_the_same_run(partitions in partitions(), block_bytes in 1_usize..200) {
         let directory = tempfile::tempdir().unwrap();
-        let mut writer = RunWriter::create(directory.path(), partitions.len() as u32, block_bytes).unwrap();
+        let mut writer =
+            RunWriter::create(directory.path(), partitions.len() as u32, block_bytes, Choice::measured()).unwrap();
         for (partition, pairs) in partitions.iter().enumerate() {
             for some in pairs.chunks(7) {
                 let mut encoded = Vec::new();
@@ -73,9 +105,14 @@ proptest! {
     }
 
     #[test]
-    fn a_flipped_bit_anywhere_is_noticed(partitions in partitions(), at: prop::sample::Index, bit in 0_u8..8) {
+    fn a_flipped_bit_anywhere_is_noticed(
+        partitions in partitions(),
+        at: prop::sample::Index,
+        bit in 0_u8..8,
+        codec in codecs(),
+    ) {
         let directory = tempfile::tempdir().unwrap();
-        let run = write(directory.path(), &partitions, 100);
+        let run = write_packed(directory.path(), &partitions, 300, codec);
         let mut bytes = fs::read(&run.file).unwrap();
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
@@ -84,9 +121,13 @@ proptest! {
     }
 
     #[test]
-    fn a_run_that_was_cut_off_is_refused(partitions in partitions(), at: prop::sample::Index) {
+    fn a_run_that_was_cut_off_is_refused(
+        partitions in partitions(),
+        at: prop::sample::Index,
+        codec in codecs(),
+    ) {
         let directory = tempfile::tempdir().unwrap();
-        let run = write(directory.path(), &partitions, 100);
+        let run = write_packed(directory.path(), &partitions, 300, codec);
         let bytes = fs::read(&run.file).unwrap();
         fs::write(&run.file, &bytes[..at.index(bytes.len())]).unwrap();
         let error = read(&run.file).unwrap_err().to_string();
@@ -96,23 +137,38 @@ proptest! {
     #[test]
     fn any_bytes_between_honest_ends_are_refused(
         noise in proptest::collection::vec(any::<u8>(), 0..300),
-        index in proptest::collection::vec(prop_oneof![0_u64..400, any::<u64>()], 4..9),
+        index in proptest::array::uniform5(prop_oneof![0_u64..400, any::<u64>()]),
     ) {
-        let mut file = b"GRISTRUN\x01\0\0\0".to_vec();
-        file.extend_from_slice(&1_u32.to_le_bytes());
-        file.extend_from_slice(&noise);
-        let index_offset = file.len() as u64;
-        let mut tail = Vec::new();
-        index.iter().take(4).for_each(|number| tail.extend_from_slice(&number.to_le_bytes()));
-        [index_offset, 1, 2].iter().for_each(|number| tail.extend_from_slice(&number.to_le_bytes()));
-        [1_u32, 1].iter().for_each(|number| tail.extend_from_slice(&number.to_le_bytes()));
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&file[..16]), &tail);
-        file.extend_from_slice(&tail);
-        file.extend_from_slice(&crc.to_le_bytes());
-        file.extend_from_slice(b"GEND");
         let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
-        fs::write(&path, file).unwrap();
+        fs::write(&path, around(&noise, index)).unwrap();
         // Reading must end and must not panic; nothing at all may even be right.
+        let _ = read(&path);
+    }
+
+    #[test]
+    fn any_bytes_with_a_right_checksum_are_pairs_or_refused(
+        payload in proptest::collection::vec(any::<u8>(), 0..200),
+        honest: bool,
+        codec in prop_oneof![4 => 1_u32..3, 1 => any::<u32>()],
+        raw in prop_oneof![0_u32..400, any::<u32>()],
+        pairs in 0_u32..5,
+        largest in prop_oneof![0_u64..400, any::<u64>()],
+    ) {
+        let mut payload = payload;
+        if honest && let Some(codec) = Codec::of_number(codec.into()) {
+            let mut packed = Vec::new();
+            codec.pack(&payload, &mut packed).unwrap();
+            payload = packed;
+        }
+        let mut block = Vec::new();
+        for number in [payload.len() as u32, raw, pairs, codec] {
+            block.extend_from_slice(&number.to_le_bytes());
+        }
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&block), &payload);
+        block.extend_from_slice(&crc.to_le_bytes());
+        block.extend_from_slice(&payload);
+        let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+        fs::write(&path, around(&block, [16, block.len() as u64, pairs.into(), block.len() as u64, largest])).unwrap();
         let _ = read(&path);
     }
 
@@ -131,7 +187,7 @@ fn a_run_of_another_version_is_refused_by_name() {
     let mut bytes = fs::read(&run.file).unwrap();
     bytes[8] = 9;
     fs::write(&run.file, bytes).unwrap();
-    assert!(read(&run.file).unwrap_err().to_string().contains("format version 9, this gristmill reads 1"));
+    assert!(read(&run.file).unwrap_err().to_string().contains("format version 9, this gristmill reads 2"));
 }
 
 /// Changing these bytes needs a new version.
@@ -146,17 +202,31 @@ fn the_format_is_what_it_was() {
     );
     let hex: String = fs::read(&run.file).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
     let expected = concat!(
-        "475249535452554e0100000003000000",                                 // header
-        "0700000007000000020000000000000079113eb0",                         // block
-        "01016131010062",                                                   // pairs
-        "03000000030000000100000000000000f2a833ac",                         // block
-        "000178",                                                           // pairs
-        "10000000000000001b0000000000000002000000000000001b00000000000000", // index
-        "2b00000000000000000000000000000000000000000000000000000000000000", // index
-        "2b00000000000000170000000000000001000000000000001700000000000000", // index
-        "42000000000000000300000000000000b54e71c19e7f58c50100000003000000a363839747454e44", // footer
+        "475249535452554e0200000003000000",                 // header
+        "0700000007000000020000000000000079113eb0",         // block
+        "01016131010062",                                   // pairs
+        "03000000030000000100000000000000f2a833ac",         // block
+        "000178",                                           // pairs
+        "10000000000000001b00000000000000020000000000",     // index
+        "00001b000000000000000000000000000000",             // index
+        "2b000000000000000000000000000000000000000000",     // index
+        "000000000000000000000000000000000000",             // index
+        "2b000000000000001700000000000000010000000000",     // index
+        "000017000000000000000000000000000000",             // index
+        "42000000000000000300000000000000b54e71c19e7f58c5", // footer
+        "0200000003000000b8bc767447454e44",                 // footer
     );
     assert_eq!(hex, expected);
+}
+
+#[test]
+fn a_block_beyond_memory_is_named_and_its_run_is_not_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = write(directory.path(), &vec![vec![(b"k".to_vec(), vec![0; (1 << 20) + 1])]], 100);
+    let error = read(&run.file).unwrap_err();
+    assert!(error.is_shortage());
+    let message = "the pair at byte 16 takes 1048582 bytes, and the slot has 1048576 bytes of memory";
+    assert!(error.to_string().contains(message), "{error}");
 }
 
 #[test]

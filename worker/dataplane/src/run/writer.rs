@@ -4,12 +4,15 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::time::Instant;
 
 use gristmill_model::{PartitionSize, TaskFailure};
 use tempfile::{NamedTempFile, TempPath};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::pair::{pair_at, put_pair};
+use super::choice::Choice;
+use super::codec::Codec;
+use super::pair::{pair_at, prefix, put_pair};
 use super::{
     BLOCK_HEADER_BYTES, FOOTER_BYTES, FOOTER_MAGIC, HEADER_MAGIC, INDEX_ENTRY_BYTES, IndexEntry, VERSION,
 };
@@ -20,9 +23,12 @@ use crate::output::temporary_in;
 pub(crate) struct RunWriter {
     file: NamedTempFile,
     header: Vec<u8>,
+    /// Room for a header, and the payload so far.
     block: Vec<u8>,
     block_pairs: u32,
     block_bytes: usize,
+    packed: Vec<u8>,
+    choice: Choice,
     partition: u32,
     index: Vec<IndexEntry>,
     offset: u64,
@@ -41,19 +47,28 @@ pub(crate) struct FinishedRun {
 }
 
 impl RunWriter {
-    /// Begins a run of `partitions` partitions in `directory`, in blocks of about `block_bytes`.
-    pub(crate) fn create(directory: &Path, partitions: u32, block_bytes: usize) -> Result<Self, TaskFailure> {
+    /// Begins a run of `partitions` partitions in `directory`, in blocks of about `block_bytes`, packed as `choice` says.
+    pub(crate) fn create(
+        directory: &Path,
+        partitions: u32,
+        block_bytes: usize,
+        choice: Choice,
+    ) -> Result<Self, TaskFailure> {
         let file = temporary_in(directory)
             .map_err(|error| failure::machine("create a run file in", directory, &error))?;
         let mut header = HEADER_MAGIC.to_vec();
         header.extend_from_slice(&VERSION.to_le_bytes());
         header.extend_from_slice(&partitions.to_le_bytes());
+        let mut block = Vec::with_capacity(BLOCK_HEADER_BYTES + block_bytes);
+        block.resize(BLOCK_HEADER_BYTES, 0);
         let mut writer = Self {
             file,
             header: Vec::new(),
-            block: Vec::with_capacity(block_bytes),
+            block,
             block_pairs: 0,
             block_bytes,
+            packed: Vec::new(),
+            choice,
             partition: 0,
             index: vec![IndexEntry::default(); partitions as usize],
             offset: 0,
@@ -68,9 +83,11 @@ impl RunWriter {
     /// Adds `count` encoded pairs of one partition, which must not sort before what was added so far.
     pub(crate) fn pairs(&mut self, partition: u32, count: u64, bytes: &[u8]) -> Result<(), TaskFailure> {
         self.turn_to(partition)?;
-        let mut at = 0;
-        let mut added_to = 0;
-        let mut last: Option<&[u8]> = None;
+        let last_key = self.last_key.take();
+        let mut last = last_key.as_deref().unwrap_or_default();
+        let mut last_prefix = prefix(last);
+        let (mut at, mut added_to) = (0, 0);
+        let mut room = self.room();
         for index in 0..count {
             let Some(pair) = pair_at(bytes, at) else {
                 return Err(failure::rule(format_args!(
@@ -78,25 +95,23 @@ impl RunWriter {
                     bytes.len()
                 )));
             };
-            let key = bytes.get(pair.key).unwrap_or_default();
-            if last.or(self.last_key.as_deref()).is_some_and(|last| key < last) {
+            let (key, key_prefix) = (pair.key_in(bytes), pair.prefix_in(bytes));
+            if key_prefix <= last_prefix && key < last {
                 return Err(failure::rule(format_args!(
                     "within a run the keys of a partition must ascend, but in partition {partition} a key came after a greater one"
                 )));
             }
-            last = Some(key);
-            if self.block.len() + (pair.value.end - added_to) > self.block_bytes {
-                self.add(bytes.get(added_to..at).unwrap_or_default());
-                added_to = at;
+            (last, last_prefix) = (key, key_prefix);
+            if pair.end - added_to > room {
+                self.block.extend_from_slice(bytes.get(added_to..at).unwrap_or_default());
                 self.flush_block()?;
+                (added_to, room) = (at, self.block_bytes);
             }
             self.block_pairs += 1;
-            at = pair.value.end;
+            at = pair.end;
             // A pair longer than a block is a block; it need not be copied for that.
-            if at - added_to > self.block_bytes {
-                let long = bytes.get(added_to..at).unwrap_or_default();
-                self.digest.update(long);
-                self.put_block(long)?;
+            if at - added_to > room {
+                self.put_long(bytes.get(added_to..at).unwrap_or_default())?;
                 added_to = at;
             }
         }
@@ -106,24 +121,36 @@ impl RunWriter {
                 bytes.len()
             )));
         }
-        self.add(bytes.get(added_to..).unwrap_or_default());
-        if let Some(key) = last {
-            let last_key = self.last_key.get_or_insert_default();
-            last_key.clear();
-            last_key.extend_from_slice(key);
-        }
+        self.block.extend_from_slice(bytes.get(added_to..).unwrap_or_default());
+        let mut kept = Vec::new();
+        kept.extend_from_slice(last);
+        self.last_key = Some(kept);
         Ok(())
     }
 
     /// Adds a pair that is known to sort behind what was added so far.
     pub(crate) fn pair(&mut self, partition: u32, key: &[u8], value: &[u8]) -> Result<(), TaskFailure> {
         self.turn_to(partition)?;
-        if !self.block.is_empty() && self.block.len() + key.len() + value.len() > self.block_bytes {
+        if self.block_pairs > 0 && key.len() + value.len() > self.room() {
             self.flush_block()?;
         }
-        let start = self.block.len();
         put_pair(&mut self.block, key, value);
-        self.digest.update(self.block.get(start..).unwrap_or_default());
+        self.block_pairs += 1;
+        Ok(())
+    }
+
+    /// Adds a pair that is known to sort behind what was added so far, as it is encoded.
+    #[inline]
+    pub(crate) fn encoded_pair(&mut self, partition: u32, encoded: &[u8]) -> Result<(), TaskFailure> {
+        self.turn_to(partition)?;
+        if encoded.len() > self.room() {
+            self.flush_block()?;
+            if encoded.len() > self.block_bytes {
+                self.block_pairs = 1;
+                return self.put_long(encoded);
+            }
+        }
+        self.block.extend_from_slice(encoded);
         self.block_pairs += 1;
         Ok(())
     }
@@ -135,7 +162,8 @@ impl RunWriter {
         let index_offset = self.offset;
         let mut tail = Vec::with_capacity(self.index.len() * INDEX_ENTRY_BYTES + FOOTER_BYTES);
         for entry in &self.index {
-            for number in [entry.offset, entry.bytes, entry.pairs, entry.largest_block] {
+            for number in [entry.offset, entry.bytes, entry.pairs, entry.largest_block, entry.largest_packed]
+            {
                 tail.extend_from_slice(&number.to_le_bytes());
             }
         }
@@ -197,36 +225,78 @@ impl RunWriter {
         }
     }
 
-    fn add(&mut self, bytes: &[u8]) {
-        self.digest.update(bytes);
-        self.block.extend_from_slice(bytes);
+    /// Bytes of payload that the block may still take.
+    #[inline]
+    fn room(&self) -> usize {
+        (BLOCK_HEADER_BYTES + self.block_bytes).saturating_sub(self.block.len())
     }
 
     fn flush_block(&mut self) -> Result<(), TaskFailure> {
-        if self.block.is_empty() {
+        if self.block_pairs == 0 {
             return Ok(());
         }
         let mut block = std::mem::take(&mut self.block);
-        let done = self.put_block(&block);
-        block.clear();
-        block.shrink_to(self.block_bytes);
+        let done = self.put_block(&mut block);
+        block.truncate(BLOCK_HEADER_BYTES);
+        block.shrink_to(BLOCK_HEADER_BYTES + self.block_bytes);
         self.block = block;
         done
     }
 
-    fn put_block(&mut self, payload: &[u8]) -> Result<(), TaskFailure> {
-        let Ok(stored) = u32::try_from(payload.len()) else {
-            return Err(failure::rule(format_args!("a pair has {} bytes; it may have 4 GiB", payload.len())));
-        };
-        let mut header = Vec::with_capacity(BLOCK_HEADER_BYTES);
-        for number in [stored, stored, self.block_pairs, 0] {
-            header.extend_from_slice(&number.to_le_bytes());
+    /// Writes a block in one go: `framed` is room for its header, and its payload.
+    fn put_block(&mut self, framed: &mut [u8]) -> Result<(), TaskFailure> {
+        let payload = framed.get(BLOCK_HEADER_BYTES..).unwrap_or_default();
+        self.digest.update(payload);
+        let raw = payload_bytes(payload)?;
+        let codec = self.choice.codec(payload);
+        if codec == Codec::None {
+            self.seal(framed, raw, codec);
+            return self.put_timed(framed, raw, codec);
         }
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&header), payload);
-        header.extend_from_slice(&crc.to_le_bytes());
+        let mut packed = std::mem::take(&mut self.packed);
+        packed.clear();
+        packed.resize(BLOCK_HEADER_BYTES, 0);
+        let is_shorter = codec
+            .pack(payload, &mut packed)
+            .map_err(|error| failure::machine("pack a block of", self.file.path(), &error))?;
+        let done = if is_shorter {
+            self.seal(&mut packed, raw, codec);
+            self.put_timed(&packed, raw, codec)
+        } else {
+            self.seal(framed, raw, Codec::None);
+            self.put_timed(framed, raw, Codec::None)
+        };
+        self.packed = packed;
+        done
+    }
+
+    /// Writes a block of one pair that is not in the buffer.
+    fn put_long(&mut self, payload: &[u8]) -> Result<(), TaskFailure> {
+        self.digest.update(payload);
+        let raw = payload_bytes(payload)?;
+        let header = block_header(payload, raw, self.block_pairs, Codec::None);
         let begin = self.offset;
         self.put(&header)?;
         self.put(payload)?;
+        self.enter_block(begin, raw, Codec::None);
+        Ok(())
+    }
+
+    fn seal(&self, framed: &mut [u8], raw: u32, codec: Codec) {
+        let (room, payload) = framed.split_at_mut(BLOCK_HEADER_BYTES);
+        room.copy_from_slice(&block_header(payload, raw, self.block_pairs, codec));
+    }
+
+    fn put_timed(&mut self, framed: &[u8], raw: u32, codec: Codec) -> Result<(), TaskFailure> {
+        let (begin, begun) = (self.offset, Instant::now());
+        self.put(framed)?;
+        self.choice.wrote(framed.len(), begun.elapsed());
+        self.enter_block(begin, raw, codec);
+        Ok(())
+    }
+
+    /// A block of the current partition was written.
+    fn enter_block(&mut self, begin: u64, raw: u32, codec: Codec) {
         let length = self.offset - begin;
         if let Some(entry) = self.index.get_mut(self.partition as usize) {
             if entry.bytes == 0 {
@@ -235,9 +305,11 @@ impl RunWriter {
             entry.bytes += length;
             entry.pairs += u64::from(self.block_pairs);
             entry.largest_block = entry.largest_block.max(length);
+            if codec != Codec::None {
+                entry.largest_packed = entry.largest_packed.max(u64::from(raw));
+            }
         }
         self.block_pairs = 0;
-        Ok(())
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), TaskFailure> {
@@ -246,4 +318,21 @@ impl RunWriter {
         self.offset += bytes.len() as u64;
         Ok(())
     }
+}
+
+fn payload_bytes(payload: &[u8]) -> Result<u32, TaskFailure> {
+    u32::try_from(payload.len())
+        .map_err(|_| failure::rule(format_args!("a pair has {} bytes; it may have 4 GiB", payload.len())))
+}
+
+fn block_header(payload: &[u8], raw: u32, pairs: u32, codec: Codec) -> [u8; BLOCK_HEADER_BYTES] {
+    let mut header = [0; BLOCK_HEADER_BYTES];
+    let (checked, crc) = header.split_at_mut(16);
+    let numbers = [payload.len() as u32, raw, pairs, u32::from(codec.number())];
+    for (field, number) in checked.chunks_exact_mut(4).zip(numbers) {
+        field.copy_from_slice(&number.to_le_bytes());
+    }
+    let sum = crc32c::crc32c_append(crc32c::crc32c(checked), payload);
+    crc.copy_from_slice(&sum.to_le_bytes());
+    header
 }

@@ -277,24 +277,38 @@ static uint64_t take_value(const uint8_t **at) {
     return value;
 }
 
-static status reduce(void *instance, bytes key, const gristmill_values *first, const host *h) {
-    app *self = instance;
-    if (doing(self, "fail to reduce") && is(key, "bad")) return failing(h, "will not reduce", 0, GRISTMILL_ERROR);
-    status done = h->write(h->context, key, 0);
+static status reduce_word(app *self, gristmill_group *group, const host *h) {
+    if (doing(self, "fail to reduce") && is(group->key, "bad"))
+        return failing(h, "will not reduce", group->offset, GRISTMILL_ERROR);
+    if (doing(self, "fail to reduce somewhere") && is(group->key, "bad"))
+        return failing(h, "will not reduce", UINT64_MAX, GRISTMILL_ERROR);
+    status done = h->write(h->context, group->key, 0);
     uint64_t total = 0;
-    gristmill_values values = *first;
+    gristmill_values values = {{NULL, 0}, 1};
     while (done == GRISTMILL_OK && values.count > 0) {
+        done = gristmill_next_values(h, group, &values);
         const uint8_t *at = values.bytes.ptr;
-        for (uint64_t i = 0; i < values.count && done == GRISTMILL_OK; i++) {
+        for (uint64_t i = 0; done == GRISTMILL_OK && i < values.count; i++) {
             uint64_t value = take_value(&at);
             total += value;
             if (self->offsets) done = write_number(h, ',', value);
         }
         if (doing(self, "take few values")) break;
-        if (done == GRISTMILL_OK) done = h->next_values(h->context, &values);
     }
     if (done == GRISTMILL_OK && !self->offsets && !doing(self, "take few values")) done = write_number(h, ' ', total);
     return done == GRISTMILL_OK ? h->write(h->context, lend("\n", 1), 1) : done;
+}
+
+static status reduce(void *instance, const gristmill_groups *groups, const host *h) {
+    gristmill_group group = {0};
+    status done = GRISTMILL_OK;
+    if (doing(instance, "ask for values that are not there")) {
+        gristmill_values values = {lend("", 0), 1};
+        do done = h->next_values(h->context, &values);
+        while (done == GRISTMILL_OK && values.count > 0);
+    }
+    while (done == GRISTMILL_OK && gristmill_next_group(groups, &group)) done = reduce_word(instance, &group, h);
+    return done;
 }
 
 static status reduce_end(void *instance, const host *h) {

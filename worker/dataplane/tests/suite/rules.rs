@@ -83,7 +83,7 @@ fn a_library_without_a_descriptor_is_refused() {
 fn another_abi_version_is_refused_naming_both_and_the_cure() {
     let bench = Bench::new();
     let error = refused(&bench.compile(&["ABI=7"]));
-    assert!(matches!(error, PluginError::OtherAbi { plugin: 7, host: 1, .. }));
+    assert!(matches!(error, PluginError::OtherAbi { plugin: 7, host: 2, .. }));
     assert!(error.to_string().contains("build it again"), "{error}");
 }
 
@@ -189,6 +189,8 @@ fn a_failed_reduce_tells_the_key() {
         (failure.cause, failure.message.as_str()),
         (FailureCause::Error, "will not reduce (reducing key `bad`)")
     );
+    let failure = fail("fail to reduce somewhere");
+    assert_eq!(failure.message, "will not reduce (reducing one of the keys from `a` to `c`)");
     let failure = fail("ask for values at the end");
     assert!(failure.message.contains("`next_values` may not be called here"), "{failure:?}");
 }

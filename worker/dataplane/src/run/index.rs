@@ -1,0 +1,118 @@
+//! Opens runs and checks what they say of themselves: header, index and footer.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::{
+    FOOTER_BYTES, FOOTER_MAGIC, HEADER_BYTES, HEADER_MAGIC, INDEX_ENTRY_BYTES, IndexEntry, RunError,
+    RunFault, VERSION,
+};
+
+/// A run whose index has been read and found good. Holds no open file.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(super) path: PathBuf,
+    pub(super) index: Vec<IndexEntry>,
+}
+
+/// The little-endian number of four or eight bytes at `at`; zero beyond the end, which no caller asks for.
+pub(super) fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
+    let bytes = bytes.get(at..at + length).unwrap_or_default();
+    bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte))
+}
+
+fn format_fault(what: impl Into<String>) -> RunFault {
+    RunFault::Format(what.into())
+}
+
+impl Run {
+    /// Opens a run file and checks its header, index and footer.
+    pub(crate) fn open(path: &Path) -> Result<Self, RunError> {
+        let index = read_index(path).map_err(|fault| RunError::new(path, fault))?;
+        Ok(Self { path: path.to_owned(), index })
+    }
+
+    /// Only one of its partitions, as if it had no other. A reduce opens as many runs as there were maps, and all their indexes
+    /// would not fit.
+    pub(crate) fn into_partition(self, partition: u32) -> Result<Self, RunError> {
+        match self.index.get(partition as usize) {
+            Some(&entry) => Ok(Self { path: self.path, index: vec![entry] }),
+            None => {
+                let fault = RunFault::NoPartition { wanted: partition, partitions: self.partitions() };
+                Err(RunError::new(&self.path, fault))
+            }
+        }
+    }
+
+    /// Number of partitions.
+    pub(crate) fn partitions(&self) -> u32 {
+        self.index.len() as u32
+    }
+
+    /// Bytes that the blocks of its partitions take.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.index.iter().map(|entry| entry.bytes).sum()
+    }
+
+    /// Bytes of memory that reading it takes.
+    pub(crate) fn buffer_bytes(&self, window_bytes: usize) -> u64 {
+        let largest = |size: fn(&IndexEntry) -> u64| self.index.iter().map(size).max().unwrap_or(0);
+        let window = largest(|entry| entry.largest_block).max(window_bytes as u64).min(self.bytes());
+        window + largest(|entry| entry.largest_packed)
+    }
+}
+
+fn read_index(path: &Path) -> Result<Vec<IndexEntry>, RunFault> {
+    let failed = |doing| move |error| RunFault::Io(doing, error);
+    let file = File::open(path).map_err(failed("open it"))?;
+    let length = file.metadata().map_err(failed("look it up"))?.len();
+    if length < (HEADER_BYTES + FOOTER_BYTES) as u64 {
+        return Err(format_fault(format!("it has {length} bytes, too few for a run")));
+    }
+    let mut header = [0; HEADER_BYTES];
+    file.read_exact_at(&mut header, 0).map_err(failed("read its header"))?;
+    let mut footer = [0; FOOTER_BYTES];
+    let footer_offset = length - FOOTER_BYTES as u64;
+    file.read_exact_at(&mut footer, footer_offset).map_err(failed("read its footer"))?;
+    if !header.starts_with(&HEADER_MAGIC) {
+        return Err(format_fault("it does not begin as a run does"));
+    }
+    let version = number(&header, 8, 4);
+    if version != u64::from(VERSION) {
+        return Err(format_fault(format!("it has format version {version}, this gristmill reads {VERSION}")));
+    }
+    if !footer.ends_with(&FOOTER_MAGIC) {
+        return Err(format_fault("it does not end as a run does: it was cut off"));
+    }
+    let partitions = number(&footer, 28, 4);
+    let index_offset = number(&footer, 0, 8);
+    let index_bytes = partitions * INDEX_ENTRY_BYTES as u64;
+    if index_offset.checked_add(index_bytes) != Some(footer_offset) {
+        return Err(format_fault("its footer does not fit its size"));
+    }
+    // Now the index is known to lie in the file, so memory for it may be taken.
+    let mut index = vec![0; usize::try_from(index_bytes).unwrap_or(usize::MAX)];
+    file.read_exact_at(&mut index, index_offset).map_err(failed("read its index"))?;
+    let (checked, _) = footer.split_at(32);
+    let crc = [&header[..], &index, checked].iter().fold(0, |crc, bytes| crc32c::crc32c_append(crc, bytes));
+    if u64::from(crc) != number(&footer, 32, 4) {
+        return Err(format_fault("its index does not match its checksum"));
+    }
+    let entries = index.chunks_exact(INDEX_ENTRY_BYTES).map(|entry| IndexEntry {
+        offset: number(entry, 0, 8),
+        bytes: number(entry, 8, 8),
+        pairs: number(entry, 16, 8),
+        largest_block: number(entry, 24, 8),
+        largest_packed: number(entry, 32, 8),
+    });
+    let entries: Vec<IndexEntry> = entries.collect();
+    let end = entries.iter().try_fold(HEADER_BYTES as u64, |end, entry| {
+        let fits = entry.offset == end && entry.largest_block <= entry.bytes;
+        if fits { end.checked_add(entry.bytes) } else { None }
+    });
+    if end != Some(index_offset) || partitions != number(&header, 12, 4) {
+        return Err(format_fault("its index does not fit its blocks"));
+    }
+    Ok(entries)
+}

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use gristmill_model::{AttemptId, Incarnation, JobId, JobSpec, Progress, Report, WorkerId};
 
 use crate::fact::LossCause;
+use crate::plan::Planner;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// A client submits a job. Afterwards [`State::job_of`](crate::State::job_of) knows its id by its key; if it does not,
+    /// A client submits a job, whose map tasks are to be planned so. Afterwards [`State::job_of`](crate::State::job_of) knows its id by its key; if it does not,
     /// [`State::admit`](crate::State::admit) says why the job was refused (or, when
     /// it would admit it now, the job was over and forgotten at this very moment: the client may try again).
-    Submit(Arc<JobSpec>),
+    Submit(Arc<JobSpec>, Planner),
     /// A worker introduces itself. Afterwards [`State::worker_of`](crate::State::worker_of) knows its id by its incarnation.
     Register(Hello),
     /// A worker reports and asks for work. Answered by [`Leader::answers`](crate::Leader::answers).

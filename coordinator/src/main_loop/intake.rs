@@ -16,7 +16,7 @@ use crate::report_check;
 
 /// Bytes that the assignments of one answer may take.
 const ASSIGNMENTS_BYTES_MAX: usize = 4 << 20;
-/// What an assignment may take beside its parameters: three paths, names, numbers.
+/// What an assignment may take beside its parameters and splits: paths, names, numbers.
 const ASSIGNMENT_BYTES: usize = 16 << 10;
 /// Longest name of a worker or machine.
 const NAME_BYTES_MAX: usize = 256;
@@ -163,10 +163,12 @@ impl<L: FactLog> MainLoop<L> {
 
     /// So many fit into one answer, whatever jobs they are of.
     fn assignments_max(&self) -> u32 {
-        let live = self.state.live_jobs();
-        let specs = live.iter().filter_map(|job| self.state.spec(*job));
-        let params = specs.map(|spec| spec.params.iter().map(|(k, v)| k.len() + v.len() + 8).sum::<usize>());
-        let each = params.max().unwrap_or(0) + ASSIGNMENT_BYTES;
+        let bytes = |job: &JobId| {
+            let spec = self.state.spec(*job)?;
+            let params: usize = spec.params.iter().map(|(key, value)| key.len() + value.len() + 8).sum();
+            Some(params + self.state.splits_bytes_max(*job))
+        };
+        let each = self.state.live_jobs().iter().filter_map(bytes).max().unwrap_or(0) + ASSIGNMENT_BYTES;
         let fit = (ASSIGNMENTS_BYTES_MAX / each).clamp(1, ASSIGNMENTS_MAX);
         u32::try_from(fit).unwrap_or(1)
     }

@@ -21,7 +21,7 @@ const NAME_CHARS_MAX: usize = 256;
 impl Decision<'_> {
     pub(crate) fn take_in(&mut self, input: &Input) {
         match input {
-            Input::Submit(spec) => self.submit(spec),
+            Input::Submit(spec, planner) => self.submit(spec, *planner),
             Input::Register(hello) => self.register(hello),
             Input::Poll(poll) => self.poll(poll),
             Input::Heartbeat { worker, incarnation, running } => {
@@ -33,16 +33,16 @@ impl Decision<'_> {
         }
     }
 
-    fn submit(&mut self, spec: &Arc<JobSpec>) {
+    fn submit(&mut self, spec: &Arc<JobSpec>, planner: Planner) {
         let refused = {
             let live = self.draft.live_jobs().filter_map(|job| Some((job, self.draft.head(job)?)));
             self.draft.job_of(spec.key).is_some()
-                || check_spec(spec).is_err()
+                || check_spec(spec, planner).is_err()
                 || check_output(spec, live).is_err()
         };
         if !refused {
             let (job, at, spec) = (self.draft.next_job(), self.now, Arc::clone(spec));
-            self.record(Fact::JobSubmitted { job, at, spec, planner: Planner::EvenPieces });
+            self.record(Fact::JobSubmitted { job, at, spec, planner });
         }
     }
 

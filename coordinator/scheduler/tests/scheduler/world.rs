@@ -1,6 +1,5 @@
 //! A small language for stories: a coordinator with workers that do just what the story says.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use gristmill_model::{
@@ -129,7 +128,7 @@ impl World {
     }
 
     pub(crate) fn submit(&mut self, spec: JobSpec) {
-        self.happen(&[Input::Submit(Arc::new(spec))]);
+        self.happen(&[fixtures::submit(spec)]);
     }
 
     /// The n-th worker has incarnation n.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gristmill_model::{
-    AttemptId, ClusterId, Incarnation, JobId, LostRun, Outcome, Progress, RequestKey, Stage, TaskId,
+    AttemptId, ClusterId, Incarnation, JobId, JobSpec, LostRun, Outcome, Progress, RequestKey, Stage, TaskId,
     Timestamp, Work, WorkerId,
 };
 use gristmill_scheduler::{
-    Answer, Effect, Fact, Hello, Input, Leader, LossCause, Orders, Poll, PollToken, Settings, State, Verdict,
-    apply,
+    Answer, Effect, Fact, Hello, Input, Leader, LossCause, Orders, Planner, Poll, PollToken, Settings, State,
+    Verdict, apply,
 };
 
 use super::ledger::Ledger;
@@ -75,7 +75,7 @@ pub(crate) struct Life {
     sent: u64,
     tokens: u64,
     incarnations: u64,
-    requests: Vec<(Timestamp, Arc<gristmill_model::JobSpec>)>,
+    requests: Vec<(Timestamp, Arc<JobSpec>, Planner)>,
     reported_good: BTreeSet<AttemptId>,
     /// By split, what a deterministic app makes of it.
     met: Met,
@@ -195,14 +195,25 @@ impl Life {
         }
         for request in 0..self.rng.between(1, 4) {
             let (maps, reduces) = (self.rng.below(7), self.rng.below(4) as u32);
-            let spec = gristmill_model::JobSpec {
+            let spec = JobSpec {
                 task_timeout_ms: self.rng.between(1_500, 4_000),
                 max_attempts: self.rng.between(1, 5) as u32,
                 ..fixtures::spec(request, maps, reduces)
             };
             let at = step_ms(self.now, self.rng.below(FAULTS_MS / 2));
-            self.requests.push((at, Arc::new(spec)));
+            let (spec, planner) =
+                if self.rng.chance(300) { self.many_files(spec) } else { (spec, Planner::EvenPieces) };
+            self.requests.push((at, Arc::new(spec), planner));
         }
+    }
+
+    /// With so many small files that they share tasks, and one that is cut into tasks of several sizes.
+    fn many_files(&mut self, mut spec: JobSpec) -> (JobSpec, Planner) {
+        let files = self.rng.between(17, 90);
+        spec.inputs = (0..files).map(|n| fixtures::file(&n.to_string(), self.rng.below(5_000))).collect();
+        spec.inputs.push(fixtures::file("large", self.rng.below(6 << 20)));
+        spec.split_bytes = 2 << 20;
+        (spec, Planner::FallingTasks { slots: 1 })
     }
 
     /// Lives to the end, and says what it met.
@@ -226,7 +237,7 @@ impl Life {
     }
 
     fn is_over(&self) -> bool {
-        let submitted = self.requests.iter().all(|(at, _)| *at < self.now);
+        let submitted = self.requests.iter().all(|(at, ..)| *at < self.now);
         submitted && self.network.is_empty() && self.state.live_jobs().is_empty()
             || submitted
                 && self.state.live_jobs().is_empty()
@@ -369,12 +380,12 @@ impl Life {
     // Clients.
 
     fn submit(&mut self) {
-        for (at, spec) in self.requests.clone() {
+        for (at, spec, planner) in self.requests.clone() {
             // Until it is known, and sometimes again afterwards.
             let due = at <= self.now && (self.job_of(spec.key).is_none() || self.rng.chance(10));
             let forgotten = self.ledger.jobs.len() > self.state.jobs(JobId(0)).count();
             if due && !forgotten {
-                self.send(Message::ToCoordinator(Input::Submit(spec)));
+                self.send(Message::ToCoordinator(Input::Submit(spec, planner)));
             }
         }
     }
@@ -688,8 +699,9 @@ impl Life {
                     _ => {}
                 }
             }
-            Input::Submit(spec) => {
-                let answered = self.state.job_of(spec.key).is_some() || self.state.admit(spec).is_err();
+            Input::Submit(spec, planner) => {
+                let answered =
+                    self.state.job_of(spec.key).is_some() || self.state.admit(spec, *planner).is_err();
                 let forgotten = self.ledger.jobs.len() > self.state.jobs(JobId(0)).count();
                 assert!(answered || forgotten, "a submission without an answer");
             }

@@ -73,8 +73,12 @@ pub struct Poll {
     pub worker: WorkerId,
     /// Which life of it.
     pub incarnation: Incarnation,
-    /// How many more attempts it can take at once.
+    /// How many more attempts it can begin at once.
     pub free_slots: u32,
+    /// How many it can take beyond those, to begin them when others end.
+    pub ahead: u32,
+    /// How many it has: those that run or wait to begin, and those that have ended and are yet to be reported.
+    pub held: u32,
     /// Attempts that have ended. A poll with reports is answered at once.
     pub reports: Vec<Report>,
     /// How long it is willing to wait; the caller bounds it.

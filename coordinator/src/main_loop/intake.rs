@@ -129,7 +129,7 @@ impl<L: FactLog> MainLoop<L> {
         reply: Reply<PollReply>,
         inputs: &mut Vec<Input>,
     ) {
-        let PollRequest { worker, incarnation, free_slots, mut reports, wait_ms } = request;
+        let PollRequest { worker, incarnation, free_slots, ahead, held, mut reports, wait_ms } = request;
         if reports.len() > REPORTS_MAX {
             let text = format!("{} reports in one poll are more than {REPORTS_MAX}", reports.len());
             let _ = reply.send(Err(Refusal::Invalid(text)));
@@ -143,9 +143,12 @@ impl<L: FactLog> MainLoop<L> {
         self.last_token += 1;
         let token = PollToken(self.last_token);
         self.polls.insert(token, Parked { holder, reply });
-        let free_slots = free_slots.min(self.assignments_max());
+        let most = self.assignments_max();
+        let free_slots = free_slots.min(most);
+        let ahead = ahead.min(most - free_slots);
         let wait_ms = wait_ms.min(u64::try_from(LONG_POLL_MAX.as_millis()).unwrap_or(u64::MAX));
-        inputs.push(Input::Poll(Poll { token, worker, incarnation, free_slots, reports, wait_ms }));
+        let poll = Poll { token, worker, incarnation, free_slots, ahead, held, reports, wait_ms };
+        inputs.push(Input::Poll(poll));
     }
 
     /// Makes a report safe, and keeps what the attempt printed.

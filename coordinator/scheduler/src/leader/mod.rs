@@ -3,6 +3,7 @@
 //! A new leader starts every lease and every deadline afresh. What it forgets by being new (who is slow, who fails a lot, which poll waits)
 //! it learns again from the workers, which keep asking.
 
+mod ahead;
 mod answers;
 mod avoid;
 mod backup;
@@ -174,6 +175,7 @@ impl Leader {
             ticks: 0,
             bytes_in: 0,
             seen: false,
+            waits: false,
         };
         self.watches.insert(attempt, watch);
         self.timers.set(timer, Timer::Progress(attempt));

@@ -47,6 +47,9 @@ impl State {
             check(running_here == worker.running, || {
                 format!("{id} runs {running_here:?}, lists {:?}", worker.running)
             })?;
+            check(worker.running.len() <= 2 * worker.slots as usize, || {
+                format!("{id} of {} slots runs {}", worker.slots, worker.running.len())
+            })?;
             check(worker.is_live() || worker.running.is_empty(), || {
                 format!("{id} is lost and runs something")
             })?;

@@ -112,6 +112,7 @@ impl Met {
             "segments refused",
             "runs unreadable",
             "effects lost",
+            "given ahead",
         ] {
             assert!(
                 self.counts.get(what).copied().unwrap_or(0) >= 10,
@@ -151,6 +152,8 @@ impl Life {
             machine_grace_ms: rng.between(500, 4_000),
             history_jobs: rng.between(0, 3) as usize,
             setbacks_max: rng.between(6, 40) as u32,
+            // With none, attempts are given ahead to the last one, and many wait in vain.
+            ahead_reserve: rng.below(3) as u32,
             ..Settings::default()
         };
         let state = State::new(ClusterId(1));
@@ -409,7 +412,12 @@ impl Life {
                     incarnation,
                     slots: worker.slots,
                     machine: format!("machine {}", worker.machine),
-                    running: worker.running.keys().copied().collect(),
+                    running: worker
+                        .running
+                        .keys()
+                        .chain(worker.queue.iter().map(|(queued, _)| queued))
+                        .copied()
+                        .collect(),
                 };
                 self.send(Message::ToCoordinator(Input::Register(hello)));
             }
@@ -424,8 +432,16 @@ impl Life {
                 attempt: *attempt,
                 ticks: running.ticks,
                 bytes_in: running.ticks,
+                waits: false,
             };
-            let running = worker.running.iter().map(progress).collect();
+            let queued = |(attempt, _): &(AttemptId, Work)| Progress {
+                attempt: *attempt,
+                ticks: 0,
+                bytes_in: 0,
+                waits: true,
+            };
+            let running =
+                worker.running.iter().map(progress).chain(worker.queue.iter().map(queued)).collect();
             self.send(Message::ToCoordinator(Input::Heartbeat { worker: id, incarnation, running }));
         }
         let worker = &mut self.workers[index];
@@ -435,7 +451,10 @@ impl Life {
             let token = PollToken(self.tokens);
             worker.poll = Some((token, step_ms(now, WAIT_MS + 1_000)));
             let (free_slots, reports) = (worker.free_slots(), worker.pending.clone());
-            let poll = Poll { token, worker: id, incarnation, free_slots, reports, wait_ms: WAIT_MS };
+            let ahead = worker.slots - worker.queue.len() as u32;
+            let held = (worker.running.len() + worker.queue.len()) as u32;
+            let poll =
+                Poll { token, worker: id, incarnation, free_slots, ahead, held, reports, wait_ms: WAIT_MS };
             self.send(Message::ToCoordinator(Input::Poll(poll)));
         }
     }
@@ -460,6 +479,14 @@ impl Life {
             self.workers[index].pending.push(report);
             // A poll that waits for work is given up for news.
             self.workers[index].poll = None;
+        }
+        self.begin_queued(index);
+    }
+
+    fn begin_queued(&mut self, index: usize) {
+        while self.workers[index].free_slots() > 0 {
+            let Some((attempt, work)) = self.workers[index].queue.pop_front() else { return };
+            self.start(index, attempt, &work);
         }
     }
 
@@ -527,11 +554,15 @@ impl Life {
         }
         for assignment in reply.assignments {
             let attempt = assignment.attempt;
-            let worker = &self.workers[index];
-            let known = worker.running.contains_key(&attempt)
-                || worker.pending.iter().any(|report| report.attempt == attempt);
-            if !known && worker.running.len() < worker.slots as usize {
+            let worker = &mut self.workers[index];
+            if worker.has(attempt) {
+                continue;
+            }
+            if worker.free_slots() > 0 {
                 self.start(index, attempt, &assignment.work);
+            } else if worker.queue.len() < worker.slots as usize {
+                self.met.note("given ahead");
+                worker.queue.push_back((attempt, assignment.work));
             }
         }
         self.hear_orders(index, &reply.orders);
@@ -552,7 +583,10 @@ impl Life {
 
     fn hear_orders(&mut self, index: usize, orders: &Orders) {
         for attempt in &orders.cancel {
-            if self.workers[index].running.remove(attempt).is_some() {
+            let worker = &mut self.workers[index];
+            let queued = worker.queue.len();
+            worker.queue.retain(|(queued, _)| queued != attempt);
+            if worker.running.remove(attempt).is_some() || worker.queue.len() < queued {
                 self.workers[index].pending.push(fixtures::ended(*attempt, Outcome::Cancelled));
                 self.workers[index].poll = None;
             }

@@ -42,6 +42,16 @@ impl Agent {
         self.jobs.insert(attempt.task.job);
         self.queue.push(assignment);
         self.begin_waiting();
+        self.read_ahead(attempt);
+    }
+
+    /// What an attempt that waits is going to read first is fetched meanwhile.
+    fn read_ahead(&mut self, attempt: AttemptId) {
+        if let Some(Work::Map(work)) = self.queue.work(attempt)
+            && let Some(split) = work.splits.first().cloned()
+        {
+            self.calls.spawn_blocking(move || gristmill_dataplane::read_ahead(&split));
+        }
     }
 
     /// Gives free slots what waits for them.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use gristmill_model::{Assignment, AttemptId, JobId, Progress};
+use gristmill_model::{Assignment, AttemptId, JobId, Progress, Work};
 
 /// In the order in which they came; at most one for each slot.
 pub(super) struct Queue {
@@ -49,6 +49,11 @@ impl Queue {
 
     pub(super) fn attempts(&self) -> Vec<AttemptId> {
         self.waiting.iter().map(|waiting| waiting.attempt).collect()
+    }
+
+    /// What an attempt that waits here is to do.
+    pub(super) fn work(&self, attempt: AttemptId) -> Option<&Work> {
+        self.waiting.iter().find(|waiting| waiting.attempt == attempt).map(|waiting| &waiting.work)
     }
 
     pub(super) fn works_for(&self, job: JobId) -> bool {

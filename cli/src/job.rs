@@ -30,21 +30,37 @@ pub(crate) struct Job {
     pub output: PathBuf,
 }
 
-impl Job {
-    /// Looks at all that a job needs. What is cheap to find wrong is looked at first. The library is loaded in another process, as
-    /// loading runs code of it, which may exit, crash or hang.
-    pub(crate) async fn prepare(arguments: &JobArguments, quiet: bool, stop: &mut Stop) -> Outcome<Self> {
-        let params = params(&arguments.params).map_err(Failure::wrong)?;
-        let Places { inputs, output } = inputs::look(arguments)?;
-        let library = app::resolve(&arguments.app, quiet)?;
+/// A job whose app has not been looked at yet.
+pub(crate) struct Unlooked {
+    library: PathBuf,
+    params: Params,
+    inputs: Vec<InputFile>,
+    output: PathBuf,
+    reduces: Option<u32>,
+}
+
+impl Unlooked {
+    /// Loads the library in another process, as loading runs code of it, which may exit, crash or hang.
+    pub(crate) async fn look(self, stop: &mut Stop) -> Outcome<Job> {
+        let Self { library, params, inputs, output, reduces } = self;
         let plugin = apart::describe(&library, Exit::Usage, stop).await?;
-        if arguments.reduces == Some(0) && !plugin.map_only {
+        if reduces == Some(0) && !plugin.map_only {
             return Err(Failure::wrong(format!(
                 "{} is not a map-only app: it needs at least 1 reduce",
                 plugin.name
             )));
         }
-        Ok(Self { library, plugin, params, inputs, output })
+        Ok(Job { library, plugin, params, inputs, output })
+    }
+}
+
+impl Job {
+    /// Finds all that a job needs. What is cheap to find wrong is looked at first.
+    pub(crate) fn find(arguments: &JobArguments, quiet: bool) -> Outcome<Unlooked> {
+        let params = params(&arguments.params).map_err(Failure::wrong)?;
+        let Places { inputs, output } = inputs::look(arguments)?;
+        let library = app::resolve(&arguments.app, quiet)?;
+        Ok(Unlooked { library, params, inputs, output, reduces: arguments.reduces })
     }
 
     /// Uploads the plugin, unless the coordinator has it, and submits the job.

@@ -22,8 +22,18 @@ pub(crate) async fn run(arguments: RunArguments) -> Outcome {
     }
     let telling = arguments.telling;
     let mut stop = Stop::listen().map_err(Failure::failed)?;
-    let job = Job::prepare(&arguments.job, telling.quiet, &mut stop).await?;
-    let mut engine = Embedded::start(slots, arguments.listen, arguments.work_dir).await?;
+    let found = Job::find(&arguments.job, telling.quiet)?;
+    // The engine starts while the app is looked at; no job is put to it before that.
+    let (job, engine) =
+        tokio::join!(found.look(&mut stop), Embedded::start(slots, arguments.listen, arguments.work_dir),);
+    let (job, mut engine) = match (job, engine) {
+        (Ok(job), Ok(engine)) => (job, engine),
+        (Err(failure), Ok(engine)) => {
+            engine.abandon().await;
+            return Err(failure);
+        }
+        (Err(failure), Err(_)) | (Ok(_), Err(failure)) => return Err(failure),
+    };
     if let Some(address) = engine.address().filter(|_| !telling.quiet) {
         output::error(&format!("listening {address}"));
     }

@@ -5,6 +5,7 @@
 use std::path::{Component, Path};
 
 use gristmill_model::{InputMode, JobRequest, JobSpec, PathBytes, PluginInfo};
+use gristmill_scheduler::{Planner, choose_plan};
 
 /// Largest number of reduce tasks.
 const REDUCES_MAX: u32 = 100_000;
@@ -20,10 +21,8 @@ const PARAMS_BYTES_MAX: usize = 1 << 20;
 const MEMORY_BYTES_MIN: u64 = 1 << 20;
 /// Longest time without progress.
 const TASK_TIMEOUT_MS_MAX: u64 = 30 * 24 * 3600 * 1000;
-/// Bounds of the split size that is chosen when the user does not.
-const SPLIT_BYTES_DEFAULT: std::ops::RangeInclusive<u64> = 1 << 20..=64 << 20;
-/// How many splits each slot is to have, so that the last ones end together.
-const SPLITS_PER_SLOT: u64 = 4;
+/// More slots than any cluster has.
+const SLOTS_MAX: u32 = 1 << 20;
 
 /// Why a request is refused, in one sentence for the user.
 pub(crate) fn check(request: &JobRequest) -> Result<(), String> {
@@ -68,6 +67,9 @@ fn check_options(request: &JobRequest) -> Result<(), String> {
     if options.split_bytes == Some(0) {
         return Err("the split size must be at least 1 byte".to_owned());
     }
+    if options.slots.is_some_and(|slots| slots > SLOTS_MAX) {
+        return Err(format!("a job is planned for at most {SLOTS_MAX} slots"));
+    }
     if options.memory_bytes < MEMORY_BYTES_MIN {
         return Err(format!(
             "{} bytes of memory are too few; give a slot at least 1 MiB",
@@ -99,14 +101,13 @@ fn is_plain(path: &Path) -> bool {
 }
 
 /// Makes the choices that the user left open, given how many slots there are now.
-pub(crate) fn settle(request: JobRequest, slots: u32) -> JobSpec {
+pub(crate) fn settle(request: JobRequest, live_slots: u32) -> (JobSpec, Planner) {
     let JobRequest { key, plugin, params, inputs, output, options } = request;
-    let slots = slots.max(1);
     let total: u64 = inputs.iter().map(|input| input.bytes).fold(0, u64::saturating_add);
-    let fair = total.div_ceil(SPLITS_PER_SLOT * u64::from(slots));
-    let fair = fair.clamp(*SPLIT_BYTES_DEFAULT.start(), *SPLIT_BYTES_DEFAULT.end());
+    let (planner, split_bytes) = choose_plan(&plugin, &options, total, live_slots);
+    let slots = options.slots.unwrap_or(live_slots).max(1);
     let reduces = if plugin.map_only { 0 } else { options.reduces.unwrap_or(slots.min(REDUCES_MAX)) };
-    JobSpec {
+    let spec = JobSpec {
         key,
         plugin,
         params,
@@ -114,11 +115,12 @@ pub(crate) fn settle(request: JobRequest, slots: u32) -> JobSpec {
         output,
         overwrite: options.overwrite,
         reduces,
-        split_bytes: options.split_bytes.unwrap_or(fair),
+        split_bytes,
         memory_bytes: options.memory_bytes,
         task_timeout_ms: options.task_timeout_ms,
         max_attempts: options.max_attempts,
-    }
+    };
+    (spec, planner)
 }
 
 #[cfg(test)]
@@ -186,11 +188,34 @@ mod tests {
     fn open_choices_follow_the_slots_and_the_size() {
         let mut big = request();
         big.inputs[0].bytes = 320 << 20;
-        let spec = settle(big.clone(), 8);
-        assert_eq!((spec.reduces, spec.split_bytes), (8, 10 << 20));
-        let spec = settle(big, 0);
-        assert_eq!((spec.reduces, spec.split_bytes), (1, 64 << 20));
-        assert_eq!(settle(request(), 8).split_bytes, 1 << 20);
+        let (spec, planner) = settle(big.clone(), 8);
+        assert_eq!((spec.reduces, spec.split_bytes), (8, 30 << 20));
+        assert_eq!(planner, Planner::FallingTasks { slots: 8 });
+        let (spec, planner) = settle(big.clone(), 0);
+        assert_eq!(
+            (spec.reduces, spec.split_bytes),
+            (1, 15 << 20),
+            "whoever comes later is to find something to do"
+        );
+        assert_eq!(planner, Planner::FallingTasks { slots: 16 });
+        big.options.slots = Some(2);
+        let (spec, planner) = settle(big.clone(), 0);
+        assert_eq!((spec.reduces, spec.split_bytes), (2, 120 << 20));
+        assert_eq!(planner, Planner::FallingTasks { slots: 2 });
+        big.options.split_bytes = Some(7);
+        let (spec, planner) = settle(big, 4);
+        assert_eq!((spec.split_bytes, planner), (7, Planner::EvenTasks { slots: 2 }));
+        assert_eq!(settle(request(), 8).0.split_bytes, 1 << 20);
+    }
+
+    #[test]
+    fn a_task_of_an_app_without_a_combiner_fits_the_memory() {
+        let mut big = request();
+        (big.inputs[0].bytes, big.options.memory_bytes) = (10 << 30, 256 << 20);
+        assert_eq!(settle(big.clone(), 2).0.split_bytes, 1 << 30);
+        big.plugin.combines = false;
+        let fits = settle(big, 2).0.split_bytes;
+        assert!((70 << 20..=77 << 20).contains(&fits), "{fits}");
     }
 
     #[test]
@@ -198,6 +223,6 @@ mod tests {
         let mut request = request();
         request.plugin.map_only = true;
         request.options.reduces = Some(3);
-        assert_eq!(settle(request, 8).reduces, 0);
+        assert_eq!(settle(request, 8).0.reduces, 0);
     }
 }

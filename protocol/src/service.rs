@@ -10,7 +10,7 @@ use gristmill_model::{
 use serde::{Deserialize, Serialize};
 
 /// Grows with every incompatible change of a message.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// What a coordinator says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,8 +60,12 @@ pub struct PollRequest {
     pub worker: WorkerId,
     /// Which life of it.
     pub incarnation: Incarnation,
-    /// How many more attempts it can take at once.
+    /// How many more attempts it can begin at once.
     pub free_slots: u32,
+    /// How many it can take beyond those, to begin them when others end.
+    pub ahead: u32,
+    /// How many it has: those that run or wait to begin, and those that have ended and are in none of these reports.
+    pub held: u32,
     /// Attempts that have ended since the last answered poll. Repeated until answered.
     pub reports: Vec<Report>,
     /// How long it is willing to wait for an assignment, in milliseconds. With reports it is answered at once.
@@ -80,7 +84,7 @@ pub enum Verdict {
 /// What a worker is to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PollReply {
-    /// New attempts, at most `free_slots`.
+    /// New attempts, at most `free_slots` and `ahead` together.
     pub assignments: Vec<Assignment>,
     /// One for each report of the request, in its order.
     pub verdicts: Vec<(AttemptId, Verdict)>,
@@ -106,7 +110,7 @@ pub struct Heartbeat {
     pub worker: WorkerId,
     /// Which life of it.
     pub incarnation: Incarnation,
-    /// Every attempt that it runs.
+    /// Every attempt that it has.
     pub running: Vec<Progress>,
 }
 

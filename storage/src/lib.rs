@@ -51,6 +51,10 @@ pub trait ReadAt: Send + Sync {
 
     /// Reads up to `into.len()` bytes at `offset`. Zero means that the file ends there; fewer than asked for means nothing.
     fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize, StorageError>;
+
+    /// Says that these bytes will be read soon: they may be fetched meanwhile. Neither waits nor fails, and costs little when they are
+    /// there already.
+    fn will_read(&self, _offset: u64, _bytes: u64) {}
 }
 
 /// Keeps a directory locked, see [`Storage::lock_directory`].

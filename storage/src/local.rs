@@ -3,8 +3,11 @@
 use std::ffi::OsString;
 use std::fs::{self, File, FileType, TryLockError};
 use std::io::{self, ErrorKind, Write};
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::Advice;
 
 use crate::{DirectoryLock, Kind, Operation, ReadAt, Stat, Storage, StorageError};
 
@@ -29,6 +32,13 @@ impl ReadAt for LocalFile {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 done => return done.map_err(StorageError::io(Operation::Read, &self.path)),
             }
+        }
+    }
+
+    fn will_read(&self, offset: u64, bytes: u64) {
+        // A mere hint; where it is not taken the bytes are read when they are wanted.
+        if let Some(bytes) = NonZeroU64::new(bytes) {
+            let _ = rustix::fs::fadvise(&self.file, offset, Some(bytes), Advice::WillNeed);
         }
     }
 }

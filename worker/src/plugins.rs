@@ -64,6 +64,12 @@ impl Plugins {
         Ok(verified.path.clone())
     }
 
+    /// The verified file, if somebody has asked for it before.
+    pub(crate) fn known(&self, info: &PluginInfo) -> Option<PathBuf> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(known.get(&info.sha256)?.get()?.path.clone())
+    }
+
     /// Removes from the cache what this life has put there. Blocks.
     pub(crate) fn remove_fetched(&self) {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

@@ -14,7 +14,10 @@ use crate::failure::{Failure, Outcome};
 pub(crate) fn resolve(app: &Path, quiet: bool) -> Outcome<PathBuf> {
     match app.metadata() {
         Ok(kind) if kind.is_dir() => build::build(app, quiet),
-        Ok(kind) if kind.is_file() => Ok(app.to_owned()),
+        // Whoever loads it may be in another directory.
+        Ok(kind) if kind.is_file() => std::path::absolute(app).map_err(|error| {
+            Failure::usage(anyhow::Error::new(error).context(format!("find app {}", app.display())))
+        }),
         Ok(_) => Err(Failure::wrong(format!("app {} is neither a directory nor a file", app.display()))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => match bundled::name(app) {
             Some(name) => bundled::find(name),
@@ -40,6 +43,13 @@ mod tests {
     fn a_file_is_taken_as_it_is() {
         let file = tempfile::NamedTempFile::new().unwrap();
         assert_eq!(resolve(file.path(), true).unwrap(), file.path());
+    }
+
+    #[test]
+    fn a_file_named_from_here_is_named_from_the_root() {
+        // Tests run in the directory of their crate.
+        let here = Path::new("Cargo.toml");
+        assert_eq!(resolve(here, true).unwrap(), here.canonicalize().unwrap());
     }
 
     #[test]

@@ -62,15 +62,16 @@ pub(crate) struct JobArguments {
 const REDUCES_MAX: i64 = 100_000;
 
 impl JobArguments {
-    /// The options of the job, with `reduces` tasks where the user did not choose.
-    pub(crate) fn options(&self, reduces: Option<u32>) -> JobOptions {
+    /// The options of the job, for which there will be so many slots if that is known.
+    pub(crate) fn options(&self, slots: Option<u32>) -> JobOptions {
         JobOptions {
-            reduces: self.reduces.or(reduces),
+            reduces: self.reduces,
             split_bytes: self.split_size,
             memory_bytes: self.memory,
             task_timeout_ms: u64::try_from(self.task_timeout.as_millis()).unwrap_or(u64::MAX),
             max_attempts: self.max_attempts,
             overwrite: self.overwrite,
+            slots,
         }
     }
 }

@@ -64,6 +64,14 @@ impl<'a> Draft<'a> {
         kept.into_iter().chain(added).min()
     }
 
+    /// About how many tasks wait in the queue of this stage: those that moved within this batch may count double.
+    pub(crate) fn ready_count(&self, job: JobId, stage: Stage) -> usize {
+        let below = self.base.job(job).map_or(0, |job| job.ready(stage).len());
+        let change = self.queues.get(&(job, stage));
+        let (added, removed) = change.map_or((0, 0), |change| (change.added.len(), change.removed.len()));
+        (below + added).saturating_sub(removed)
+    }
+
     /// Jobs that are not over, in order.
     pub(crate) fn live_jobs(&self) -> impl Iterator<Item = JobId> + '_ {
         let new = self.heads.range(self.base.next_job()..).map(|(job, _)| *job);

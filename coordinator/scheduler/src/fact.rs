@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::plan::Planner;
 
 /// Grows with every change of what facts look like in the log.
-pub const FACT_VERSION: u16 = 1;
+pub const FACT_VERSION: u16 = 2;
 
 /// Something that was decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use gristmill_model::{AttemptId, Incarnation, JobId, JobSpec, Progress, Report, WorkerId};
 
 use crate::fact::LossCause;
+use crate::plan::Planner;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// A client submits a job. Afterwards [`State::job_of`](crate::State::job_of) knows its id by its key; if it does not,
+    /// A client submits a job, whose map tasks are to be planned so. Afterwards [`State::job_of`](crate::State::job_of) knows its id by its key; if it does not,
     /// [`State::admit`](crate::State::admit) says why the job was refused (or, when
     /// it would admit it now, the job was over and forgotten at this very moment: the client may try again).
-    Submit(Arc<JobSpec>),
+    Submit(Arc<JobSpec>, Planner),
     /// A worker introduces itself. Afterwards [`State::worker_of`](crate::State::worker_of) knows its id by its incarnation.
     Register(Hello),
     /// A worker reports and asks for work. Answered by [`Leader::answers`](crate::Leader::answers).
@@ -72,8 +73,12 @@ pub struct Poll {
     pub worker: WorkerId,
     /// Which life of it.
     pub incarnation: Incarnation,
-    /// How many more attempts it can take at once.
+    /// How many more attempts it can begin at once.
     pub free_slots: u32,
+    /// How many it can take beyond those, to begin them when others end.
+    pub ahead: u32,
+    /// How many it has: those that run or wait to begin, and those that have ended and are yet to be reported.
+    pub held: u32,
     /// Attempts that have ended. A poll with reports is answered at once.
     pub reports: Vec<Report>,
     /// How long it is willing to wait; the caller bounds it.

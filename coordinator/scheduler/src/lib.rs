@@ -26,6 +26,6 @@ pub use effect::{Answer, Effect, Orders, Reply, Verdict};
 pub use fact::{EndCause, FACT_VERSION, Fact, LossCause, RunLoss, TaskResult};
 pub use input::{Hello, Input, Poll, PollToken};
 pub use leader::Leader;
-pub use plan::Planner;
+pub use plan::{Planner, choose_plan};
 pub use settings::{AvoidSettings, BackupSettings, Settings};
 pub use state::{IllegalFact, OutputPart, State, apply};

@@ -14,6 +14,9 @@ pub struct Settings {
     pub setbacks_max: u32,
     /// How often the commit of a job is tried.
     pub commit_tries_max: u32,
+    /// So many tasks for each slot must wait before a worker is given one that it cannot begin at once. With fewer, a slot elsewhere
+    /// might soon have nothing to do while that task waits.
+    pub ahead_reserve: u32,
     /// When to start backup attempts.
     pub backup: BackupSettings,
     /// When to avoid a worker.
@@ -50,6 +53,7 @@ impl Default for Settings {
             history_jobs: 200,
             setbacks_max: 20,
             commit_tries_max: 3,
+            ahead_reserve: 4,
             backup: BackupSettings { enabled: true, floor_ms: 2_000, lone_floor_ms: 10_000, check_ms: 500 },
             avoid: AvoidSettings { failures: 4, window_ms: 60_000 },
         }

@@ -16,7 +16,7 @@ use crate::report_check;
 
 /// Bytes that the assignments of one answer may take.
 const ASSIGNMENTS_BYTES_MAX: usize = 4 << 20;
-/// What an assignment may take beside its parameters: three paths, names, numbers.
+/// What an assignment may take beside its parameters and splits: paths, names, numbers.
 const ASSIGNMENT_BYTES: usize = 16 << 10;
 /// Longest name of a worker or machine.
 const NAME_BYTES_MAX: usize = 256;
@@ -129,7 +129,7 @@ impl<L: FactLog> MainLoop<L> {
         reply: Reply<PollReply>,
         inputs: &mut Vec<Input>,
     ) {
-        let PollRequest { worker, incarnation, free_slots, mut reports, wait_ms } = request;
+        let PollRequest { worker, incarnation, free_slots, ahead, held, mut reports, wait_ms } = request;
         if reports.len() > REPORTS_MAX {
             let text = format!("{} reports in one poll are more than {REPORTS_MAX}", reports.len());
             let _ = reply.send(Err(Refusal::Invalid(text)));
@@ -143,9 +143,12 @@ impl<L: FactLog> MainLoop<L> {
         self.last_token += 1;
         let token = PollToken(self.last_token);
         self.polls.insert(token, Parked { holder, reply });
-        let free_slots = free_slots.min(self.assignments_max());
+        let most = self.assignments_max();
+        let free_slots = free_slots.min(most);
+        let ahead = ahead.min(most - free_slots);
         let wait_ms = wait_ms.min(u64::try_from(LONG_POLL_MAX.as_millis()).unwrap_or(u64::MAX));
-        inputs.push(Input::Poll(Poll { token, worker, incarnation, free_slots, reports, wait_ms }));
+        let poll = Poll { token, worker, incarnation, free_slots, ahead, held, reports, wait_ms };
+        inputs.push(Input::Poll(poll));
     }
 
     /// Makes a report safe, and keeps what the attempt printed.
@@ -163,10 +166,12 @@ impl<L: FactLog> MainLoop<L> {
 
     /// So many fit into one answer, whatever jobs they are of.
     fn assignments_max(&self) -> u32 {
-        let live = self.state.live_jobs();
-        let specs = live.iter().filter_map(|job| self.state.spec(*job));
-        let params = specs.map(|spec| spec.params.iter().map(|(k, v)| k.len() + v.len() + 8).sum::<usize>());
-        let each = params.max().unwrap_or(0) + ASSIGNMENT_BYTES;
+        let bytes = |job: &JobId| {
+            let spec = self.state.spec(*job)?;
+            let params: usize = spec.params.iter().map(|(key, value)| key.len() + value.len() + 8).sum();
+            Some(params + self.state.splits_bytes_max(*job))
+        };
+        let each = self.state.live_jobs().iter().filter_map(bytes).max().unwrap_or(0) + ASSIGNMENT_BYTES;
         let fit = (ASSIGNMENTS_BYTES_MAX / each).clamp(1, ASSIGNMENTS_MAX);
         u32::try_from(fit).unwrap_or(1)
     }

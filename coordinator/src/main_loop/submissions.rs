@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gristmill_model::{JobId, JobRequest, JobSpec, Refusal, RequestKey};
-use gristmill_scheduler::Input;
+use gristmill_scheduler::{Input, Planner};
 
 use super::intake::Due;
 use super::{Finish, MainLoop};
@@ -20,6 +20,7 @@ pub(super) type Submissions = BTreeMap<RequestKey, Submission>;
 /// One request.
 pub(super) struct Submission {
     spec: Arc<JobSpec>,
+    planner: Planner,
     replies: Vec<Reply<Option<JobId>>>,
 }
 
@@ -54,15 +55,22 @@ impl<L: FactLog> MainLoop<L> {
             let _ = reply.send(Err(Refusal::Unavailable("it takes no more jobs".to_owned())));
             return;
         }
-        let spec = Arc::new(request::settle(*request, self.state.slots()));
-        match self.state.admit(&spec) {
-            Ok(None) => self.prepare(key, spec, reply),
+        let (spec, planner) = request::settle(*request, self.state.slots());
+        let spec = Arc::new(spec);
+        match self.state.admit(&spec, planner) {
+            Ok(None) => self.prepare(key, spec, planner, reply),
             answer => drop(reply.send(answer)),
         }
     }
 
-    fn prepare(&mut self, key: RequestKey, spec: Arc<JobSpec>, reply: Reply<Option<JobId>>) {
-        self.submissions.insert(key, Submission { spec: spec.clone(), replies: vec![reply] });
+    fn prepare(
+        &mut self,
+        key: RequestKey,
+        spec: Arc<JobSpec>,
+        planner: Planner,
+        reply: Reply<Option<JobId>>,
+    ) {
+        self.submissions.insert(key, Submission { spec: spec.clone(), planner, replies: vec![reply] });
         let outputs = self.tools.outputs.clone();
         self.elsewhere(move || Event::Prepared(key, outputs.prepare(&spec)));
     }
@@ -77,7 +85,7 @@ impl<L: FactLog> MainLoop<L> {
         match prepared {
             Ok(()) => {
                 let Some(submission) = self.submissions.get(&key) else { return };
-                inputs.push(Input::Submit(submission.spec.clone()));
+                inputs.push(Input::Submit(submission.spec.clone(), submission.planner));
                 due.push(Due::Submitted(key));
             }
             Err(refusal) => {
@@ -104,7 +112,7 @@ impl<L: FactLog> MainLoop<L> {
             submission.answer(&Ok(Some(job)));
             return;
         }
-        let refusal = match self.state.admit(&submission.spec) {
+        let refusal = match self.state.admit(&submission.spec, submission.planner) {
             Err(refusal) => refusal,
             Ok(_) => Refusal::Unavailable("the job was not taken".to_owned()),
         };

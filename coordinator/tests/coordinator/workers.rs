@@ -73,6 +73,8 @@ async fn one_open_connection_keeps_a_worker() {
         worker: id,
         incarnation,
         free_slots: 0,
+        ahead: 0,
+        held: 1,
         reports: Vec::new(),
         wait_ms: 0,
     };

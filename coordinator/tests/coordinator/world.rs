@@ -146,7 +146,16 @@ impl Worker {
 
     pub(crate) fn request(&self, free_slots: u32, wait: Duration, reports: Vec<Report>) -> PollRequest {
         let wait_ms = wait.as_millis() as u64;
-        PollRequest { worker: self.id, incarnation: self.incarnation, free_slots, reports, wait_ms }
+        let (worker, incarnation) = (self.id, self.incarnation);
+        PollRequest {
+            worker,
+            incarnation,
+            free_slots,
+            ahead: 0,
+            held: self.slots - free_slots.min(self.slots),
+            reports,
+            wait_ms,
+        }
     }
 
     pub(crate) async fn poll(&self, free_slots: u32, wait: Duration) -> Result<PollReply, Refusal> {
@@ -177,7 +186,8 @@ impl Worker {
     }
 
     pub(crate) async fn heartbeat(&self, running: &[AttemptId]) -> Result<Orders, Refusal> {
-        let progress = |attempt: &AttemptId| Progress { attempt: *attempt, ticks: 1, bytes_in: 0 };
+        let progress =
+            |attempt: &AttemptId| Progress { attempt: *attempt, ticks: 1, bytes_in: 0, waits: false };
         let heartbeat = Heartbeat {
             worker: self.id,
             incarnation: self.incarnation,

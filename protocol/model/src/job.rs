@@ -37,6 +37,8 @@ pub struct JobOptions {
     pub max_attempts: u32,
     /// Replace what the output directory holds.
     pub overwrite: bool,
+    /// How many slots there will be for the job, where the client knows; default: those that there are now.
+    pub slots: Option<u32>,
 }
 
 impl Default for JobOptions {
@@ -48,6 +50,7 @@ impl Default for JobOptions {
             task_timeout_ms: 10_000,
             max_attempts: 4,
             overwrite: false,
+            slots: None,
         }
     }
 }
@@ -86,7 +89,7 @@ pub struct JobSpec {
     pub overwrite: bool,
     /// Number of reduce tasks; 0 for a map-only job.
     pub reduces: u32,
-    /// Target size of a split in bytes.
+    /// Largest size of a split in bytes, unless a record or a file that cannot be split is larger.
     pub split_bytes: u64,
     /// Bytes of memory of a slot.
     pub memory_bytes: u64,

@@ -103,7 +103,7 @@ pub struct JobStatus {
     pub warnings: Vec<String>,
 }
 
-/// Figures of a running attempt, as its worker last sent them.
+/// Figures of an attempt, as its worker last sent them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// Which attempt.
@@ -112,6 +112,8 @@ pub struct Progress {
     pub ticks: u64,
     /// Bytes of its input consumed.
     pub bytes_in: u64,
+    /// It has not begun: its worker has no slot for it yet.
+    pub waits: bool,
 }
 
 /// A registered worker.

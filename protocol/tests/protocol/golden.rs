@@ -66,6 +66,8 @@ fn poll() -> WorkerServiceRequest {
             worker: WorkerId(2),
             incarnation: Incarnation(3),
             free_slots: 1,
+            ahead: 2,
+            held: 3,
             reports: vec![
                 Report { attempt, outcome: mapped, log: Blob(b"hi".to_vec()) },
                 Report { attempt, outcome: failed, log: Blob::default() },
@@ -129,13 +131,13 @@ fn the_bytes_of_messages_change_only_with_the_version() {
         chunk: Blob(vec![9, 9]),
     };
     let got = [hex(&hello()), hex(&poll()), hex(&reply()), hex(&job()), hex(&refused), hex(&put)];
-    assert_eq!(PROTOCOL_VERSION, 1);
+    assert_eq!(PROTOCOL_VERSION, 2);
     assert_eq!(got, GOLDEN);
 }
 
 const GOLDEN: [&str; 6] = [
     "000101770304016d0107010100",
-    "010203010307000c0300042f72756e0affffffffffffffffff01010a0201000000000000000200000101630102686907000c03020316016d000007000c03040005",
+    "0102030102030307000c0300042f72756e0affffffffffffffffff01010a0201000000000000000200000101630102686907000c03020316016d000007000c03040005",
     "01000207000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e300208000101077061747465726e0178048080808002904e042f6f7574000105612e747874062f612e747874408001e80707000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e300208000101077061747465726e0178048080808002904e042f6f757401011401070101000100010601",
     "040007027763042f6f75740403776879150100000000000000000000000000000000000000000000000000000000000000000000000000000000000000000001036300",
     "06010001010002",

@@ -23,6 +23,7 @@ mod runs;
 mod sequential;
 mod task;
 
+pub use input::read_ahead;
 pub use map::run_map;
 pub use plugin::{Plugin, PluginError};
 pub use progress::ProgressCell;

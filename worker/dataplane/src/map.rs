@@ -6,7 +6,7 @@ use gristmill_model::{AttemptStats, InputMode, MapResult, MapWork, PathBytes, Ta
 
 use crate::budget::Budget;
 use crate::failure;
-use crate::input::{InputBuffer, SplitReader};
+use crate::input::{InputBuffer, SplitReader, read_ahead};
 use crate::output::OutputFile;
 use crate::plugin::{Instance, Partitioner, Plugin, Services};
 use crate::progress::ProgressCell;
@@ -82,8 +82,9 @@ impl MapBlocks<'_> {
         let mut stats = AttemptStats::default();
         let mut buffer = InputBuffer::new(self.budget);
         instance.map_begin(self.partitions, self.budget.plugin_bytes())?;
-        for split in &self.work.splits {
+        for (split, next) in self.work.splits.iter().zip(1..) {
             let mut reader = SplitReader::open(split, self.mode, buffer, progress)?;
+            self.work.splits.get(next).into_iter().for_each(read_ahead);
             while let Some(block) = reader.next()? {
                 stats.calls += 1;
                 stats.bytes_in += block.bytes.len() as u64;

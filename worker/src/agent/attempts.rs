@@ -1,10 +1,10 @@
 //! The life of an attempt in this worker: accepted, prepared, run, ended or taken away, reported, settled.
 //!
 //! ```text
-//! accept ─ Preparing ─ Running ─┬─ ended by itself ───────── report ─ settle (verdict)
-//!              │          │     └─ its slot died ─────────── report ─ settle
-//!              │          └─ cancel ─ Dying ─ its slot died ─ report ─ settle
-//!              └─ cancel or cannot begin ─────────────────── report ─ settle
+//! accept ─ queued ─ Preparing ─ Running ─┬─ ended by itself ───────── report ─ settle (verdict)
+//!             │         │          │     └─ its slot died ─────────── report ─ settle
+//!             │         │          └─ cancel ─ Dying ─ its slot died ─ report ─ settle
+//!             └─────────┴─ cancel or cannot begin ─────────────────── report ─ settle
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use gristmill_model::{Assignment, AttemptId, Blob, JobId, Outcome, PathBytes, Report, Work};
+use gristmill_model::{Assignment, AttemptId, Blob, JobId, Outcome, PathBytes, Report, TaskFailure, Work};
 use gristmill_protocol::Verdict;
 
 use super::prepare::{Preparation, Prepared, Unprepared};
@@ -20,7 +20,7 @@ use super::slots::{AfterDeath, Busy, Doing, SlotIndex};
 use super::{Agent, Event, failures};
 use crate::config::WorkerError;
 use crate::frames::{Begin, BeginWork};
-use crate::process::{Death, ProcessEvent, ProcessId};
+use crate::process::{Death, LatestProgress, ProcessEvent, ProcessId};
 use crate::work_dir::output_path;
 
 /// A slot says how far it is at least this often, and at least five times in the time it has to make progress.
@@ -33,19 +33,41 @@ impl Agent {
         if !self.accepted.insert(attempt) {
             return;
         }
-        let Some(slot) = self.slots.choose(&assignment) else {
+        if self.slots.free() == 0 && self.queue.room() == 0 {
             // More than was asked for; somebody else may have room.
             self.report(attempt, Outcome::Cancelled, Vec::new(), None);
             return;
-        };
+        }
         tracing::debug!(%attempt, "accepted");
         self.jobs.insert(attempt.task.job);
-        self.prepare(slot, assignment);
+        self.queue.push(assignment);
+        self.begin_waiting();
+        self.read_ahead(attempt);
+    }
+
+    /// What an attempt that waits is going to read first is fetched meanwhile.
+    fn read_ahead(&mut self, attempt: AttemptId) {
+        if let Some(Work::Map(work)) = self.queue.work(attempt)
+            && let Some(split) = work.splits.first().cloned()
+        {
+            self.calls.spawn_blocking(move || gristmill_dataplane::read_ahead(&split));
+        }
+    }
+
+    /// Gives free slots what waits for them.
+    pub(super) fn begin_waiting(&mut self) {
+        while let Some(slot) = self.queue.first().and_then(|first| self.slots.choose(first)) {
+            let Some(assignment) = self.queue.pop() else { return };
+            self.prepare(slot, assignment);
+        }
     }
 
     fn prepare(&mut self, slot: SlotIndex, assignment: Assignment) {
         let attempt = assignment.attempt;
         self.slots.bind(slot, &assignment);
+        if let Some(prepared) = self.at_hand(&assignment) {
+            return self.begin_at_once(slot, assignment, &prepared);
+        }
         let (Some(registration), Some(process)) = (&self.registration, self.slots.process(slot)) else {
             // There is no process to give it to, nor will there be soon.
             self.report(attempt, Outcome::Cancelled, Vec::new(), None);
@@ -70,6 +92,25 @@ impl Agent {
         *self.slots.busy(slot) = Some(Busy { assignment, product, steps, doing: Doing::Preparing(task) });
     }
 
+    /// What a map attempt needs, when an earlier one of its job has needed it too.
+    fn at_hand(&self, assignment: &Assignment) -> Option<Prepared> {
+        let is_map = matches!(assignment.work, Work::Map(_));
+        let has_dir = assignment.reduces == 0 || self.job_dirs.contains(&assignment.attempt.task.job);
+        let plugin = self.plugins.known(&assignment.plugin).filter(|_| is_map && has_dir)?;
+        Some(Prepared { plugin })
+    }
+
+    fn begin_at_once(&mut self, slot: SlotIndex, assignment: Assignment, prepared: &Prepared) {
+        let product = self.product(&assignment);
+        match self.tell_slot(slot, &assignment, &product, prepared) {
+            Ok(progress) => {
+                let (steps, doing) = (Arc::new(AtomicU64::new(1)), Doing::Running(progress));
+                *self.slots.busy(slot) = Some(Busy { assignment, product, steps, doing });
+            }
+            Err(failure) => self.report(assignment.attempt, Outcome::Failed(failure), Vec::new(), None),
+        }
+    }
+
     /// The one file that an attempt makes: a run, or output.
     fn product(&self, assignment: &Assignment) -> PathBuf {
         let Assignment { cluster, attempt, .. } = *assignment;
@@ -92,26 +133,40 @@ impl Agent {
             return;
         }
         match result {
-            Ok(prepared) => self.begin(slot, busy, &prepared),
+            Ok(prepared) => {
+                if matches!(busy.assignment.work, Work::Map(_)) && busy.assignment.reduces > 0 {
+                    self.job_dirs.insert(attempt.task.job);
+                }
+                self.begin(slot, busy, &prepared);
+            }
             Err(Unprepared::Stale) => self.end_unbegun(slot, &busy, Outcome::Cancelled),
             Err(Unprepared::Failed(failure)) => self.end_unbegun(slot, &busy, Outcome::Failed(failure)),
         }
     }
 
     fn begin(&mut self, slot: SlotIndex, mut busy: Busy, prepared: &Prepared) {
-        let begin = begin_frame(&busy.assignment, &busy.product, prepared);
-        let Some(process) = self.slots.process(slot) else { return };
-        match process.begin(begin) {
+        match self.tell_slot(slot, &busy.assignment, &busy.product, prepared) {
             Ok(progress) => {
                 busy.steps.fetch_add(1, Ordering::Relaxed);
                 busy.doing = Doing::Running(progress);
                 *self.slots.busy(slot) = Some(busy);
             }
-            Err(error) => {
-                let failure = failures::machine(format!("the assignment does not fit: {error}"));
-                self.end_unbegun(slot, &busy, Outcome::Failed(failure));
-            }
+            Err(failure) => self.end_unbegun(slot, &busy, Outcome::Failed(failure)),
         }
+    }
+
+    /// Has the slot's process begin. Its figures appear in the result.
+    fn tell_slot(
+        &self,
+        slot: SlotIndex,
+        assignment: &Assignment,
+        product: &Path,
+        prepared: &Prepared,
+    ) -> Result<Arc<LatestProgress>, TaskFailure> {
+        let process = self.slots.process(slot);
+        let process = process.ok_or_else(|| failures::machine("the slot has no process".to_owned()))?;
+        let begun = process.begin(begin_frame(assignment, product, prepared));
+        begun.map_err(|error| failures::machine(format!("the assignment does not fit: {error}")))
     }
 
     /// Ends an attempt that its slot has not begun.
@@ -176,6 +231,10 @@ impl Agent {
 
     /// Takes an attempt away. Its slot is killed, hung as it may be, and the end reported when it is dead.
     pub(super) fn cancel(&mut self, attempt: AttemptId) {
+        if self.queue.remove(attempt) {
+            self.report(attempt, Outcome::Cancelled, Vec::new(), None);
+            return;
+        }
         let Some(slot) = self.slots.of_attempt(attempt) else {
             // Nobody has it: say so, or the coordinator would ask for ever.
             if !self.reports.holds(attempt) {
@@ -212,6 +271,7 @@ impl Agent {
     /// Lets go of every attempt without a report: they belong to others now. Files that the coordinator may know stay: it removes output
     /// with the job, and runs go with the job's directory.
     pub(super) fn let_go_of_everything(&mut self) {
+        self.queue.clear();
         for attempt in self.slots.attempts() {
             if let Some(slot) = self.slots.of_attempt(attempt) {
                 self.take_away(slot, false);
@@ -252,7 +312,7 @@ impl Agent {
     /// These jobs are over: what still runs for them is taken away, then their files go.
     pub(super) fn forget(&mut self, jobs: Vec<JobId>) {
         let here: Vec<JobId> = jobs.into_iter().filter(|job| self.jobs.contains(job)).collect();
-        for attempt in self.slots.attempts() {
+        for attempt in self.slots.attempts().into_iter().chain(self.queue.attempts()) {
             if here.contains(&attempt.task.job) {
                 self.cancel(attempt);
             }
@@ -267,10 +327,12 @@ impl Agent {
             return;
         };
         let over = std::mem::take(&mut self.over);
-        let (busy, idle) = over.into_iter().partition(|job| self.slots.works_for(*job));
+        let in_use = |job: &JobId| self.slots.works_for(*job) || self.queue.works_for(*job);
+        let (busy, idle) = over.into_iter().partition(in_use);
         self.over = busy;
         for job in idle {
             self.jobs.remove(&job);
+            self.job_dirs.remove(&job);
             self.remove(self.dir.job_dir(cluster, job));
         }
     }

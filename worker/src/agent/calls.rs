@@ -89,7 +89,8 @@ impl Agent {
         Ok(())
     }
 
-    /// Reports what has ended, and offers the free slots if there are more than the coordinator knows of.
+    /// Reports what has ended, and offers the free slots if there are more than the coordinator knows of. What can wait here is offered
+    /// along, but is no reason to ask: every end of an attempt is reported at once.
     ///
     /// The coordinator keeps one poll of a worker waiting: a newer one takes the place of the older, which comes back empty. So each
     /// offers all free slots, and the newest is the one that counts. What both bring is the same assignment and runs once.
@@ -103,12 +104,15 @@ impl Agent {
         if reports.is_empty() && free_slots <= self.polls.offered {
             return;
         }
+        let held = self.slots.held() + self.queue.len() + self.reports.count() - reports.len();
         let number = self.polls.newest + 1;
         self.polls = Polls { newest: number, offered: free_slots, reporting: !reports.is_empty() };
         let request = PollRequest {
             worker: registration.worker,
             incarnation: self.incarnation,
             free_slots,
+            ahead: self.queue.room(),
+            held: u32::try_from(held).unwrap_or(u32::MAX),
             reports,
             wait_ms: u64::try_from(LONG_POLL_MAX.as_millis()).unwrap_or(u64::MAX),
         };
@@ -152,7 +156,7 @@ impl Agent {
         let heartbeat = Heartbeat {
             worker: registration.worker,
             incarnation: self.incarnation,
-            running: self.slots.progress(),
+            running: self.slots.progress().into_iter().chain(self.queue.progress()).collect(),
         };
         let (link, events, epoch) = (self.link.clone(), self.events.clone(), self.epoch);
         self.calls.spawn(async move {

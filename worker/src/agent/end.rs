@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gristmill_model::JobId;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 use super::Agent;
 use crate::work_dir::remove_tree;
@@ -12,7 +12,6 @@ use crate::work_dir::remove_tree;
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
 /// How long killed slots may take to die; only one stuck in the kernel takes longer.
 const DEATH_MAX: Duration = Duration::from_secs(10);
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 impl Agent {
     /// Kills the slots, says goodbye, and removes the rubbish: after a `finished` coordinator all that this life has made, otherwise
@@ -27,12 +26,12 @@ impl Agent {
             timeout(GOODBYE_MAX, link.goodbye(worker, incarnation)).await.ok()?.ok()
         };
         let (busy, keepers) = self.slots.end();
-        let dead = async {
-            let give_up = Instant::now() + DEATH_MAX;
-            while !keepers.iter().all(|keeper| keeper.is_finished()) && Instant::now() < give_up {
-                sleep(LOOK_AGAIN).await;
+        let burials = tokio::task::spawn_blocking(|| {
+            for keeper in keepers {
+                let _ = keeper.join();
             }
-        };
+        });
+        let dead = async { drop(timeout(DEATH_MAX, burials).await) };
         let (live_jobs, ()) = tokio::join!(goodbye, dead);
         while self.chores.join_next().await.is_some() {}
 

@@ -10,6 +10,7 @@ mod calls;
 mod end;
 mod failures;
 mod prepare;
+mod queue;
 mod reports;
 mod slots;
 
@@ -29,6 +30,7 @@ use crate::process::{ProcessEvent, ProcessId};
 use crate::work_dir::{Survey, WorkDir};
 use accepted::Accepted;
 use prepare::{Prepared, Unprepared};
+use queue::Queue;
 use reports::Reports;
 use slots::{SlotIndex, Slots};
 
@@ -101,12 +103,15 @@ struct Agent {
     told: Option<Instant>,
     beating: bool,
     slots: Slots,
+    queue: Queue,
     reports: Reports,
     polls: Polls,
     /// Those taken last, to know one that comes again.
     accepted: Accepted,
-    /// Jobs with a directory here.
+    /// Jobs that have, or may have, a directory here.
     jobs: BTreeSet<JobId>,
+    /// Those of them whose directory has been made.
+    job_dirs: BTreeSet<JobId>,
     /// Jobs that are over; their directories go when no slot works for them.
     over: BTreeSet<JobId>,
     /// Calls and preparations under way; they end with the agent.
@@ -124,6 +129,7 @@ impl Agent {
             plugins: Arc::new(Plugins::new(&dir)),
             link: WorkerLink::new(config.endpoint.clone(), CALL_PATIENCE),
             slots: Slots::new(config.slots, config.slot_command.clone(), dir.clone(), events.clone()),
+            queue: Queue::new(config.slots),
             dir,
             config,
             events,
@@ -137,6 +143,7 @@ impl Agent {
             polls: Polls::default(),
             accepted: Accepted::default(),
             jobs: BTreeSet::new(),
+            job_dirs: BTreeSet::new(),
             over: BTreeSet::new(),
             calls: JoinSet::new(),
             chores: JoinSet::new(),
@@ -167,6 +174,7 @@ impl Agent {
             if self.finished {
                 break Ok(Exit::Finished);
             }
+            self.begin_waiting();
             self.poll();
             self.clear_away();
         };

@@ -52,6 +52,10 @@ impl Reports {
         self.waiting.remove(at)
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub(super) fn holds(&self, attempt: AttemptId) -> bool {
         self.waiting.iter().any(|ended| ended.report.attempt == attempt)
     }

@@ -130,6 +130,11 @@ impl Slots {
         u32::try_from(free).unwrap_or(u32::MAX)
     }
 
+    /// How many attempts are in slots.
+    pub(super) fn held(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.busy.is_some()).count()
+    }
+
     /// A free slot whose process can take `assignment`: best one that has loaded its plugin, then a fresh one, then one that gets a new
     /// process.
     pub(super) fn choose(&mut self, assignment: &Assignment) -> Option<SlotIndex> {
@@ -254,10 +259,10 @@ impl Busy {
         match &self.doing {
             Doing::Running(latest) => {
                 let (ticks, bytes_in) = latest.get();
-                Some(Progress { attempt, ticks: steps + ticks, bytes_in })
+                Some(Progress { attempt, ticks: steps + ticks, bytes_in, waits: false })
             }
             Doing::Preparing(_) | Doing::Dying { report: true } => {
-                Some(Progress { attempt, ticks: steps, bytes_in: 0 })
+                Some(Progress { attempt, ticks: steps, bytes_in: 0, waits: false })
             }
             Doing::Dying { report: false } => None,
         }

@@ -25,7 +25,10 @@ use crate::frames::{Decoder, FROM_SLOT_BYTES_MAX, FrameError, FromSlot, TO_SLOT_
 
 /// More than a pipe can hold, so reading this much takes all that was written before.
 const PIPE_BYTES_MAX: usize = 1 << 20;
-const READ_BYTES: usize = 64 << 10;
+/// Of one read. Most that is read is a short frame or nothing.
+const READ_BYTES: usize = 8 << 10;
+/// What is taken of the output before everything else is looked after again.
+const TURN_BYTES: usize = 64 << 10;
 /// Where a death wakes nobody: how long until it is looked for.
 const UNWATCHED_DEATH: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
@@ -84,6 +87,8 @@ struct Keeper {
     log: BoundedLog,
     attempt: Option<Arc<LatestProgress>>,
     violation: Option<FrameError>,
+    /// The agent has let go of it, so it wants nothing any more.
+    abandoned: bool,
 }
 
 impl Keeper {
@@ -98,6 +103,7 @@ impl Keeper {
             log: BoundedLog::default(),
             attempt: None,
             violation: None,
+            abandoned: false,
         }
     }
 
@@ -113,7 +119,7 @@ impl Keeper {
             // Death is looked for before the channels are read: what the child said last is then certainly there.
             let dead = self.is_dead();
             self.read_control(tell);
-            self.read_output(READ_BYTES);
+            self.read_output(TURN_BYTES);
             if dead {
                 break self.bury();
             }
@@ -130,7 +136,9 @@ impl Keeper {
 
     /// Sleeps until there is something to do.
     fn wait(&self, woken: &UnixStream) -> io::Result<()> {
-        let mut watched = vec![PollFd::new(woken, PollFlags::IN)];
+        let mut watched = Vec::with_capacity(4);
+        // Once it is closed it is always readable.
+        watched.extend((!self.abandoned).then(|| PollFd::new(woken, PollFlags::IN)));
         if let Some(control) = &self.control {
             let writing = if self.outgoing.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
             watched.push(PollFd::new(control, PollFlags::IN | writing));
@@ -145,6 +153,9 @@ impl Keeper {
     }
 
     fn obey(&mut self, commands: &mpsc::Receiver<Command>, mut woken: &UnixStream) {
+        if self.abandoned {
+            return;
+        }
         while matches!(woken.read(&mut [0; 64]), Ok(64)) {}
         loop {
             match commands.try_recv() {
@@ -156,14 +167,18 @@ impl Keeper {
                     self.attempt = Some(progress);
                     self.outgoing.extend(frame);
                 }
-                Ok(Command::Kill) | Err(mpsc::TryRecvError::Disconnected) => return self.kill(),
+                Ok(Command::Kill) => return self.kill(),
+                Err(mpsc::TryRecvError::Disconnected) => {
+                    self.abandoned = true;
+                    return self.kill();
+                }
                 Err(mpsc::TryRecvError::Empty) => return,
             }
         }
     }
 
     fn read_control(&mut self, tell: &dyn Fn(ProcessEvent)) {
-        let mut buffer = [0; 16 << 10];
+        let mut buffer = [0; READ_BYTES];
         while let Some(control) = &mut self.control {
             match control.read(&mut buffer) {
                 Ok(0) => self.close_control(),

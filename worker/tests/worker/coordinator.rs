@@ -173,6 +173,12 @@ impl Coordinator {
         self.wait(|state| state.running.iter().find(seen).copied()).await
     }
 
+    /// Waits until a heartbeat says that an attempt waits for a slot.
+    pub(crate) async fn waits(&self, attempt: AttemptId) {
+        let waits = |p: &&Progress| p.attempt == attempt && p.waits;
+        self.wait(|state| state.running.iter().find(waits).copied()).await;
+    }
+
     /// Waits for that many more heartbeats.
     pub(crate) async fn heartbeats(&self, more: u64) {
         let enough = self.state().heartbeats + more;
@@ -238,7 +244,8 @@ impl Coordinator {
                     return Ok(PollReply::default());
                 }
                 let orders = state.orders();
-                let count = state.to_give.len().min(request.free_slots as usize);
+                let room = request.free_slots.saturating_add(request.ahead) as usize;
+                let count = state.to_give.len().min(room);
                 let mut assignments = std::mem::take(&mut state.to_repeat);
                 let new: Vec<_> = state.to_give.drain(..count).collect();
                 assignments.extend(new);

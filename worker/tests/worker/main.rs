@@ -9,4 +9,5 @@ mod failures;
 mod files;
 mod hygiene;
 mod jobs;
+mod queue;
 mod registration;

@@ -118,6 +118,10 @@ static void allocate_without_end(void) {
     }
 }
 
+static void print_pid(const struct instance *self) {
+    if (is(self, "pid")) fprintf(stderr, "pid %d %s\n", (int)getpid(), (const char *)marker);
+}
+
 static gristmill_status map(void *instance, const gristmill_block *block, const gristmill_host *host) {
     const struct instance *self = instance;
     if (is(self, "exit")) { fprintf(stderr, "leaving\n"); exit(3); }
@@ -140,7 +144,7 @@ static gristmill_status map(void *instance, const gristmill_block *block, const 
         for (;;) pause();
     }
     if (is(self, "wander")) { if (chdir("/")) return 1; }
-    if (is(self, "pid")) fprintf(stderr, "pid %d %s\n", (int)getpid(), (const char *)marker);
+    print_pid(self);
     const uint8_t *at = block->bytes.ptr, *end = at + block->bytes.len;
     while (at < end) {
         const uint8_t *newline = memchr(at, '\n', (size_t)(end - at));
@@ -159,7 +163,8 @@ static gristmill_status map_end(void *instance, const gristmill_host *host) {
 }
 
 static gristmill_status reduce_begin(void *instance, uint32_t partition, const gristmill_host *host) {
-    (void)instance, (void)partition, (void)host;
+    (void)partition, (void)host;
+    print_pid(instance);
     return 0;
 }
 

@@ -1,7 +1,7 @@
 //! Which running attempts are slow enough for a backup beside them.
 //!
-//! With finished peers: one that has run three times as long as their median and half as long again as nine in ten of them, and never before
-//! a floor. So tasks of 2 to 5 seconds run once each (3 × 2 > 5), and one that hangs is doubled soon. Without finished peers (a single last task, a
+//! With finished peers: one that has run three times as long as their median and half as long again as nine in ten of them, longer if it
+//! has more to read than they had, and never before a floor. So tasks of 2 to 5 seconds run once each (3 × 2 > 5), and one that hangs is doubled soon. Without finished peers (a single last task, a
 //! stage of one): after a longer floor. One that gets on well enough to end before a fresh attempt would is left alone.
 
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use gristmill_model::AttemptId;
 
 use super::decision::Decision;
-use super::durations::Durations;
+use super::durations::Typical;
 use super::memory::Watch;
 use super::placement::FreeSlots;
 use crate::fact::Fact;
@@ -62,7 +62,8 @@ impl Decision<'_> {
             let elapsed_ms = self.now.ms.saturating_sub(watch.assigned.ms);
             let peers = self.leader.durations.get(&(task.job, task.stage));
             let work = self.draft.input_bytes(task);
-            let slow = open && alone && is_slow(settings, elapsed_ms, work, watch.bytes_in, peers);
+            let typical = peers.and_then(|peers| peers.typical(work));
+            let slow = open && alone && is_slow(settings, elapsed_ms, work, watch.bytes_in, typical);
             slow.then_some((elapsed_ms, *attempt))
         };
         self.leader.watches.iter().filter_map(slow).collect()
@@ -74,13 +75,12 @@ fn is_slow(
     elapsed_ms: u64,
     work_bytes: u64,
     done_bytes: u64,
-    peers: Option<&Durations>,
+    typical: Option<Typical>,
 ) -> bool {
-    let typical_ms = peers.and_then(|peers| Some((peers.quantile_ms(50)?, peers.quantile_ms(90)?)));
-    let (threshold_ms, fresh_ms) = match typical_ms {
-        Some((median, most)) => {
-            let relative = median.saturating_mul(3).max(most.saturating_add(most / 2));
-            (relative.max(settings.floor_ms), median)
+    let (threshold_ms, fresh_ms) = match typical {
+        Some(Typical { median_ms, most_ms }) => {
+            let relative = median_ms.saturating_mul(3).max(most_ms.saturating_add(most_ms / 2));
+            (relative.max(settings.floor_ms), median_ms)
         }
         // Without peers a fresh attempt may take as long as this one has taken already.
         None => (settings.lone_floor_ms, elapsed_ms),
@@ -101,12 +101,13 @@ fn remaining_ms(elapsed_ms: u64, work_bytes: u64, done_bytes: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::leader::durations::Durations;
     use crate::settings::Settings;
 
     fn slow(elapsed_ms: u64, done_bytes: u64, peers_ms: &[u64]) -> bool {
         let mut peers = Durations::default();
-        peers_ms.iter().for_each(|ms| peers.add(*ms));
-        is_slow(&Settings::default().backup, elapsed_ms, 100, done_bytes, Some(&peers))
+        peers_ms.iter().for_each(|ms| peers.add(*ms, 100));
+        is_slow(&Settings::default().backup, elapsed_ms, 100, done_bytes, peers.typical(100))
     }
 
     #[test]

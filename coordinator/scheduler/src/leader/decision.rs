@@ -109,7 +109,8 @@ impl<'a> Decision<'a> {
                 {
                     let stage = (attempt.task.job, attempt.task.stage);
                     let took_ms = self.now.ms.saturating_sub(watch.assigned.ms);
-                    self.leader.durations.entry(stage).or_default().add(took_ms);
+                    let bytes = self.draft.input_bytes(attempt.task);
+                    self.leader.durations.entry(stage).or_default().add(took_ms, bytes);
                 }
             }
             Fact::AttemptEnded { attempt, cause, .. } => {

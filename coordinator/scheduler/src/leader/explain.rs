@@ -145,6 +145,9 @@ fn deadline_of(watch: &Watch) -> Timestamp {
 fn text_of_watch(attempt: AttemptId, watch: &Watch, now: Timestamp) -> String {
     let running_ms = now.ms.saturating_sub(watch.assigned.ms);
     let silent_ms = now.ms.saturating_sub(watch.progressed.ms);
+    if watch.waits {
+        return format!("{attempt} waits on {} for a slot, for {running_ms} ms", watch.worker);
+    }
     let arrived = if watch.seen { "" } else { ", which has not confirmed it" };
     format!(
         "{attempt} runs on {}{arrived} for {running_ms} ms; its last progress was {silent_ms} ms ago, and it is taken away at {} ms",

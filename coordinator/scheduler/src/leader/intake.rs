@@ -21,7 +21,7 @@ const NAME_CHARS_MAX: usize = 256;
 impl Decision<'_> {
     pub(crate) fn take_in(&mut self, input: &Input) {
         match input {
-            Input::Submit(spec) => self.submit(spec),
+            Input::Submit(spec, planner) => self.submit(spec, *planner),
             Input::Register(hello) => self.register(hello),
             Input::Poll(poll) => self.poll(poll),
             Input::Heartbeat { worker, incarnation, running } => {
@@ -33,16 +33,16 @@ impl Decision<'_> {
         }
     }
 
-    fn submit(&mut self, spec: &Arc<JobSpec>) {
+    fn submit(&mut self, spec: &Arc<JobSpec>, planner: Planner) {
         let refused = {
             let live = self.draft.live_jobs().filter_map(|job| Some((job, self.draft.head(job)?)));
             self.draft.job_of(spec.key).is_some()
-                || check_spec(spec).is_err()
+                || check_spec(spec, planner).is_err()
                 || check_output(spec, live).is_err()
         };
         if !refused {
             let (job, at, spec) = (self.draft.next_job(), self.now, Arc::clone(spec));
-            self.record(Fact::JobSubmitted { job, at, spec, planner: Planner::EvenPieces });
+            self.record(Fact::JobSubmitted { job, at, spec, planner });
         }
     }
 
@@ -87,6 +87,11 @@ impl Decision<'_> {
             let watch = watches.get_mut(&progress.attempt).filter(|watch| watch.worker == worker);
             let Some(watch) = watch else { continue };
             watch.seen = true;
+            watch.waits = progress.waits;
+            if progress.waits {
+                // Nobody expects it to get on.
+                watch.progressed = self.now;
+            }
             if watch.ticks != progress.ticks {
                 watch.ticks = progress.ticks;
                 watch.bytes_in = progress.bytes_in;
@@ -112,6 +117,7 @@ impl Decision<'_> {
         contact.parked = Some(Parked {
             token: poll.token,
             free: poll.free_slots,
+            ahead: poll.ahead,
             until,
             reported: poll.reports.iter().map(|report| report.attempt).collect(),
             assignments: Vec::new(),
@@ -123,7 +129,7 @@ impl Decision<'_> {
         if !poll.reports.is_empty() {
             self.leader.due.insert(poll.worker);
         }
-        self.deliver_again(poll.worker);
+        self.deliver_again(poll.worker, poll.held);
     }
 
     /// A worker has one poll at a time; when it has given up an older one, that is answered without content.
@@ -134,16 +140,16 @@ impl Decision<'_> {
         }
     }
 
-    /// When a worker has more free slots than it should, an answer with assignments was lost: it gets those again of which it has never
+    /// When a worker has fewer attempts than it should, an answer with assignments was lost: it gets those again of which it has never
     /// spoken. One that it has after all it ignores.
-    fn deliver_again(&mut self, id: WorkerId) {
+    fn deliver_again(&mut self, id: WorkerId, held: u32) {
         let Some(worker) = self.draft.worker(id) else { return };
         let Some(contact) = self.leader.contacts.get_mut(&id) else { return };
         let Some(parked) = contact.parked.as_mut() else { return };
-        let room = (parked.free as usize + worker.running.len()).saturating_sub(worker.slots as usize);
+        let missing = worker.running.len().saturating_sub(held as usize).min(parked.room() as usize);
         let watches = &self.leader.watches;
         let unseen = |attempt: &&AttemptId| watches.get(attempt).is_some_and(|watch| !watch.seen);
-        parked.assignments.extend(worker.running.iter().filter(unseen).take(room).copied());
+        parked.assignments.extend(worker.running.iter().filter(unseen).take(missing).copied());
         if !parked.assignments.is_empty() {
             self.leader.due.insert(id);
         }

@@ -33,6 +33,8 @@ pub(crate) struct Contact {
 pub(crate) struct Parked {
     pub(crate) token: PollToken,
     pub(crate) free: u32,
+    /// What it can take beyond that.
+    pub(crate) ahead: u32,
     /// When it is answered even if there is nothing to say.
     pub(crate) until: Timestamp,
     /// The attempts that it reported, in its order.
@@ -53,8 +55,10 @@ pub(crate) struct Watch {
     pub(crate) timer: Timestamp,
     pub(crate) ticks: u64,
     pub(crate) bytes_in: u64,
-    /// Its worker has said that it runs it, so the assignment arrived.
+    /// Its worker has said that it has it, so the assignment arrived.
     pub(crate) seen: bool,
+    /// Its worker has no slot for it yet.
+    pub(crate) waits: bool,
 }
 
 /// Workers of one machine.
@@ -95,6 +99,14 @@ impl Contact {
             self.failures.pop_front();
         }
         self.failures.push_back(now);
+    }
+}
+
+impl Parked {
+    /// How many attempts its answer may still bring.
+    pub(crate) fn room(&self) -> u32 {
+        let given = u32::try_from(self.assignments.len()).unwrap_or(u32::MAX);
+        self.free.saturating_add(self.ahead).saturating_sub(given)
     }
 }
 

@@ -3,6 +3,7 @@
 //! A new leader starts every lease and every deadline afresh. What it forgets by being new (who is slow, who fails a lot, which poll waits)
 //! it learns again from the workers, which keep asking.
 
+mod ahead;
 mod answers;
 mod avoid;
 mod backup;
@@ -23,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gristmill_model::{AttemptId, JobId, JobPhase, Stage, Timestamp, WorkerId};
+use gristmill_model::{AttemptId, JobId, JobPhase, Stage, TaskId, Timestamp, WorkerId};
 
 use self::decision::Decision;
 use self::durations::Durations;
@@ -88,8 +89,11 @@ impl Leader {
         for (id, job) in state.live().iter().filter_map(|id| Some((*id, state.job(*id)?))) {
             for stage in [Stage::Map, Stage::Reduce] {
                 let durations = leader.durations.entry((id, stage)).or_default();
-                let winners = job.tasks(stage).iter().filter_map(|task| task.winner());
-                winners.for_each(|winner| durations.add(winner.took_ms));
+                for (index, task) in (0..).zip(job.tasks(stage)) {
+                    if let Some(winner) = task.winner() {
+                        durations.add(winner.took_ms, job.input_bytes(TaskId { job: id, stage, index }));
+                    }
+                }
             }
         }
         leader
@@ -171,6 +175,7 @@ impl Leader {
             ticks: 0,
             bytes_in: 0,
             seen: false,
+            waits: false,
         };
         self.watches.insert(attempt, watch);
         self.timers.set(timer, Timer::Progress(attempt));

@@ -17,6 +17,11 @@ use crate::state::Store;
 pub(crate) struct FreeSlots(BTreeSet<(Reverse<u32>, WorkerId)>);
 
 impl FreeSlots {
+    /// Of the workers that have any.
+    pub(crate) fn new(free: impl Iterator<Item = (WorkerId, u32)>) -> Self {
+        Self(free.filter(|(_, free)| *free > 0).map(|(worker, free)| (Reverse(free), worker)).collect())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -36,7 +41,8 @@ impl FreeSlots {
 impl Decision<'_> {
     /// Gives waiting tasks to free slots; when none waits, starts backups of slow ones.
     pub(crate) fn hand_out(&mut self) {
-        if !self.leader.idle.is_empty() {
+        let ahead = self.leader.due.iter().any(|worker| self.room_ahead(*worker) > 0);
+        if ahead || !self.leader.idle.is_empty() {
             let mut queue = Queue::new(&self.draft);
             let mut waiting = queue.next(&self.draft);
             if waiting.is_some() || self.backups_are_due() {
@@ -45,6 +51,7 @@ impl Decision<'_> {
                     self.place(task, &mut free);
                     waiting = queue.next(&self.draft);
                 }
+                self.hand_out_ahead(waiting, &mut queue);
                 if waiting.is_none() && self.backups_are_due() {
                     self.start_backups(&mut free);
                 }
@@ -57,8 +64,7 @@ impl Decision<'_> {
     fn free_slots(&mut self) -> FreeSlots {
         let avoided = self.avoided();
         let idle = self.leader.idle.iter().filter(|worker| !avoided.contains(worker));
-        let free = idle.map(|worker| (Reverse(self.room(*worker)), *worker));
-        FreeSlots(free.filter(|(Reverse(free), _)| *free > 0).collect())
+        FreeSlots::new(idle.map(|worker| (*worker, self.room(*worker))))
     }
 
     /// As many attempts as it asks for, but never more than it has slots, counting what may still be on its way.

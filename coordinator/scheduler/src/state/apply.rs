@@ -22,7 +22,7 @@ const MESSAGES_MAX: u32 = 16;
 pub(crate) fn apply_to<S: Store>(store: &mut S, fact: &Fact) -> Result<Vec<Effect>, IllegalFact> {
     let applied = match fact {
         Fact::JobSubmitted { job, at, spec, planner } => {
-            let maps = u32::try_from(planner.count(spec)).ok();
+            let maps = u32::try_from(planner.count(spec, u64::from(u32::MAX))).ok();
             maps.and_then(|maps| submit(store, *job, new_head(spec, maps, *at), *planner))
         }
         Fact::WorkerJoined { worker, incarnation, name, machine, slots, at: _ } => {

@@ -10,7 +10,7 @@ use gristmill_model::{
 use serde::{Deserialize, Serialize};
 
 use super::task::{Task, Winner};
-use crate::plan::Piece;
+use crate::plan::Plan;
 
 /// Counters of one job that have a name of their own; more are left out.
 pub(crate) const COUNTERS_MAX: usize = 1_000;
@@ -21,8 +21,10 @@ const WARNINGS_MAX: usize = 20;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Job {
     pub(crate) head: JobHead,
-    /// One for each map task. Tasks and pieces are dropped when the job ends.
-    pub(crate) pieces: Vec<Piece>,
+    /// What each map task maps. Tasks and plan are dropped when the job ends.
+    pub(crate) plan: Plan,
+    /// Most bytes that the names of the splits of one map task have.
+    pub(crate) names_bytes_max: usize,
     pub(crate) maps: Vec<Task>,
     pub(crate) reduces: Vec<Task>,
     /// Tasks that are neither won nor running, whether or not their stage is open.
@@ -111,18 +113,19 @@ impl JobHead {
 }
 
 impl Job {
-    pub(crate) fn new(head: JobHead, pieces: Vec<Piece>) -> Self {
+    pub(crate) fn new(head: JobHead, plan: Plan) -> Self {
         let (maps, reduces) = (head.maps, head.spec.reduces);
         Self {
             figures: Figures {
                 partitions: vec![0; reduces as usize],
-                map_bytes: pieces.iter().map(|piece| piece.bytes).fold(0, u64::saturating_add),
+                map_bytes: plan.total_bytes(),
                 ..Figures::default()
             },
             plugin: Arc::new(head.spec.plugin.clone()),
             params: Arc::new(head.spec.params.clone()),
+            names_bytes_max: plan.names_bytes_max(&head.spec),
             head,
-            pieces,
+            plan,
             maps: vec![Task::default(); maps as usize],
             reduces: vec![Task::default(); reduces as usize],
             ready_maps: (0..maps).collect(),
@@ -165,14 +168,14 @@ impl Job {
     /// Bytes that a task has to read; of a reduce, as far as its maps are done.
     pub(crate) fn input_bytes(&self, task: TaskId) -> u64 {
         match task.stage {
-            Stage::Map => self.pieces.get(task.index as usize).map_or(0, |piece| piece.bytes),
+            Stage::Map => self.plan.bytes(task.index),
             Stage::Reduce => self.figures.partitions.get(task.index as usize).copied().unwrap_or(0),
         }
     }
 
     /// Frees what an ended job does not need.
     pub(crate) fn drop_tasks(&mut self) {
-        self.pieces = Vec::new();
+        self.plan = Plan::default();
         self.maps = Vec::new();
         self.reduces = Vec::new();
         self.ready_maps = BTreeSet::new();

@@ -39,11 +39,11 @@ impl State {
     }
 
     /// Whether a job of this spec may be submitted now: `Ok(Some)` when it was already (the same key).
-    pub fn admit(&self, spec: &JobSpec) -> Result<Option<JobId>, Refusal> {
+    pub fn admit(&self, spec: &JobSpec, planner: Planner) -> Result<Option<JobId>, Refusal> {
         if let Some(job) = self.job_of(spec.key) {
             return Ok(Some(job));
         }
-        check_spec(spec)?;
+        check_spec(spec, planner)?;
         let head = |job: &JobId| self.jobs.get(job).map(|known| (*job, &known.head));
         check_output(spec, self.live.iter().filter_map(head))?;
         Ok(None)
@@ -80,6 +80,11 @@ impl State {
         self.jobs.get(&job).map(|job| &job.head.spec)
     }
 
+    /// Most bytes that the splits of one task of a job take in an assignment.
+    pub fn splits_bytes_max(&self, job: JobId) -> usize {
+        self.jobs.get(&job).map_or(0, |job| job.names_bytes_max)
+    }
+
     /// How far a job is.
     pub fn phase(&self, job: JobId) -> Option<JobPhase> {
         self.jobs.get(&job).map(|job| job.head.phase())
@@ -93,8 +98,8 @@ impl State {
         let spec = &job.head.spec;
         let work = match task.stage {
             Stage::Map => {
-                let piece = job.pieces.get(task.index as usize)?;
-                Work::Map(MapWork { splits: vec![piece.to_split(spec)?] })
+                let splits = job.plan.pieces(task.index).iter().map(|piece| piece.to_split(spec));
+                Work::Map(MapWork { splits: splits.collect::<Option<_>>()? })
             }
             Stage::Reduce => Work::Reduce(ReduceWork { partition: task.index, maps: job.head.maps }),
         };
@@ -179,7 +184,7 @@ pub(crate) fn is_registered(worker: Option<&Worker>, incarnation: Incarnation) -
 }
 
 /// Whether a spec can be run at all.
-pub(crate) fn check_spec(spec: &JobSpec) -> Result<(), Refusal> {
+pub(crate) fn check_spec(spec: &JobSpec, planner: Planner) -> Result<(), Refusal> {
     let invalid = |message: String| Err(Refusal::Invalid(message));
     if spec.split_bytes == 0 {
         return invalid("the split size must be at least one byte".into());
@@ -196,11 +201,8 @@ pub(crate) fn check_spec(spec: &JobSpec) -> Result<(), Refusal> {
     if spec.reduces > REDUCES_MAX {
         return invalid(format!("{} reduces are too many; choose at most {REDUCES_MAX}", spec.reduces));
     }
-    let maps = Planner::EvenPieces.count(spec);
-    if maps > TASKS_MAX {
-        return invalid(format!(
-            "{maps} splits are too many (at most {TASKS_MAX}); choose a larger --split-size"
-        ));
+    if planner.count(spec, TASKS_MAX) > TASKS_MAX {
+        return invalid(format!("there would be more than {TASKS_MAX} splits; choose a larger --split-size"));
     }
     Ok(())
 }

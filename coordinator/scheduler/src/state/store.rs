@@ -127,8 +127,8 @@ impl Store for State {
         self.next_job = JobId(id.0 + 1);
         self.keys.insert(head.spec.key, id);
         self.live.insert(id);
-        let pieces = planner.pieces(&head.spec);
-        self.jobs.insert(id, Job::new(head, pieces));
+        let plan = planner.plan(&head.spec);
+        self.jobs.insert(id, Job::new(head, plan));
     }
 
     fn end_job(&mut self, job: JobId, end: JobEnd) {

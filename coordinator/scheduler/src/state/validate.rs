@@ -47,6 +47,9 @@ impl State {
             check(running_here == worker.running, || {
                 format!("{id} runs {running_here:?}, lists {:?}", worker.running)
             })?;
+            check(worker.running.len() <= 2 * worker.slots as usize, || {
+                format!("{id} of {} slots runs {}", worker.slots, worker.running.len())
+            })?;
             check(worker.is_live() || worker.running.is_empty(), || {
                 format!("{id} is lost and runs something")
             })?;
@@ -58,11 +61,12 @@ impl State {
 
     fn validate_job(&self, id: JobId, job: &Job) -> Result<(), String> {
         if !job.head.is_live() {
-            let empty = job.maps.is_empty() && job.reduces.is_empty() && job.pieces.is_empty();
+            let empty = job.maps.is_empty() && job.reduces.is_empty() && job.plan.is_empty();
             return check(empty, || "it is over and has tasks".into());
         }
         let (head, figures) = (&job.head, &job.figures);
         check(job.maps.len() == head.maps as usize, || "its number of maps differs".into())?;
+        check(job.maps.len() == job.plan.tasks(), || "its number of planned tasks differs".into())?;
         check(job.reduces.len() == head.spec.reduces as usize, || "its number of reduces differs".into())?;
         for (task, state) in tasks_of(id, job) {
             validate_task(state).map_err(|wrong| format!("{task} {wrong}"))?;

@@ -51,8 +51,11 @@ fn all() -> Vec<(&'static str, Fact)> {
     let (job, at) = (JobId(1), AT);
     let failed = EndCause::Failed { cause: FailureCause::Signal(9), message: "m".into() };
     let ended = |cause| Fact::AttemptEnded { attempt: map(0, 0), at, cause };
+    let planned = |planner| Fact::JobSubmitted { job, at, spec: Arc::new(spec(1, 1, 1)), planner };
     vec![
         ("submitted", submitted(1)),
+        ("planned even", planned(Planner::EvenTasks { slots: 2 })),
+        ("planned falling", planned(Planner::FallingTasks { slots: 2 })),
         ("joined", joined(1)),
         ("lost", Fact::WorkerLost { worker: WorkerId(1), at, cause: LossCause::Silent }),
         ("assigned", assigned(map(0, 0), 1, false)),
@@ -143,6 +146,8 @@ fn each_fact_is_legal_in_its_state_and_nowhere_else() {
     }
     let expected = [
         "submitted: nothing",
+        "planned even: nothing",
+        "planned falling: nothing",
         "joined: nothing",
         "lost: queued, running, doubled, mapped, reducing, complete, done",
         "assigned: queued",

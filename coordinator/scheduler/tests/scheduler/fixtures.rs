@@ -1,9 +1,12 @@
 //! Specs, results and reports with nothing special about them.
 
+use std::sync::Arc;
+
 use gristmill_model::{
     AttemptId, AttemptStats, Blob, ClientId, FailureCause, InputFile, InputMode, JobSpec, MapResult, Outcome,
     PartitionSize, PathBytes, PluginInfo, ReduceResult, Report, RequestId, RequestKey, Sha256, TaskFailure,
 };
+use gristmill_scheduler::{Input, Planner};
 
 pub(crate) fn key(client: u128, request: u64) -> RequestKey {
     RequestKey { client: ClientId(client), request: RequestId(request) }
@@ -36,6 +39,11 @@ pub(crate) fn spec(request: u64, maps: u64, reduces: u32) -> JobSpec {
         task_timeout_ms: 10_000,
         max_attempts: 2,
     }
+}
+
+/// With one map task for each split.
+pub(crate) fn submit(spec: JobSpec) -> Input {
+    Input::Submit(Arc::new(spec), Planner::EvenPieces)
 }
 
 pub(crate) fn stats(counter: i64) -> AttemptStats {

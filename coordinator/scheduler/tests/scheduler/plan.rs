@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use gristmill_model::{InputMode, JobId, JobSpec, Split, TaskId, Work};
+use gristmill_scheduler::{Input, Planner};
 
 use crate::fixtures::{file, spec};
 use crate::world::World;
@@ -86,4 +87,27 @@ fn an_empty_file_is_a_task_only_for_apps_that_want_files() {
 fn huge_files_do_not_overflow() {
     let cut = splits(|spec| (spec.inputs, spec.split_bytes) = (vec![file("a", u64::MAX)], u64::MAX / 4));
     assert_eq!(cut.iter().map(|split| u128::from(split.bytes)).sum::<u128>(), u128::from(u64::MAX));
+}
+
+#[test]
+fn files_that_share_a_task_keep_their_names_and_order() {
+    let mut world = World::new();
+    world.join("a", 1);
+    let mut many = spec(1, 0, 1);
+    (many.inputs, many.split_bytes) =
+        ((0..40).map(|n| file(&format!("{n:02}"), 1_000 + n)).collect(), 1 << 20);
+    world.happen(&[Input::Submit(many.into(), Planner::FallingTasks { slots: 1 })]);
+    world.poll(1, 1);
+    let assignment = world.state.assignment(TaskId::map(JobId(1), 0).attempt(0)).expect("it runs");
+    let Work::Map(work) = assignment.work else { panic!("a map is to map") };
+    assert_eq!((work.splits.len(), world.status().map.total), (15, 3));
+    for (n, split) in (0..).zip(&work.splits) {
+        assert_eq!(
+            (split.document.to_string(), split.path.to_string()),
+            (format!("{n:02}"), format!("/in/{n:02}"))
+        );
+        assert_eq!((split.offset, split.bytes, split.file_bytes), (0, 1_000 + n, 1_000 + n));
+    }
+    assert_eq!(world.status().map.bytes_total, 40 * 1_000 + 780);
+    assert!(world.state.splits_bytes_max(JobId(1)) >= 16 * 8);
 }

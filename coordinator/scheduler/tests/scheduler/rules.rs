@@ -1,5 +1,6 @@
 //! One story for each rule.
 
+mod ahead;
 mod failures;
 mod jobs;
 mod lost_runs;

@@ -1,6 +1,5 @@
 //! A small language for stories: a coordinator with workers that do just what the story says.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use gristmill_model::{
@@ -108,7 +107,8 @@ impl World {
             for worker in workers {
                 let running = self.running(*worker);
                 let ticks = |attempt: AttemptId| if getting_on.contains(&attempt) { self.now.ms } else { 0 };
-                let progress = |attempt| Progress { attempt, ticks: ticks(attempt), bytes_in: 0 };
+                let progress =
+                    |attempt| Progress { attempt, ticks: ticks(attempt), bytes_in: 0, waits: false };
                 let beat = self.heartbeat(*worker, running.into_iter().map(progress).collect());
                 self.happen(&[beat]);
             }
@@ -129,7 +129,7 @@ impl World {
     }
 
     pub(crate) fn submit(&mut self, spec: JobSpec) {
-        self.happen(&[Input::Submit(Arc::new(spec))]);
+        self.happen(&[fixtures::submit(spec)]);
     }
 
     /// The n-th worker has incarnation n.
@@ -165,16 +165,23 @@ impl World {
         self.happen(&[poll]);
     }
 
+    /// A poll of a worker of two slots that takes nothing ahead.
     pub(crate) fn poll_with(&mut self, worker: u64, free_slots: u32, reports: Vec<Report>) -> Input {
+        Input::Poll(Poll { reports, ..self.poll_of(worker, free_slots, 0, 2_u32.saturating_sub(free_slots)) })
+    }
+
+    pub(crate) fn poll_of(&mut self, worker: u64, free_slots: u32, ahead: u32, held: u32) -> Poll {
         self.tokens += 1;
-        Input::Poll(Poll {
+        Poll {
             token: PollToken(self.tokens),
             worker: WorkerId(worker),
             incarnation: Incarnation(worker),
             free_slots,
-            reports,
+            ahead,
+            held,
+            reports: vec![],
             wait_ms: 60_000,
-        })
+        }
     }
 
     pub(crate) fn finish_map(&mut self, worker: u64, attempt: AttemptId) {

@@ -172,6 +172,15 @@ impl SplitReader {
     }
 }
 
+/// Has the beginning of a split fetched that will be read soon: by this process or another. That it cannot be is found when it is read.
+pub fn read_ahead(split: &Split) {
+    if split.bytes >= stream::AHEAD_BYTES_MIN
+        && let Ok(file) = Local.open(&split.path.to_path())
+    {
+        file.will_read(split.offset, split.bytes.min(stream::AHEAD_BYTES));
+    }
+}
+
 fn detect(file: &dyn ReadAt) -> Result<Option<Compression>, gristmill_storage::StorageError> {
     let mut first = [0; Compression::MAGIC_BYTES];
     let read = file.read_at(&mut first, 0)?;

@@ -15,6 +15,11 @@ use crate::progress::ProgressCell;
 /// What is read of a compressed file at a time.
 const STORED_BLOCK_BYTES: usize = 128 << 10;
 
+/// So far ahead of the reader a plain file is fetched …
+pub(super) const AHEAD_BYTES: u64 = 8 << 20;
+/// … unless so little of it is left that the system does it by itself.
+pub(super) const AHEAD_BYTES_MIN: u64 = 256 << 10;
+
 /// A document being read from the front to the back.
 pub(crate) struct Stream {
     pub(super) document: Document,
@@ -25,7 +30,7 @@ pub(crate) struct Stream {
 }
 
 enum Source {
-    Plain { file: Box<dyn ReadAt>, counted_to: u64 },
+    Plain { file: Box<dyn ReadAt>, split_end: u64, announced_to: u64 },
     Compressed { decoder: Box<dyn Read>, compression: Compression, stored: Rc<Cell<u64>>, counted: u64 },
 }
 
@@ -52,7 +57,12 @@ impl Stream {
         split_end: u64,
         progress: ProgressCell,
     ) -> Self {
-        Self { document, source: Source::Plain { file, counted_to: split_end }, position: from, progress }
+        Self {
+            document,
+            source: Source::Plain { file, split_end, announced_to: from },
+            position: from,
+            progress,
+        }
     }
 
     /// A compressed file from its beginning. A zstd frame may ask for a window of `window_bytes_max` at most, but 8 MiB are
@@ -98,7 +108,8 @@ impl Stream {
     fn read(&mut self, into: &mut [u8]) -> Result<usize, TaskFailure> {
         let position = self.position;
         let read = match &mut self.source {
-            Source::Plain { file, counted_to } => {
+            Source::Plain { file, split_end, announced_to } => {
+                announce(file.as_ref(), position, announced_to, *split_end);
                 let rest = usize::try_from(file.bytes().saturating_sub(position)).unwrap_or(usize::MAX);
                 let wanted = into.len().min(rest);
                 let read = file.read_at(into.get_mut(..wanted).unwrap_or_default(), position);
@@ -107,7 +118,7 @@ impl Stream {
                     let message = format!("it was cut off at byte {position} while it was read");
                     return Err(self.document.failure(position, message));
                 }
-                self.progress.consumed((read as u64).min(counted_to.saturating_sub(position)));
+                self.progress.consumed((read as u64).min(split_end.saturating_sub(position)));
                 read
             }
             Source::Compressed { decoder, compression, stored, counted } => {
@@ -133,5 +144,18 @@ impl Stream {
         };
         self.position += read as u64;
         Ok(read)
+    }
+}
+
+/// Has what comes next fetched while the app works, some megabytes at a time.
+fn announce(file: &dyn ReadAt, position: u64, announced_to: &mut u64, end: u64) {
+    if position.saturating_add(AHEAD_BYTES / 2) < *announced_to {
+        return;
+    }
+    let from = position.max(*announced_to);
+    let bytes = end.saturating_sub(from).min(AHEAD_BYTES);
+    if bytes >= AHEAD_BYTES_MIN {
+        file.will_read(from, bytes);
+        *announced_to = from + bytes;
     }
 }

@@ -3,11 +3,14 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use gristmill_model::{InputMode, PathBytes, Split, TaskFailure};
+use gristmill_storage::{ReadAt, StorageError};
 use proptest::prelude::*;
 
-use super::{InputBuffer, SplitReader};
+use super::stream::Stream;
+use super::{Document, InputBuffer, SplitReader};
 use crate::progress::ProgressCell;
 
 struct Sizes {
@@ -229,4 +232,51 @@ fn progress_counts_the_stored_bytes_of_the_splits_once() {
         "{counted} of {}",
         text.len()
     );
+}
+
+/// A file of any size, and what was announced of it.
+#[derive(Clone, Default)]
+struct Announced(Arc<Mutex<Vec<(u64, u64)>>>);
+
+impl ReadAt for Announced {
+    fn bytes(&self) -> u64 {
+        1 << 40
+    }
+
+    fn read_at(&self, into: &mut [u8], _offset: u64) -> Result<usize, StorageError> {
+        Ok(into.len())
+    }
+
+    fn will_read(&self, offset: u64, bytes: u64) {
+        self.0.lock().unwrap().push((offset, bytes));
+    }
+}
+
+#[test]
+fn a_plain_file_is_announced_once_some_megabytes_ahead_and_not_beyond_the_split() {
+    const MIB: u64 = 1 << 20;
+    let file = Announced::default();
+    let (from, end) = (3 * MIB, 30 * MIB + 5);
+    let document = Document { name: "document".into(), path: "/document".into() };
+    let mut stream = Stream::plain(document, Box::new(file.clone()), from, end, ProgressCell::new());
+    let mut block = vec![0; MIB as usize / 2];
+    let (mut position, mut next) = (from, from);
+    while position < end + MIB {
+        stream.fill(&mut block).unwrap();
+        for (offset, bytes) in file.0.lock().unwrap().drain(..) {
+            assert_eq!(offset, next, "no gap and nothing twice");
+            next = offset + bytes;
+        }
+        position += block.len() as u64;
+        assert!(next >= (position + 3 * MIB).min(end - MIB / 4) && next <= end, "{position} {next}");
+    }
+    let mut small = Stream::plain(
+        Document { name: "small".into(), path: "/small".into() },
+        Box::new(file.clone()),
+        0,
+        4_000,
+        ProgressCell::new(),
+    );
+    small.fill(&mut block).unwrap();
+    assert!(file.0.lock().unwrap().is_empty(), "the system reads a small file ahead by itself");
 }

@@ -1,9 +1,9 @@
 //! The life of a job.
 
 use gristmill_model::{InputMode, JobId, JobPhase, JobSpec, Refusal};
-use gristmill_scheduler::{Effect, Input, Leader};
+use gristmill_scheduler::{Effect, Input, Leader, Planner};
 
-use crate::fixtures::{mapped, reduced, spec};
+use crate::fixtures::{mapped, reduced, spec, submit};
 use crate::world::{World, map, reduce, settings};
 
 const COMMIT: Effect = Effect::Commit { job: JobId(1), failures: 0 };
@@ -73,20 +73,20 @@ fn the_first_job_comes_first() {
 #[test]
 fn the_same_key_is_the_same_job_in_one_batch_and_later() {
     let mut world = World::new();
-    let input = Input::Submit(spec(1, 1, 1).into());
+    let input = submit(spec(1, 1, 1));
     world.happen(&[input.clone(), input.clone()]);
     world.happen(&[input]);
     assert_eq!(world.told(), ["j1 submitted"]);
-    assert_eq!(world.state.admit(&spec(1, 1, 1)), Ok(Some(JobId(1))));
+    assert_eq!(world.state.admit(&spec(1, 1, 1), Planner::EvenPieces), Ok(Some(JobId(1))));
 }
 
 #[test]
 fn two_jobs_may_not_write_to_the_same_place() {
     let mut world = World::new();
     let other = JobSpec { output: spec(1, 1, 1).output, ..spec(2, 1, 1) };
-    world.happen(&[Input::Submit(spec(1, 1, 1).into()), Input::Submit(other.clone().into())]);
+    world.happen(&[submit(spec(1, 1, 1)), submit(other.clone())]);
     assert_eq!(world.told(), ["j1 submitted"]);
-    let refusal = world.state.admit(&other).unwrap_err();
+    let refusal = world.state.admit(&other, Planner::EvenPieces).unwrap_err();
     assert!(refusal.to_string().starts_with("job j1 is still writing to /out/1;"), "{refusal}");
 }
 
@@ -96,7 +96,7 @@ fn what_cannot_be_run_is_refused_with_a_reason() {
     let refused = |change: fn(&mut JobSpec), reason: &str| {
         let mut wrong = spec(1, 2, 1);
         change(&mut wrong);
-        match world.state.admit(&wrong) {
+        match world.state.admit(&wrong, Planner::EvenTasks { slots: 2 }) {
             Err(Refusal::Invalid(message)) => assert!(message.contains(reason), "{message}"),
             other => panic!("{reason}: {other:?}"),
         }

@@ -97,7 +97,7 @@ fn an_assignment_that_has_arrived_is_not_given_again() {
 fn a_cancellation_is_repeated_by_heartbeats_until_its_effect_shows() {
     let mut world = World::with_job(1, 1, &["a"]);
     world.happen(&[Input::Cancel(JobId(1))]);
-    let progress = Progress { attempt: map(0, 0), ticks: 1, bytes_in: 0 };
+    let progress = Progress { attempt: map(0, 0), ticks: 1, bytes_in: 0, waits: false };
     let mut orders = |running: Vec<Progress>| {
         let beat = world.heartbeat(1, running);
         world.happen(&[beat]);
@@ -114,7 +114,7 @@ fn a_cancellation_is_repeated_by_heartbeats_until_its_effect_shows() {
 fn an_attempt_that_is_unknown_here_is_cancelled() {
     let mut world = World::new();
     world.join("a", 1);
-    let beat = world.heartbeat(1, vec![Progress { attempt: map(4, 2), ticks: 1, bytes_in: 0 }]);
+    let beat = world.heartbeat(1, vec![Progress { attempt: map(4, 2), ticks: 1, bytes_in: 0, waits: false }]);
     world.happen(&[beat]);
     let orders = world.leader.orders(&world.state, WorkerId(1), Incarnation(1));
     assert_eq!(orders, Ok(Orders { cancel: vec![map(4, 2)], forget: vec![] }));

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gristmill_model::{
-    AttemptId, ClusterId, Incarnation, JobId, LostRun, Outcome, Progress, RequestKey, Stage, TaskId,
+    AttemptId, ClusterId, Incarnation, JobId, JobSpec, LostRun, Outcome, Progress, RequestKey, Stage, TaskId,
     Timestamp, Work, WorkerId,
 };
 use gristmill_scheduler::{
-    Answer, Effect, Fact, Hello, Input, Leader, LossCause, Orders, Poll, PollToken, Settings, State, Verdict,
-    apply,
+    Answer, Effect, Fact, Hello, Input, Leader, LossCause, Orders, Planner, Poll, PollToken, Settings, State,
+    Verdict, apply,
 };
 
 use super::ledger::Ledger;
@@ -75,7 +75,7 @@ pub(crate) struct Life {
     sent: u64,
     tokens: u64,
     incarnations: u64,
-    requests: Vec<(Timestamp, Arc<gristmill_model::JobSpec>)>,
+    requests: Vec<(Timestamp, Arc<JobSpec>, Planner)>,
     reported_good: BTreeSet<AttemptId>,
     /// By split, what a deterministic app makes of it.
     met: Met,
@@ -112,6 +112,7 @@ impl Met {
             "segments refused",
             "runs unreadable",
             "effects lost",
+            "given ahead",
         ] {
             assert!(
                 self.counts.get(what).copied().unwrap_or(0) >= 10,
@@ -151,6 +152,8 @@ impl Life {
             machine_grace_ms: rng.between(500, 4_000),
             history_jobs: rng.between(0, 3) as usize,
             setbacks_max: rng.between(6, 40) as u32,
+            // With none, attempts are given ahead to the last one, and many wait in vain.
+            ahead_reserve: rng.below(3) as u32,
             ..Settings::default()
         };
         let state = State::new(ClusterId(1));
@@ -195,14 +198,25 @@ impl Life {
         }
         for request in 0..self.rng.between(1, 4) {
             let (maps, reduces) = (self.rng.below(7), self.rng.below(4) as u32);
-            let spec = gristmill_model::JobSpec {
+            let spec = JobSpec {
                 task_timeout_ms: self.rng.between(1_500, 4_000),
                 max_attempts: self.rng.between(1, 5) as u32,
                 ..fixtures::spec(request, maps, reduces)
             };
             let at = step_ms(self.now, self.rng.below(FAULTS_MS / 2));
-            self.requests.push((at, Arc::new(spec)));
+            let (spec, planner) =
+                if self.rng.chance(300) { self.many_files(spec) } else { (spec, Planner::EvenPieces) };
+            self.requests.push((at, Arc::new(spec), planner));
         }
+    }
+
+    /// With so many small files that they share tasks, and one that is cut into tasks of several sizes.
+    fn many_files(&mut self, mut spec: JobSpec) -> (JobSpec, Planner) {
+        let files = self.rng.between(17, 90);
+        spec.inputs = (0..files).map(|n| fixtures::file(&n.to_string(), self.rng.below(5_000))).collect();
+        spec.inputs.push(fixtures::file("large", self.rng.below(6 << 20)));
+        spec.split_bytes = 2 << 20;
+        (spec, Planner::FallingTasks { slots: 1 })
     }
 
     /// Lives to the end, and says what it met.
@@ -226,7 +240,7 @@ impl Life {
     }
 
     fn is_over(&self) -> bool {
-        let submitted = self.requests.iter().all(|(at, _)| *at < self.now);
+        let submitted = self.requests.iter().all(|(at, ..)| *at < self.now);
         submitted && self.network.is_empty() && self.state.live_jobs().is_empty()
             || submitted
                 && self.state.live_jobs().is_empty()
@@ -369,12 +383,12 @@ impl Life {
     // Clients.
 
     fn submit(&mut self) {
-        for (at, spec) in self.requests.clone() {
+        for (at, spec, planner) in self.requests.clone() {
             // Until it is known, and sometimes again afterwards.
             let due = at <= self.now && (self.job_of(spec.key).is_none() || self.rng.chance(10));
             let forgotten = self.ledger.jobs.len() > self.state.jobs(JobId(0)).count();
             if due && !forgotten {
-                self.send(Message::ToCoordinator(Input::Submit(spec)));
+                self.send(Message::ToCoordinator(Input::Submit(spec, planner)));
             }
         }
     }
@@ -398,7 +412,12 @@ impl Life {
                     incarnation,
                     slots: worker.slots,
                     machine: format!("machine {}", worker.machine),
-                    running: worker.running.keys().copied().collect(),
+                    running: worker
+                        .running
+                        .keys()
+                        .chain(worker.queue.iter().map(|(queued, _)| queued))
+                        .copied()
+                        .collect(),
                 };
                 self.send(Message::ToCoordinator(Input::Register(hello)));
             }
@@ -413,8 +432,16 @@ impl Life {
                 attempt: *attempt,
                 ticks: running.ticks,
                 bytes_in: running.ticks,
+                waits: false,
             };
-            let running = worker.running.iter().map(progress).collect();
+            let queued = |(attempt, _): &(AttemptId, Work)| Progress {
+                attempt: *attempt,
+                ticks: 0,
+                bytes_in: 0,
+                waits: true,
+            };
+            let running =
+                worker.running.iter().map(progress).chain(worker.queue.iter().map(queued)).collect();
             self.send(Message::ToCoordinator(Input::Heartbeat { worker: id, incarnation, running }));
         }
         let worker = &mut self.workers[index];
@@ -424,7 +451,10 @@ impl Life {
             let token = PollToken(self.tokens);
             worker.poll = Some((token, step_ms(now, WAIT_MS + 1_000)));
             let (free_slots, reports) = (worker.free_slots(), worker.pending.clone());
-            let poll = Poll { token, worker: id, incarnation, free_slots, reports, wait_ms: WAIT_MS };
+            let ahead = worker.slots - worker.queue.len() as u32;
+            let held = (worker.running.len() + worker.queue.len()) as u32;
+            let poll =
+                Poll { token, worker: id, incarnation, free_slots, ahead, held, reports, wait_ms: WAIT_MS };
             self.send(Message::ToCoordinator(Input::Poll(poll)));
         }
     }
@@ -449,6 +479,14 @@ impl Life {
             self.workers[index].pending.push(report);
             // A poll that waits for work is given up for news.
             self.workers[index].poll = None;
+        }
+        self.begin_queued(index);
+    }
+
+    fn begin_queued(&mut self, index: usize) {
+        while self.workers[index].free_slots() > 0 {
+            let Some((attempt, work)) = self.workers[index].queue.pop_front() else { return };
+            self.start(index, attempt, &work);
         }
     }
 
@@ -516,11 +554,15 @@ impl Life {
         }
         for assignment in reply.assignments {
             let attempt = assignment.attempt;
-            let worker = &self.workers[index];
-            let known = worker.running.contains_key(&attempt)
-                || worker.pending.iter().any(|report| report.attempt == attempt);
-            if !known && worker.running.len() < worker.slots as usize {
+            let worker = &mut self.workers[index];
+            if worker.has(attempt) {
+                continue;
+            }
+            if worker.free_slots() > 0 {
                 self.start(index, attempt, &assignment.work);
+            } else if worker.queue.len() < worker.slots as usize {
+                self.met.note("given ahead");
+                worker.queue.push_back((attempt, assignment.work));
             }
         }
         self.hear_orders(index, &reply.orders);
@@ -541,7 +583,10 @@ impl Life {
 
     fn hear_orders(&mut self, index: usize, orders: &Orders) {
         for attempt in &orders.cancel {
-            if self.workers[index].running.remove(attempt).is_some() {
+            let worker = &mut self.workers[index];
+            let queued = worker.queue.len();
+            worker.queue.retain(|(queued, _)| queued != attempt);
+            if worker.running.remove(attempt).is_some() || worker.queue.len() < queued {
                 self.workers[index].pending.push(fixtures::ended(*attempt, Outcome::Cancelled));
                 self.workers[index].poll = None;
             }
@@ -688,8 +733,9 @@ impl Life {
                     _ => {}
                 }
             }
-            Input::Submit(spec) => {
-                let answered = self.state.job_of(spec.key).is_some() || self.state.admit(spec).is_err();
+            Input::Submit(spec, planner) => {
+                let answered =
+                    self.state.job_of(spec.key).is_some() || self.state.admit(spec, *planner).is_err();
                 let forgotten = self.ledger.jobs.len() > self.state.jobs(JobId(0)).count();
                 assert!(answered || forgotten, "a submission without an answer");
             }

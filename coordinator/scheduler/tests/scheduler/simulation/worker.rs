@@ -1,8 +1,8 @@
 //! A simulated worker: it polls, runs attempts that end well, badly or never, and believes what it is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use gristmill_model::{AttemptId, Incarnation, Report, Timestamp, WorkerId};
+use gristmill_model::{AttemptId, Incarnation, Report, Timestamp, Work, WorkerId};
 use gristmill_scheduler::PollToken;
 
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct Worker {
     /// Stopped until then: it neither says nor hears anything, and goes on afterwards as if nothing had been.
     pub(crate) stopped_until: Timestamp,
     pub(crate) running: BTreeMap<AttemptId, Running>,
+    /// What begins when a slot is free.
+    pub(crate) queue: VecDeque<(AttemptId, Work)>,
     /// Reports without a verdict yet.
     pub(crate) pending: Vec<Report>,
     pub(crate) poll: Option<(PollToken, Timestamp)>,
@@ -50,6 +52,7 @@ impl Worker {
             dead_until: None,
             stopped_until: Timestamp::default(),
             running: BTreeMap::new(),
+            queue: VecDeque::new(),
             pending: Vec::new(),
             poll: None,
             next_heartbeat: Timestamp::default(),
@@ -67,5 +70,11 @@ impl Worker {
 
     pub(crate) fn free_slots(&self) -> u32 {
         self.slots.saturating_sub(self.running.len() as u32)
+    }
+
+    pub(crate) fn has(&self, attempt: AttemptId) -> bool {
+        self.running.contains_key(&attempt)
+            || self.queue.iter().any(|(queued, _)| *queued == attempt)
+            || self.pending.iter().any(|report| report.attempt == attempt)
     }
 }

@@ -1,0 +1,97 @@
+//! Many small files in one map task.
+//!
+//! Only where there would be many more tasks than slots: a few files are a task each, so that they are mapped side by side.
+
+use gristmill_model::{InputFile, InputMode, JobSpec};
+
+use super::cut::Cutter;
+
+/// Files are packed only beyond so many tasks for each slot, and in `File` mode, where a small file may mean much work, never into fewer.
+const TASKS_PER_SLOT: u64 = 16;
+/// What a file costs beside its bytes, in bytes that could be mapped meanwhile: to be opened, and called for.
+const FILE_COST: u64 = 64 << 10;
+/// Pieces of one task.
+const PIECES_MAX: u32 = 1024;
+/// Names of one task: they go out with its assignment, which has to fit a frame of the protocol many times.
+const NAMES_BYTES_MAX: usize = 256 << 10;
+/// What a split has in an assignment beside its names.
+const SPLIT_BYTES: usize = 48;
+
+/// The rule, and the task that is being filled.
+#[derive(Clone, Debug)]
+pub(super) struct Packing {
+    total_cost: u64,
+    /// Of one task; what is larger stays alone.
+    cost_max: u64,
+    open: Option<Open>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    cost: u64,
+    pieces: u32,
+    names_bytes: usize,
+}
+
+/// What a file's names take in an assignment.
+pub(super) fn names_bytes(file: &InputFile) -> usize {
+    file.name.0.len() + file.path.0.len() + SPLIT_BYTES
+}
+
+pub(super) fn cost(bytes: u64) -> u64 {
+    bytes.saturating_add(FILE_COST)
+}
+
+impl Packing {
+    /// The rule for a job that would have very many tasks when cut by `plain`.
+    pub(super) fn for_many(spec: &JobSpec, slots: u32, plain: Cutter<'_>) -> Option<Self> {
+        let few = TASKS_PER_SLOT.saturating_mul(u64::from(slots));
+        let many =
+            plain.take(usize::try_from(few).unwrap_or(usize::MAX).saturating_add(1)).count() as u64 > few;
+        let total_cost = spec.inputs.iter().map(|file| cost(file.bytes)).fold(0, u64::saturating_add);
+        let fair = match spec.plugin.input_mode {
+            InputMode::File => total_cost / few.max(1),
+            InputMode::Text | InputMode::Records(_) => u64::MAX,
+        };
+        many.then(|| Self { total_cost, cost_max: fair.min(spec.split_bytes), open: None })
+    }
+
+    pub(super) fn total_cost(&self) -> u64 {
+        self.total_cost
+    }
+
+    /// Whether this file goes, whole, into the task that the file before went into; `target` is what the task is to have.
+    pub(super) fn joins(&mut self, file: &InputFile, target: u64) -> bool {
+        let joined = self.open.and_then(|open| open.with(Open::of(file), self.cost_max.min(target)));
+        if joined.is_some() {
+            self.open = joined;
+        }
+        joined.is_some()
+    }
+
+    /// The task that begins with this whole file may take more.
+    pub(super) fn open(&mut self, file: &InputFile) {
+        self.open = Some(Open::of(file));
+    }
+
+    /// No more files go into the task that took some; says whether there was one.
+    pub(super) fn close(&mut self) -> bool {
+        self.open.take().is_some()
+    }
+}
+
+impl Open {
+    fn of(file: &InputFile) -> Self {
+        Self { cost: cost(file.bytes), pieces: 1, names_bytes: names_bytes(file) }
+    }
+
+    fn with(self, next: Self, cost_max: u64) -> Option<Self> {
+        let sum = Self {
+            cost: self.cost.saturating_add(next.cost),
+            pieces: self.pieces.saturating_add(next.pieces),
+            names_bytes: self.names_bytes.saturating_add(next.names_bytes),
+        };
+        let fits = sum.cost <= cost_max && sum.pieces <= PIECES_MAX && sum.names_bytes <= NAMES_BYTES_MAX;
+        fits.then_some(sum)
+    }
+}

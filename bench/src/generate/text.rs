@@ -8,6 +8,20 @@ use crate::random::Random;
 
 const BATCH: usize = 64;
 
+/// What may follow a word, by a number that is drawn.
+const FOLLOWING: [[u8; 2]; 24] = {
+    let mut following = [*b"  "; 24];
+    following[0] = *b"\n ";
+    following[1] = *b"\n ";
+    following[COMMA] = *b", ";
+    following
+};
+
+const COMMA: usize = 2;
+
+/// Bytes for a word and what follows it, at least.
+const ROOM: usize = 24;
+
 /// What a text is like.
 #[derive(Clone, Copy, Debug)]
 pub struct Text {
@@ -39,33 +53,36 @@ impl Writer {
 
     /// Appends lines until there are at least `wanted` bytes more.
     pub(super) fn fill(&mut self, buffer: &mut Vec<u8>, wanted: usize) {
-        let end = buffer.len() + wanted;
-        while buffer.len() < end {
+        let mut at = buffer.len();
+        let end = at + wanted;
+        buffer.resize(end + ROOM, 0);
+        while at < end {
             let words: [Word; BATCH] = self.zipf.draw(&mut self.random);
             for word in words {
-                if buffer.len() >= end {
-                    break;
+                if let Some(room) = buffer[at.min(end)..].first_chunk_mut::<ROOM>()
+                    && at < end
+                {
+                    at += self.put(word, room);
                 }
-                self.put(word, buffer);
             }
         }
+        buffer.truncate(at);
         buffer.pop();
         buffer.push(b'\n');
     }
 
+    /// Puts a word and what follows it; copies of constant length are an instruction or two, whatever is too much is written over.
     #[inline(always)]
-    fn put(&mut self, word: Word, buffer: &mut Vec<u8>) {
+    fn put(&mut self, word: Word, room: &mut [u8; ROOM]) -> usize {
         let drawn = self.random.next();
         let word = if (drawn as u32) < self.skew { self.zipf.most_frequent() } else { word };
-        // A copy of constant length is two instructions, so the surplus is cut off again.
-        let length = buffer.len() + usize::from(word.length);
-        buffer.extend_from_slice(&word.letters);
-        buffer.truncate(length);
-        match ((drawn >> 32) * 24) >> 32 {
-            0 | 1 => buffer.push(b'\n'),
-            2 => buffer.extend_from_slice(b", "),
-            _ => buffer.push(b' '),
+        let length = usize::from(word.length);
+        room[..LONGEST].copy_from_slice(&word.letters);
+        let choice = (((drawn >> 32) * 24) >> 32) as usize;
+        if let Some(behind) = room[length..].first_chunk_mut() {
+            *behind = FOLLOWING[choice];
         }
+        length + 1 + usize::from(choice == COMMA)
     }
 }
 

@@ -62,8 +62,7 @@ impl Zipf {
         let ranks = drawn.map(|drawn| {
             let column = (((drawn >> 32) * count) >> 32) as u32;
             let (keep, alias) = self.columns[column as usize];
-            let kept = drawn as u32 <= keep;
-            if kept { column } else { alias }
+            std::hint::select_unpredictable(drawn as u32 <= keep, column, alias)
         });
         ranks.map(|rank| self.words[rank as usize])
     }

@@ -335,7 +335,13 @@ unsafe extern "C" fn reduce_begin<A: App>(
     _partition: u32,
     host: *const abi::Host,
 ) -> Status {
-    let body = |instance: &mut Instance<A>, _: &Host<'_>| instance.begin(Stage::Reduce);
+    let body = |instance: &mut Instance<A>, _: &Host<'_>| {
+        instance.begin(Stage::Reduce)?;
+        // The host needs the memory now.
+        instance.memory_bytes = 0;
+        instance.collector = TypedCollector::new(0);
+        Ok(())
+    };
     // SAFETY: the host keeps the rules of the boundary.
     unsafe { enter(instance, host, body) }
 }

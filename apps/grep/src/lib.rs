@@ -3,13 +3,15 @@
 //! Lines need not be text. Has no reduce stage: each map writes what it finds, in the order of the input.
 #![forbid(unsafe_code)]
 
+mod matcher;
+
 use gristmill_sdk::prelude::*;
-use regex::bytes::{Regex, RegexBuilder};
+use matcher::Matcher;
 
 /// The app.
 #[derive(Default)]
 pub struct Grep {
-    pattern: Option<Regex>,
+    pattern: Option<Matcher>,
     invert: bool,
     found: Vec<u8>,
 }
@@ -26,7 +28,7 @@ impl App for Grep {
 
     fn setup(&mut self, params: &Params) -> Result<()> {
         let ignore_case = params.parse("ignore-case")?;
-        let pattern = RegexBuilder::new(params.required("pattern")?).case_insensitive(ignore_case).build();
+        let pattern = Matcher::new(params.required("pattern")?, ignore_case);
         self.pattern =
             Some(pattern.map_err(|error| Error::new(format_args!("parameter `pattern`: {error}")))?);
         self.invert = params.parse("invert")?;
@@ -35,12 +37,18 @@ impl App for Grep {
 
     fn map(&mut self, split: &Split<'_>, emit: &mut Emit<'_, Self>) -> Result<()> {
         let Some(pattern) = &self.pattern else { return Ok(()) };
-        for line in split.lines().filter(|line| pattern.is_match(line) != self.invert) {
-            self.found.clear();
-            self.found.extend_from_slice(split.document());
-            self.found.push(b':');
-            self.found.extend_from_slice(line);
-            emit.output().line(self.found.as_slice());
+        let (found, document) = (&mut self.found, split.document());
+        let mut write = |line: &[u8]| {
+            found.clear();
+            for part in [document, b":", line] {
+                found.extend_from_slice(part);
+            }
+            emit.output().line(found.as_slice());
+        };
+        if self.invert {
+            split.lines().filter(|line| !pattern.matches(line)).for_each(write);
+        } else {
+            pattern.each_match(split.bytes(), &mut write);
         }
         Ok(())
     }

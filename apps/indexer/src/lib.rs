@@ -5,15 +5,17 @@
 #![forbid(unsafe_code)]
 
 mod documents;
+mod names;
 
 use documents::Documents;
 use gristmill_sdk::prelude::*;
-use std::sync::Arc;
+use names::Document;
 
 /// The app.
 #[derive(Default)]
 pub struct Indexer {
-    document: Option<Arc<[u8]>>,
+    /// Those of the attempt; words of the last one come now.
+    documents: Vec<Document>,
 }
 
 impl App for Indexer {
@@ -23,10 +25,9 @@ impl App for Indexer {
     const COMBINE: Option<Combine<Self>> = Some(Documents::append);
 
     fn map(&mut self, split: &Split<'_>, emit: &mut Emit<'_, Self>) -> Result<()> {
-        let known = self.document.take().filter(|document| **document == *split.document());
-        let document = self.document.insert(known.unwrap_or_else(|| split.document().into()));
+        let number = self.number_of(split.document());
         for word in split.words() {
-            emit.pair(word, Documents::One(document.clone()));
+            emit.pair(word, Documents::One(number));
         }
         Ok(())
     }
@@ -37,6 +38,20 @@ impl App for Indexer {
         names.dedup();
         out.pair(word, (names.len(), names.join(&b',').as_slice()));
         Ok(())
+    }
+}
+
+impl Indexer {
+    fn number_of(&mut self, name: &[u8]) -> u32 {
+        match self.documents.last().filter(|last| last.has_name(name)) {
+            Some(last) => last.number(),
+            None => {
+                let document = Document::new(name);
+                let number = document.number();
+                self.documents.push(document);
+                number
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //!                      share of the budget        at least     at most
 //! map     plugin       3/8  collected pairs         4 KiB         –      told to the plugin, which hands over runs in time
-//!         record       1/2  one block of input     64 KiB         –      1 MiB in use unless one record is longer
+//!         record       1/2  one block of input     64 KiB         –      256 KiB in use unless one record is longer
 //!         run block    1/256                        4 KiB     256 KiB    one, being filled
 //!         merge        1/4  read buffers           two blocks     –      after the last block of input is gone
 //! reduce  merge        1/2  read buffers           two blocks     –
@@ -64,7 +64,7 @@ impl Budget {
     }
 
     pub(crate) fn input_block_bytes(self) -> usize {
-        size((self.memory_bytes / 64).clamp(4 * KIB, MIB))
+        size((self.memory_bytes / 64).clamp(4 * KIB, 256 * KIB))
     }
 
     pub(crate) fn run_block_bytes(self) -> usize {

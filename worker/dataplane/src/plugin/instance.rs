@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::ptr;
+use std::sync::{Mutex, PoisonError};
 
 use gristmill_model::{Params, PathBytes, TaskFailure};
 use gristmill_sdk::abi::{Block, Groups, Host, MapSetup, Param, Setup, Status, Values};
@@ -12,50 +13,59 @@ use super::host::{
     BatchServices, CallFailure, Context, GroupBatch, GroupServices, NoServices, Partitioner, Place, Services,
     Session, lend,
 };
-use super::library::{Functions, ReduceFunctions};
+use super::library::{DestroyFn, Functions, ReduceFunctions};
 use crate::failure;
 use crate::input::InputBlock;
 use crate::progress::ProgressCell;
 
-/// An instance. It lives for one attempt.
+/// An instance, for one attempt. Afterwards the plugin keeps it for the next one: the memory that it holds is warm.
 pub(crate) struct Instance<'p> {
+    plugin: &'p Plugin,
     functions: &'p Functions,
-    /// What `create` made, null or not; destroyed only if it did make something.
-    pointer: *mut c_void,
-    created: bool,
+    made: Made,
+    /// A call has failed: the instance can only be destroyed.
+    failed: bool,
     session: Session,
     progress: ProgressCell,
 }
 
+/// What `create` made, null or not, with these parameters.
+#[derive(Debug)]
+struct Made {
+    pointer: *mut c_void,
+    params: Params,
+    destroy: DestroyFn,
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        // SAFETY: `create` of the same plugin made it, and it is not used again.
+        unsafe { (self.destroy)(self.pointer) };
+    }
+}
+
+/// An instance that waits for another attempt of its job.
+#[derive(Debug, Default)]
+pub(super) struct Idle(Mutex<Option<Made>>);
+
+// SAFETY: an instance is used by one thread at a time, and need not be the same thread: the boundary asks apps to be `Send`.
+unsafe impl Send for Made {}
+
 impl<'p> Instance<'p> {
-    /// Makes an instance with the job's parameters.
+    /// Makes an instance with the job's parameters, or takes the one that an earlier attempt has left.
     pub(crate) fn create(
         plugin: &'p Plugin,
         params: &Params,
         progress: &ProgressCell,
     ) -> Result<Self, TaskFailure> {
-        let param = |(key, value): (&String, &String)| Param {
-            key: lend(key.as_bytes()),
-            value: lend(value.as_bytes()),
+        let idle = plugin.idle.take().filter(|made| made.params == *params);
+        let mut session = Session::default();
+        let made = match idle {
+            Some(made) => made,
+            None => make(plugin, params, &mut session, progress)?,
         };
-        let params: Vec<Param> = params.iter().map(param).collect();
-        let setup = Setup { params: params.as_ptr(), param_count: params.len() };
         let functions = &plugin.functions;
-        let mut instance = Self {
-            functions,
-            pointer: ptr::null_mut(),
-            created: false,
-            session: Session::default(),
-            progress: progress.clone(),
-        };
-        let mut made = ptr::null_mut();
-        instance.call("create", None, &mut NoServices, |_, host| {
-            // SAFETY: the setup, the host and the place for the instance outlive the call.
-            unsafe { (functions.create)(&raw const setup, host, &raw mut made) }
-        })?;
-        instance.pointer = made;
-        instance.created = true;
-        Ok(instance)
+        Ok(Self { plugin, functions, made, failed: false, session, progress: progress.clone() })
     }
 
     pub(crate) fn map_begin(&mut self, partitions: u32, memory_bytes: u64) -> Result<(), TaskFailure> {
@@ -137,12 +147,17 @@ impl<'p> Instance<'p> {
     /// The app's choice of partitions, outside of a call.
     pub(crate) fn partitioner(&self) -> Partitioner<'_> {
         // SAFETY: both belong to this plugin, and the instance is borrowed for as long.
-        unsafe { Partitioner::new(self.functions.partition, self.pointer) }
+        unsafe { Partitioner::new(self.functions.partition, self.made.pointer) }
     }
 
     /// What the app counted.
-    pub(crate) fn into_counters(mut self) -> BTreeMap<String, i64> {
-        std::mem::take(&mut self.session.counters)
+    ///
+    /// The attempt has ended well: another one may use the instance.
+    pub(crate) fn into_counters(self) -> BTreeMap<String, i64> {
+        if !self.failed {
+            self.plugin.idle.keep(self.made);
+        }
+        self.session.counters
     }
 
     fn reduce_functions(&self) -> Result<ReduceFunctions, TaskFailure> {
@@ -156,21 +171,55 @@ impl<'p> Instance<'p> {
         services: &mut dyn Services,
         call: impl FnOnce(*mut c_void, &Host) -> Status,
     ) -> Result<(), CallFailure> {
-        self.progress.tick();
+        let (partition, pointer) = (self.functions.partition, self.made.pointer);
         // SAFETY: both belong to this plugin, and the instance lives longer than the call.
-        let partitioner = unsafe { Partitioner::new(self.functions.partition, self.pointer) };
-        let mut context =
-            Context { services, session: &mut self.session, partitioner, progress: &self.progress };
-        let status = call(self.pointer, &context.host());
-        self.session.settle(function, status, place)
+        let partitioner = unsafe { Partitioner::new(partition, pointer) };
+        let context = Context { services, session: &mut self.session, partitioner, progress: &self.progress };
+        let called = call_with(context, function, place, |host| call(pointer, host));
+        self.failed |= called.is_err();
+        called
     }
 }
 
-impl Drop for Instance<'_> {
-    fn drop(&mut self) {
-        if self.created {
-            // SAFETY: `create` made it, and it is not used again.
-            unsafe { (self.functions.destroy)(self.pointer) };
-        }
+fn call_with(
+    mut context: Context<'_>,
+    function: &str,
+    place: Option<&Place<'_>>,
+    call: impl FnOnce(&Host) -> Status,
+) -> Result<(), CallFailure> {
+    context.progress.tick();
+    let status = call(&context.host());
+    context.session.settle(function, status, place)
+}
+
+fn make(
+    plugin: &Plugin,
+    params: &Params,
+    session: &mut Session,
+    progress: &ProgressCell,
+) -> Result<Made, TaskFailure> {
+    let Functions { create, destroy, .. } = plugin.functions;
+    let param =
+        |(key, value): (&String, &String)| Param { key: lend(key.as_bytes()), value: lend(value.as_bytes()) };
+    let lent: Vec<Param> = params.iter().map(param).collect();
+    let setup = Setup { params: lent.as_ptr(), param_count: lent.len() };
+    let mut pointer = ptr::null_mut();
+    // SAFETY: without an instance the app has no choice of partitions.
+    let partitioner = unsafe { Partitioner::new(None, ptr::null_mut()) };
+    let context = Context { services: &mut NoServices, session, partitioner, progress };
+    call_with(context, "create", None, |host| {
+        // SAFETY: the setup, the host and the place for the instance outlive the call.
+        unsafe { create(&raw const setup, host, &raw mut pointer) }
+    })?;
+    Ok(Made { pointer, params: params.clone(), destroy })
+}
+
+impl Idle {
+    fn take(&self) -> Option<Made> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn keep(&self, made: Made) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
     }
 }

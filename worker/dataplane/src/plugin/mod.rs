@@ -25,6 +25,7 @@ pub struct Plugin {
     info: PluginInfo,
     collects: bool,
     functions: library::Functions,
+    idle: instance::Idle,
 }
 
 impl Plugin {
@@ -47,7 +48,12 @@ impl Plugin {
             map_only: found.header.map_only,
             combines: library.functions.combine.is_some(),
         };
-        Ok(Self { info, collects: found.header.collects, functions: library.functions })
+        Ok(Self {
+            info,
+            collects: found.header.collects,
+            functions: library.functions,
+            idle: instance::Idle::default(),
+        })
     }
 
     /// What it says of itself.

@@ -94,7 +94,7 @@ fn many_spills_and_many_segments_merge_in_passes() {
     for options in WAYS {
         let plugin = bench.plugin(options);
         let shape =
-            Shape { split_bytes: 400, memory_bytes: 1, reduces: 3, splits_per_map: 15, ..Shape::default() };
+            Shape { split_bytes: 400, memory_bytes: 1, reduces: 3, splits_per_map: 20, ..Shape::default() };
         let maps = bench.maps(&plugin, &inputs, &shape).unwrap();
         assert!(maps.len() > 20, "{} maps", maps.len());
         assert!(maps[0].stats.spills > 10, "{} spills", maps[0].stats.spills);

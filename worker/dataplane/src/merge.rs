@@ -207,7 +207,7 @@ impl Merge {
         self.challenger = challenger;
     }
 
-    #[inline]
+    #[inline(always)]
     fn beats(&self, a: Head, b: Head) -> bool {
         if a.prefix == b.prefix && a.is_long() && b.is_long() {
             return self.beats_in_full(a, b);
@@ -215,6 +215,7 @@ impl Merge {
         (u128::from(a.prefix) << 64 | u128::from(a.rank)) < (u128::from(b.prefix) << 64 | u128::from(b.rank))
     }
 
+    #[inline(never)]
     fn beats_in_full(&self, a: Head, b: Head) -> bool {
         let key = |head: Head| self.segments.get(head.segment()).map(SegmentReader::key);
         key(a).cmp(&key(b)).then(a.rank.cmp(&b.rank)) == Ordering::Less

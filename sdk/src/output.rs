@@ -46,6 +46,11 @@ impl Output<'_> {
     /// Writes a record of any form: these bytes and nothing else.
     #[inline]
     pub fn write(&mut self, record: &[u8]) {
+        if record.len() >= FLUSH_BYTES {
+            // It need not be copied, so that a record of any length takes no more memory here.
+            self.buffer.flush(self.host);
+            return self.host.write(record, 1);
+        }
         self.buffer.bytes.extend_from_slice(record);
         self.record_written();
     }

@@ -64,7 +64,36 @@ macro_rules! displayed {
     )*};
 }
 
-displayed!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 bool char);
+displayed!(u128 i8 i16 i32 i64 i128 isize f32 f64 bool char);
+
+macro_rules! decimal {
+    ($($type:ident)*) => {$(
+        impl ToText for $type {
+            #[inline]
+            fn to_text(&self, out: &mut Vec<u8>) {
+                put_decimal(*self as u64, out);
+            }
+        }
+    )*};
+}
+
+decimal!(u8 u16 u32 u64 usize);
+
+/// Counts stand in most lines of output, and formatting them takes several times as long as this.
+fn put_decimal(mut number: u64, out: &mut Vec<u8>) {
+    const DIGITS_MAX: usize = 20;
+    let mut digits = [0; DIGITS_MAX];
+    let mut begin = DIGITS_MAX;
+    loop {
+        begin -= 1;
+        digits[begin] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[begin..]);
+}
 
 impl ToText for () {
     #[inline]
@@ -118,6 +147,18 @@ tuples! { (A) (A B) (A B C) (A B C D) (A B C D E) (A B C D E F) }
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn numbers_read_as_they_are_displayed(number: u64, shift in 0_u32..64, small: u8) {
+            for number in [number >> shift, u64::MAX, 0] {
+                let mut out = Vec::new();
+                (number, small).to_text(&mut out);
+                prop_assert_eq!(String::from_utf8(out).unwrap(), format!("{number} {small}"));
+            }
+        }
+    }
 
     #[test]
     fn compound_values_read_naturally() {

@@ -71,7 +71,7 @@ impl GroupBatches {
     fn has_room(&mut self) -> bool {
         let merge = self.groups.merge();
         let Some(key) = merge.key() else { return false };
-        self.count == 0 || self.bytes.len() + key.len() + merge.value().len() < self.bytes_max
+        self.count == 0 || self.bytes.len() + key.len() + merge.value_length() < self.bytes_max
     }
 
     /// Adds a group, with as many of its values as there is room for.
@@ -85,15 +85,16 @@ impl GroupBatches {
         let key_at = bytes.len() - key.len();
         let (lengths_at, mut count) = (bytes.len(), 0);
         // The lengths are known at the end only. Most often there is but one value, and room for its lengths is right.
-        let only = merge.value().len() + wire::length_bytes(merge.value().len());
+        let only = merge.value_length() + wire::length_bytes(merge.value_length());
         let room = 1 + wire::length_bytes(only);
         bytes.resize(lengths_at + room, 0);
         let values_at = bytes.len();
         loop {
-            if bytes.len() + merge.value().len() > self.bytes_max {
+            if bytes.len() + merge.value_length() > self.bytes_max {
                 self.more = true;
                 break;
             }
+            merge.load()?;
             put_value(bytes, merge.value());
             count += 1;
             merge.advance()?;

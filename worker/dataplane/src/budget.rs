@@ -2,16 +2,19 @@
 //!
 //! ```text
 //!                      share of the budget        at least     at most
+//! process 9 MiB, the plugin's code and all that is small
 //! map     plugin       3/8  collected pairs         4 KiB         –      told to the plugin, which hands over runs in time
 //!         record       1/2  one block of input     64 KiB         –      256 KiB in use unless one record is longer
 //!         run block    1/256                        4 KiB     256 KiB    one, being filled
 //!         merge        1/4  read buffers           two blocks     –      after the last block of input is gone
-//! reduce  merge        1/2  read buffers           two blocks     –
-//!         values       1/1024                       1 KiB      64 KiB    one batch, or one value if that is longer
+//! reduce  merge        1/2  read buffers           two blocks     –      the longest value of all runs counts in
+//!         groups       1/1024                       1 KiB      64 KiB    one batch, or one key if that is longer
+//!         values       1/1024                       1 KiB      64 KiB    one batch
 //! output  256 KiB
 //! ```
 //!
-//! What is longer than a buffer (a line, a pair, a value) takes a buffer of its own length while it passes.
+//! What is longer than a buffer (a line, a pair, a value) takes a buffer of its own length while it passes. A merge has no more than is
+//! left beside the process, which of a small budget takes most.
 
 use crate::run::ReadLimits;
 
@@ -23,6 +26,9 @@ pub(crate) struct Budget {
 
 /// Most runs that are merged at once: each costs a file descriptor, and beyond this a second pass is cheap beside the reading.
 const FAN_IN_MAX: usize = 256;
+
+/// What a slot takes before it does anything, and what is small or the same for all budgets.
+const PROCESS_BYTES: u64 = 9 * MIB;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -76,17 +82,21 @@ impl Budget {
     }
 
     pub(crate) fn spill_fan_in(self) -> FanIn {
-        self.fan_in(self.memory_bytes / 4)
+        // The plugin keeps what it has collected in.
+        self.fan_in(self.memory_bytes / 4, self.memory_bytes.saturating_sub(self.plugin_bytes()))
     }
 
     pub(crate) fn reduce_fan_in(self) -> FanIn {
-        self.fan_in(self.memory_bytes / 2)
+        self.fan_in(self.memory_bytes / 2, self.memory_bytes)
     }
 
-    fn fan_in(self, bytes_max: u64) -> FanIn {
+    /// A share of the memory, of which so much is free but for the process itself.
+    fn fan_in(self, share_bytes: u64, free_bytes: u64) -> FanIn {
+        // With less than this a merge of many runs would take too many passes.
+        let least_bytes = self.memory_bytes / 8;
         FanIn {
             sources_max: FAN_IN_MAX,
-            bytes_max,
+            bytes_max: share_bytes.min(free_bytes.saturating_sub(PROCESS_BYTES).max(least_bytes)),
             window_bytes: self.run_block_bytes(),
             block_bytes_max: self.memory_bytes.max(MIB),
         }

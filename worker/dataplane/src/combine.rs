@@ -40,7 +40,8 @@ impl Rewrite<'_> {
         for partition in 0..self.partitions {
             merge.select(partition)?;
             while merge.key().is_some() {
-                writer.encoded_pair(partition, merge.encoded())?;
+                merge.load()?;
+                writer.encoded_pair(partition, merge.lead(), merge.value())?;
                 merge.advance()?;
             }
         }

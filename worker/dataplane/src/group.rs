@@ -64,15 +64,16 @@ impl Groups {
             self.step()?;
         }
         while self.more {
-            let value = self.merge.value();
-            if self.batch.len() + value.len() > self.batch_bytes_max {
+            if self.batch.len() + self.merge.value_length() > self.batch_bytes_max {
                 if self.batch_values == 0 {
                     (self.lent, self.batch_values) = (true, 1);
+                    self.merge.load()?;
                     self.merge.encode_value();
                 }
                 break;
             }
-            put_value(&mut self.batch, value);
+            self.merge.load()?;
+            put_value(&mut self.batch, self.merge.value());
             self.batch_values += 1;
             self.step()?;
         }

@@ -83,16 +83,28 @@ impl Merge {
         if self.winner.is_ended() { None } else { self.current().map(SegmentReader::key) }
     }
 
-    /// The value of the current pair; empty at the end.
+    /// The length of the current value.
+    #[inline]
+    pub(crate) fn value_length(&self) -> usize {
+        self.current().map_or(0, SegmentReader::value_length)
+    }
+
+    /// Reads the current value, if that was put off. Only one long value is held at a time: that of the current pair.
+    #[inline]
+    pub(crate) fn load(&mut self) -> Result<(), RunError> {
+        self.segments.get_mut(self.winner.segment()).map_or(Ok(()), SegmentReader::load)
+    }
+
+    /// The value of the current pair, which must be loaded; empty at the end.
     #[inline]
     pub(crate) fn value(&self) -> &[u8] {
         self.current().map(SegmentReader::value).unwrap_or_default()
     }
 
-    /// The current pair as it is encoded; empty at the end.
+    /// What is before the value of the current pair as it is encoded; empty at the end.
     #[inline]
-    pub(crate) fn encoded(&self) -> &[u8] {
-        self.current().map(SegmentReader::encoded).unwrap_or_default()
+    pub(crate) fn lead(&self) -> &[u8] {
+        self.current().map(SegmentReader::lead).unwrap_or_default()
     }
 
     /// Puts the current value behind its length, in place; the current key is lost.
@@ -207,7 +219,7 @@ impl Merge {
         self.challenger = challenger;
     }
 
-    #[inline]
+    #[inline(always)]
     fn beats(&self, a: Head, b: Head) -> bool {
         if a.prefix == b.prefix && a.is_long() && b.is_long() {
             return self.beats_in_full(a, b);
@@ -215,6 +227,7 @@ impl Merge {
         (u128::from(a.prefix) << 64 | u128::from(a.rank)) < (u128::from(b.prefix) << 64 | u128::from(b.rank))
     }
 
+    #[inline(never)]
     fn beats_in_full(&self, a: Head, b: Head) -> bool {
         let key = |head: Head| self.segments.get(head.segment()).map(SegmentReader::key);
         key(a).cmp(&key(b)).then(a.rank.cmp(&b.rank)) == Ordering::Less
@@ -271,7 +284,9 @@ mod tests {
                 if let Some((last, _)) = merged.last() {
                     prop_assert_eq!(merge.stands_at(head, last), last == key);
                 }
-                merged.push((key.to_vec(), merge.value().to_vec()));
+                let key = key.to_vec();
+                merge.load().unwrap();
+                merged.push((key, merge.value().to_vec()));
                 head = merge.head();
                 merge.advance().unwrap();
             }

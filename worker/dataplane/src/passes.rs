@@ -84,6 +84,9 @@ pub(crate) fn narrow(
     progress: &ProgressCell,
     mut rewrite: impl FnMut(&[Source]) -> Result<FinishedRun, MergeError>,
 ) -> Result<Vec<Source>, MergeError> {
+    // Merges hold one long value at a time, beside what is read of each source.
+    let longest = sources.iter().map(|source| source.run.longest_pair()).max().unwrap_or(0);
+    let fan_in = FanIn { bytes_max: fan_in.bytes_max.saturating_sub(longest), ..fan_in };
     let mut at = 0;
     loop {
         let costs: Vec<u64> =

@@ -55,11 +55,19 @@ impl Run {
         self.index.iter().map(|entry| entry.bytes).sum()
     }
 
-    /// Bytes of memory that reading it takes.
+    /// Bytes of memory that reading it takes, beside that for a long value.
     pub(crate) fn buffer_bytes(&self, window_bytes: usize) -> u64 {
-        let largest = |size: fn(&IndexEntry) -> u64| self.index.iter().map(size).max().unwrap_or(0);
-        let window = largest(|entry| entry.largest_block).max(window_bytes as u64).min(self.bytes());
-        window + largest(|entry| entry.largest_packed)
+        let held = self.largest(|entry| entry.largest_block).max(self.largest(|entry| entry.longest_lead));
+        held.max(window_bytes as u64).min(self.bytes()) + self.largest(|entry| entry.largest_packed)
+    }
+
+    /// Bytes of its longest pair, of those that are longer than other blocks.
+    pub(crate) fn longest_pair(&self) -> u64 {
+        self.largest(|entry| entry.longest_pair)
+    }
+
+    fn largest(&self, size: fn(&IndexEntry) -> u64) -> u64 {
+        self.index.iter().map(size).max().unwrap_or(0)
     }
 }
 
@@ -105,10 +113,12 @@ fn read_index(path: &Path) -> Result<Vec<IndexEntry>, RunFault> {
         pairs: number(entry, 16, 8),
         largest_block: number(entry, 24, 8),
         largest_packed: number(entry, 32, 8),
+        longest_lead: number(entry, 40, 8),
+        longest_pair: number(entry, 48, 8),
     });
     let entries: Vec<IndexEntry> = entries.collect();
     let end = entries.iter().try_fold(HEADER_BYTES as u64, |end, entry| {
-        let fits = entry.offset == end && entry.largest_block <= entry.bytes;
+        let fits = entry.offset == end && entry.largest_block.max(entry.longest_pair) <= entry.bytes;
         if fits { end.checked_add(entry.bytes) } else { None }
     });
     if end != Some(index_offset) || partitions != number(&header, 12, 4) {

@@ -11,16 +11,19 @@
 //!           codec        0 none, 1 lz4 (block format), 2 zstd (one frame)
 //!           crc32c       of the 16 bytes before it and the payload as it is here
 //!           payload      pairs of one partition, keys ascending (LEB128 key length, LEB128 value length, key, value)
-//! index   partitions × (offset u64  bytes u64  pairs u64  largest block u64  largest packed u64)
-//!           blocks of partition p lie at offset, bytes long, right behind those of p - 1
-//!           largest block   with its header, as it is here
-//!           largest packed  of the blocks with a codec, unpacked; 0 if there are none
+//! index   partitions × (offset u64  bytes u64  pairs u64  largest block u64  largest packed u64  longest lead u64  longest pair u64)
+//!           blocks of partition p lie at offset, bytes long, right behind those of p - 1; 0 where there is no such block
+//!           largest block   of those that are not one long pair, with its header, as it is here
+//!           largest packed  of the blocks with a codec, unpacked
+//!           longest lead    of the blocks that are one long pair, what is before the value
+//!           longest pair    of the blocks that are one long pair, with its header
 //! footer  index offset u64  pairs u64  digest u64  version u32  partitions u32  crc32c u32  "GEND"    40 bytes
 //!           crc32c       of the header, the index and the footer before it
 //! ```
 //!
 //! The digest is that of the pairs and their partitions, wherever blocks begin and end and however they are packed. A block is a few hundred KiB, or one pair if that
-//! is longer.
+//! is longer: it has no codec, and its value is read when it is wanted, so that a merge holds one long value at a time. Whether it is
+//! one is seen by its single pair and by its size, beyond the largest block.
 
 mod choice;
 mod codec;
@@ -43,7 +46,7 @@ const FOOTER_MAGIC: [u8; 4] = *b"GEND";
 const VERSION: u32 = 2;
 const HEADER_BYTES: usize = 16;
 const BLOCK_HEADER_BYTES: usize = 20;
-const INDEX_ENTRY_BYTES: usize = 40;
+const INDEX_ENTRY_BYTES: usize = 56;
 const FOOTER_BYTES: usize = 40;
 
 /// Where a partition lies in a run.
@@ -54,6 +57,8 @@ struct IndexEntry {
     pairs: u64,
     largest_block: u64,
     largest_packed: u64,
+    longest_lead: u64,
+    longest_pair: u64,
 }
 
 /// A run that cannot be read.

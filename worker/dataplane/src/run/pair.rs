@@ -47,10 +47,15 @@ pub(crate) fn prefix(key: &[u8]) -> u64 {
 
 /// Appends a pair.
 pub(crate) fn put_pair(into: &mut Vec<u8>, key: &[u8], value: &[u8]) {
-    wire::put_length(into, key.len());
-    wire::put_length(into, value.len());
-    into.extend_from_slice(key);
+    put_lead(into, key, value.len());
     into.extend_from_slice(value);
+}
+
+/// Appends what is before the value of a pair.
+pub(crate) fn put_lead(into: &mut Vec<u8>, key: &[u8], value_bytes: usize) {
+    wire::put_length(into, key.len());
+    wire::put_length(into, value_bytes);
+    into.extend_from_slice(key);
 }
 
 /// Appends a value.
@@ -74,11 +79,16 @@ pub(crate) fn pair_at(bytes: &[u8], at: usize) -> Option<PairAt> {
 }
 
 fn long_pair_at(bytes: &[u8], at: usize) -> Option<PairAt> {
+    lead_at(bytes, at).filter(|pair| pair.end <= bytes.len())
+}
+
+/// Where the parts of the pair at `at` lie or would lie, of which all but the value must be there.
+pub(crate) fn lead_at(bytes: &[u8], at: usize) -> Option<PairAt> {
     let mut rest = bytes.get(at..)?;
-    let (key, value) = wire::take_pair(&mut rest)?;
-    let end = bytes.len() - rest.len();
-    let middle = end - value.len();
-    Some(PairAt { start: at, key: middle - key.len(), value: middle, end })
+    let (key_bytes, value_bytes) = (wire::take_length(&mut rest)?, wire::take_length(&mut rest)?);
+    let key = bytes.len() - rest.len();
+    let value = key.checked_add(key_bytes).filter(|&value| value <= bytes.len())?;
+    Some(PairAt { start: at, key, value, end: value.checked_add(value_bytes)? })
 }
 
 #[cfg(test)]

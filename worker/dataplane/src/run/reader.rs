@@ -10,7 +10,7 @@ use gristmill_sdk::wire;
 
 use super::codec::Codec;
 use super::index::{Run, number};
-use super::pair::{PairAt, pair_at};
+use super::pair::{PairAt, lead_at, pair_at};
 use super::{BLOCK_HEADER_BYTES, IndexEntry, RunError, RunFault};
 use crate::progress::ProgressCell;
 
@@ -44,10 +44,11 @@ pub(crate) struct SegmentReader {
     window_start: usize,
     window_end: usize,
     window_offset: u64,
-    /// The partition: where its blocks end in the file, how many pairs are still to come from blocks.
-    end: u64,
+    /// The partition, and how many of its pairs are still to come from blocks.
+    entry: IndexEntry,
     pairs_left: u64,
-    largest_packed: u64,
+    /// Bytes of the block in which the current pair lies, if it is one long pair and not loaded.
+    unloaded: Option<usize>,
     /// The block that is being read, and where it is.
     unpacked: Vec<u8>,
     is_packed: bool,
@@ -74,9 +75,9 @@ impl SegmentReader {
             window_start: 0,
             window_end: 0,
             window_offset: 0,
-            end: 0,
+            entry: IndexEntry::default(),
             pairs_left: 0,
-            largest_packed: 0,
+            unloaded: None,
             unpacked: Vec::new(),
             is_packed: false,
             block_offset: 0,
@@ -99,9 +100,9 @@ impl SegmentReader {
                 self.window_offset = entry.offset;
             }
         }
-        self.end = entry.offset + entry.bytes;
+        self.entry = entry;
         self.pairs_left = entry.pairs;
-        self.largest_packed = entry.largest_packed;
+        self.unloaded = None;
         (self.block_at, self.block_end, self.block_pairs_left) = (0, 0, 0);
         self.pair = PairAt::default();
     }
@@ -109,9 +110,15 @@ impl SegmentReader {
     /// Moves to the next pair; says whether there is one.
     #[inline]
     pub(crate) fn advance(&mut self) -> Result<bool, RunError> {
-        if self.block_pairs_left == 0 && !self.next_block()? {
-            self.pair = PairAt::default();
-            return Ok(false);
+        if self.block_pairs_left == 0 {
+            match self.next_block()? {
+                Next::Block => {}
+                Next::LongPair => return Ok(true),
+                Next::End => {
+                    self.pair = PairAt::default();
+                    return Ok(false);
+                }
+            }
         }
         let Some(pair) = pair_at(self.block(), self.block_at) else {
             return Err(self.damaged("a pair is not whole"));
@@ -140,16 +147,31 @@ impl SegmentReader {
         self.pair.value - self.pair.key
     }
 
-    /// The current value; empty before the first and after the last pair.
+    /// The length of the value.
+    #[inline]
+    pub(crate) fn value_length(&self) -> usize {
+        self.pair.end - self.pair.value
+    }
+
+    /// Reads the current value, if that was put off because it is long.
+    #[inline]
+    pub(crate) fn load(&mut self) -> Result<(), RunError> {
+        match self.unloaded.take() {
+            Some(length) => self.load_long(length),
+            None => Ok(()),
+        }
+    }
+
+    /// The current value, which must be loaded; empty before the first and after the last pair.
     #[inline]
     pub(crate) fn value(&self) -> &[u8] {
         self.pair.value_in(self.block())
     }
 
-    /// The current pair as it is encoded; empty before the first and after the last pair.
+    /// The current pair as it is encoded, up to its value; empty before the first and after the last pair.
     #[inline]
-    pub(crate) fn encoded(&self) -> &[u8] {
-        self.block().get(self.pair.start..self.pair.end).unwrap_or_default()
+    pub(crate) fn lead(&self) -> &[u8] {
+        self.block().get(self.pair.start..self.pair.value).unwrap_or_default()
     }
 
     /// Puts the current value behind its length, in place: so a long one need not be copied. The key is lost.
@@ -190,64 +212,150 @@ impl SegmentReader {
     }
 
     #[cold]
-    fn next_block(&mut self) -> Result<bool, RunError> {
+    fn next_block(&mut self) -> Result<Next, RunError> {
+        // A value that nobody wanted is read all the same: its key has been believed.
+        self.load()?;
         if self.block_at != self.block_end {
             return Err(self.damaged("bytes are left behind its last pair"));
         }
+        self.release();
         self.block_offset = self.position();
-        let left = self.end - self.block_offset;
+        let left = self.entry.offset + self.entry.bytes - self.block_offset;
         if left == 0 {
-            return if self.pairs_left == 0 { Ok(false) } else { Err(self.damaged("pairs are missing")) };
+            let missing = self.pairs_left > 0;
+            return if missing { Err(self.damaged("pairs are missing")) } else { Ok(Next::End) };
         }
+        let block = self.next_header(left)?;
+        self.pairs_left -= u64::from(block.pairs);
+        if block.pairs == 1 && block.codec == Codec::None && block.length as u64 > self.entry.largest_block {
+            return self.next_long(block.length);
+        }
+        self.hold(block.length)?;
+        self.check(block.length)?;
+        let payload = self.window_start + BLOCK_HEADER_BYTES..self.window_start + block.length;
+        self.is_packed = block.codec != Codec::None;
+        (self.block_at, self.block_end) = (payload.start, payload.end);
+        if self.is_packed {
+            self.unpacked.resize(block.raw, 0);
+            let packed = self.window.get(payload).unwrap_or_default();
+            if !block.codec.unpack(packed, &mut self.unpacked) {
+                return Err(self.damaged("it cannot be unpacked"));
+            }
+            (self.block_at, self.block_end) = (0, block.raw);
+        }
+        self.block_pairs_left = block.pairs;
+        self.consume(block.length);
+        Ok(Next::Block)
+    }
+
+    /// The header of the next block, of which the partition has so many bytes left: what it says is possible.
+    fn next_header(&mut self, left: u64) -> Result<BlockHeader, RunError> {
         if left < BLOCK_HEADER_BYTES as u64 {
             return Err(self.damaged("its header is cut off"));
         }
         self.hold(BLOCK_HEADER_BYTES)?;
         let header = self.window.get(self.window_start..).unwrap_or_default();
         let (stored, raw, pairs) = (number(header, 0, 4), number(header, 4, 4), number(header, 8, 4));
-        let (codec, crc) = (number(header, 12, 4), number(header, 16, 4));
-        let Some(codec) = Codec::of_number(codec) else { return Err(self.damaged("its codec is not known")) };
-        if stored > left - BLOCK_HEADER_BYTES as u64 {
+        let Some(codec) = Codec::of_number(number(header, 12, 4)) else {
+            return Err(self.damaged("its codec is not known"));
+        };
+        let length = BLOCK_HEADER_BYTES as u64 + stored;
+        if length > left {
             return Err(self.damaged("it is longer than its partition"));
         }
-        if (codec == Codec::None && raw != stored) || (codec != Codec::None && raw > self.largest_packed) {
+        let packed_max = self.entry.largest_packed;
+        if if codec == Codec::None { raw != stored } else { raw > packed_max } {
             return Err(self.damaged("its size is wrong"));
         }
         if pairs == 0 || pairs > self.pairs_left {
             return Err(self.damaged("its number of pairs is wrong"));
         }
-        if raw.max(stored) > self.limits.block_bytes_max {
-            let memory_bytes = self.limits.block_bytes_max;
+        let memory_bytes = self.limits.block_bytes_max;
+        if raw.max(stored) > memory_bytes {
             let fault = RunFault::TooLong { offset: self.block_offset, bytes: raw.max(stored), memory_bytes };
             return Err(RunError::new(&self.path, fault));
         }
-        let length = BLOCK_HEADER_BYTES + usize::try_from(stored).unwrap_or(usize::MAX);
+        // All are of 32 bits.
+        Ok(BlockHeader { length: length as usize, raw: raw as usize, pairs: pairs as u32, codec })
+    }
+
+    /// The next block is one long pair: reads it up to its value.
+    fn next_long(&mut self, length: usize) -> Result<Next, RunError> {
+        let lead = usize::try_from(self.entry.longest_lead).unwrap_or(usize::MAX);
+        let held = lead.saturating_add(BLOCK_HEADER_BYTES).min(length);
+        self.hold(held)?;
+        let start = self.window_start;
+        let window = self.window.get(..start + held).unwrap_or_default();
+        match lead_at(window, start + BLOCK_HEADER_BYTES).filter(|pair| pair.end == start + length) {
+            Some(pair) => self.pair = pair,
+            None => return Err(self.damaged("a pair is not whole")),
+        }
+        self.is_packed = false;
+        (self.block_at, self.block_end) = (start + held, start + held);
+        self.unloaded = Some(length);
+        Ok(Next::LongPair)
+    }
+
+    #[cold]
+    fn load_long(&mut self, length: usize) -> Result<(), RunError> {
+        let before = self.window_start;
         self.hold(length)?;
+        // Holding more may have moved what was held.
+        let moved = before - self.window_start;
+        for place in [&mut self.pair.start, &mut self.pair.key, &mut self.pair.value, &mut self.pair.end] {
+            *place -= moved;
+        }
+        self.check(length)?;
+        self.consume(length);
+        (self.block_at, self.block_end) = (self.window_start, self.window_start);
+        Ok(())
+    }
+
+    /// Compares a block that is held with its checksum.
+    fn check(&self, length: usize) -> Result<(), RunError> {
         let block = self.window.get(self.window_start..self.window_start + length).unwrap_or_default();
         let (header, payload) = block.split_at(BLOCK_HEADER_BYTES);
         let (checked, _) = header.split_at(16);
-        if u64::from(crc32c::crc32c_append(crc32c::crc32c(checked), payload)) != crc {
-            return Err(self.damaged("it does not match its checksum"));
+        let crc = crc32c::crc32c_append(crc32c::crc32c(checked), payload);
+        if u64::from(crc) == number(header, 16, 4) {
+            return Ok(());
         }
-        self.is_packed = codec != Codec::None;
-        if self.is_packed {
-            self.unpacked.resize(raw as usize, 0);
-            if !codec.unpack(payload, &mut self.unpacked) {
-                return Err(self.damaged("it cannot be unpacked"));
-            }
-            (self.block_at, self.block_end) = (0, self.unpacked.len());
-        } else {
-            (self.block_at, self.block_end) =
-                (self.window_start + BLOCK_HEADER_BYTES, self.window_start + length);
-        }
+        Err(self.damaged("it does not match its checksum"))
+    }
+
+    fn consume(&mut self, length: usize) {
         self.window_start += length;
-        self.pairs_left -= pairs;
         match &self.meter {
             Meter::Input(progress) => progress.consumed(length as u64),
             Meter::Intermediate(progress) => progress.tick(),
         }
-        self.block_pairs_left = pairs as u32;
-        Ok(true)
+    }
+
+    /// What the window has for any block but a long pair.
+    fn window_bytes(&self) -> usize {
+        let longest = self.entry.largest_block.max(self.entry.longest_lead);
+        self.limits.window_bytes.max(usize::try_from(longest).unwrap_or(usize::MAX)) + BLOCK_HEADER_BYTES
+    }
+
+    /// Gives back the memory of a long pair that was read.
+    fn release(&mut self) {
+        let left = self.window_end - self.window_start;
+        let kept = self.window_bytes().max(left);
+        if self.window.len() > kept {
+            self.compact();
+            self.window.truncate(kept);
+            self.window.shrink_to_fit();
+        }
+    }
+
+    /// Moves what was not consumed to the front.
+    fn compact(&mut self) {
+        if self.window_start > 0 {
+            self.window.copy_within(self.window_start..self.window_end, 0);
+            self.window_offset += self.window_start as u64;
+            self.window_end -= self.window_start;
+            self.window_start = 0;
+        }
     }
 
     /// Makes the window hold `length` bytes from its start on; the caller knows that the partition has so many.
@@ -255,17 +363,12 @@ impl SegmentReader {
         if self.window_end - self.window_start >= length {
             return Ok(());
         }
-        if self.window_start > 0 {
-            self.window.copy_within(self.window_start..self.window_end, 0);
-            self.window_offset += self.window_start as u64;
-            self.window_end -= self.window_start;
-            self.window_start = 0;
-        }
+        self.compact();
         // The partitions of one reader are wanted one after the other, so reading ahead goes beyond the current one.
-        let readable_to = self.partitions.last().map_or(self.end, |entry| entry.offset + entry.bytes);
-        let readable = usize::try_from(readable_to - self.window_offset).unwrap_or(usize::MAX);
+        let last = self.partitions.last().copied().unwrap_or_default();
+        let readable = usize::try_from(last.offset + last.bytes - self.window_offset).unwrap_or(usize::MAX);
         // With room for the header of the next block each block takes one read.
-        let wanted = (self.limits.window_bytes.max(length) + BLOCK_HEADER_BYTES).min(readable).max(length);
+        let wanted = self.window_bytes().min(readable).max(length);
         if self.window.len() < wanted {
             self.window.reserve_exact(wanted - self.window.len());
             self.window.resize(wanted, 0);
@@ -283,6 +386,21 @@ impl SegmentReader {
         }
         Ok(())
     }
+}
+
+/// What a reader has come to.
+enum Next {
+    Block,
+    LongPair,
+    End,
+}
+
+/// What a block says of itself: its length with the header, and the rest.
+struct BlockHeader {
+    length: usize,
+    raw: usize,
+    pairs: u32,
+    codec: Codec,
 }
 
 /// Tells the system what will be read, from the first byte to the last.

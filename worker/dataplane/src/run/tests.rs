@@ -51,7 +51,9 @@ fn read(path: &Path) -> Result<Partitions, RunError> {
         reader.select(partition);
         let mut pairs = Vec::new();
         while reader.advance()? {
-            pairs.push((reader.key().to_vec(), reader.value().to_vec()));
+            let key = reader.key().to_vec();
+            reader.load()?;
+            pairs.push((key, reader.value().to_vec()));
         }
         partitions.push(pairs);
     }
@@ -59,7 +61,7 @@ fn read(path: &Path) -> Result<Partitions, RunError> {
 }
 
 /// A run of one partition whose blocks and index entry are these, with right checksums around them.
-fn around(blocks: &[u8], index: [u64; 5]) -> Vec<u8> {
+fn around(blocks: &[u8], index: [u64; 7]) -> Vec<u8> {
     let mut file = b"GRISTRUN\x02\0\0\0".to_vec();
     file.extend_from_slice(&1_u32.to_le_bytes());
     let header = file.clone();
@@ -137,7 +139,7 @@ proptest! {
     #[test]
     fn any_bytes_between_honest_ends_are_refused(
         noise in proptest::collection::vec(any::<u8>(), 0..300),
-        index in proptest::array::uniform5(prop_oneof![0_u64..400, any::<u64>()]),
+        index in proptest::array::uniform7(prop_oneof![0_u64..400, any::<u64>()]),
     ) {
         let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
         fs::write(&path, around(&noise, index)).unwrap();
@@ -153,6 +155,7 @@ proptest! {
         raw in prop_oneof![0_u32..400, any::<u32>()],
         pairs in 0_u32..5,
         largest in prop_oneof![0_u64..400, any::<u64>()],
+        is_long: bool,
     ) {
         let mut payload = payload;
         if honest && let Some(codec) = Codec::of_number(codec.into()) {
@@ -168,7 +171,9 @@ proptest! {
         block.extend_from_slice(&crc.to_le_bytes());
         block.extend_from_slice(&payload);
         let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
-        fs::write(&path, around(&block, [16, block.len() as u64, pairs.into(), block.len() as u64, largest])).unwrap();
+        let length = block.len() as u64;
+        let (block_max, pair_max) = if is_long { (0, length) } else { (length, 0) };
+        fs::write(&path, around(&block, [16, length, pairs.into(), block_max, largest, largest, pair_max])).unwrap();
         let _ = read(&path);
     }
 
@@ -207,16 +212,46 @@ fn the_format_is_what_it_was() {
         "01016131010062",                                   // pairs
         "03000000030000000100000000000000f2a833ac",         // block
         "000178",                                           // pairs
-        "10000000000000001b00000000000000020000000000",     // index
-        "00001b000000000000000000000000000000",             // index
-        "2b000000000000000000000000000000000000000000",     // index
-        "000000000000000000000000000000000000",             // index
-        "2b000000000000001700000000000000010000000000",     // index
-        "000017000000000000000000000000000000",             // index
+        "10000000000000001b000000000000000200000000000000", // index
+        "1b00000000000000000000000000000000000000000000000000000000000000",
+        "2b0000000000000000000000000000000000000000000000", // index
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "2b0000000000000017000000000000000100000000000000", // index
+        "1700000000000000000000000000000000000000000000000000000000000000",
         "42000000000000000300000000000000b54e71c19e7f58c5", // footer
-        "0200000003000000b8bc767447454e44",                 // footer
+        "0200000003000000e85fff7447454e44",                 // footer
     );
     assert_eq!(hex, expected);
+}
+
+#[test]
+fn a_long_pair_stands_in_a_block_of_its_own_and_is_read_when_it_is_wanted() {
+    let directory = tempfile::tempdir().unwrap();
+    let long = (b"b".repeat(200), vec![7; 100_000]);
+    let pairs = vec![(b"a".to_vec(), vec![1; 50]), long.clone(), (b"c".to_vec(), vec![2; 50])];
+    let run = write(directory.path(), &vec![pairs.clone()], 100);
+    assert_eq!(read(&run.file).unwrap(), [pairs]);
+    let opened = Run::open(&run.file).unwrap();
+    assert_eq!(
+        (opened.buffer_bytes(64), opened.longest_pair()),
+        (205, 100_225),
+        "the value counts by itself"
+    );
+    let mut bytes = fs::read(&run.file).unwrap();
+    let at = bytes.len() / 2;
+    bytes[at] ^= 1;
+    fs::write(&run.file, bytes).unwrap();
+    let limits = ReadLimits { window_bytes: 64, block_bytes_max: 1 << 20 };
+    let open = || {
+        let mut reader =
+            SegmentReader::open(&opened, limits, Meter::Intermediate(ProgressCell::new())).unwrap();
+        reader.select(0);
+        assert!(reader.advance().unwrap() && reader.advance().unwrap());
+        assert_eq!((reader.key(), reader.value_length()), (&long.0[..], 100_000));
+        reader
+    };
+    assert!(open().load().unwrap_err().to_string().contains("checksum"));
+    assert!(open().advance().is_err(), "damage is noticed though nobody wants the value");
 }
 
 #[test]

@@ -7,12 +7,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use gristmill_model::{PartitionSize, TaskFailure};
+use gristmill_sdk::wire;
 use tempfile::{NamedTempFile, TempPath};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::choice::Choice;
 use super::codec::Codec;
-use super::pair::{pair_at, prefix, put_pair};
+use super::pair::{pair_at, prefix, put_lead, put_pair};
 use super::{
     BLOCK_HEADER_BYTES, FOOTER_BYTES, FOOTER_MAGIC, HEADER_MAGIC, INDEX_ENTRY_BYTES, IndexEntry, VERSION,
 };
@@ -111,7 +112,8 @@ impl RunWriter {
             at = pair.end;
             // A pair longer than a block is a block; it need not be copied for that.
             if at - added_to > room {
-                self.put_long(bytes.get(added_to..at).unwrap_or_default())?;
+                let lead = bytes.get(added_to..pair.value).unwrap_or_default();
+                self.put_long(lead, pair.value_in(bytes))?;
                 added_to = at;
             }
         }
@@ -131,26 +133,40 @@ impl RunWriter {
     /// Adds a pair that is known to sort behind what was added so far.
     pub(crate) fn pair(&mut self, partition: u32, key: &[u8], value: &[u8]) -> Result<(), TaskFailure> {
         self.turn_to(partition)?;
-        if self.block_pairs > 0 && key.len() + value.len() > self.room() {
+        if 2 * wire::LENGTH_BYTES_MAX + key.len() + value.len() > self.room() {
             self.flush_block()?;
+            if wire::length_bytes(key.len()) + wire::length_bytes(value.len()) + key.len() + value.len()
+                > self.block_bytes
+            {
+                let mut lead = Vec::with_capacity(2 * wire::LENGTH_BYTES_MAX + key.len());
+                put_lead(&mut lead, key, value.len());
+                self.block_pairs = 1;
+                return self.put_long(&lead, value);
+            }
         }
         put_pair(&mut self.block, key, value);
         self.block_pairs += 1;
         Ok(())
     }
 
-    /// Adds a pair that is known to sort behind what was added so far, as it is encoded.
+    /// Adds a pair that is known to sort behind what was added so far, as it is encoded: what is before its value, and its value.
     #[inline]
-    pub(crate) fn encoded_pair(&mut self, partition: u32, encoded: &[u8]) -> Result<(), TaskFailure> {
+    pub(crate) fn encoded_pair(
+        &mut self,
+        partition: u32,
+        lead: &[u8],
+        value: &[u8],
+    ) -> Result<(), TaskFailure> {
         self.turn_to(partition)?;
-        if encoded.len() > self.room() {
+        if lead.len() + value.len() > self.room() {
             self.flush_block()?;
-            if encoded.len() > self.block_bytes {
+            if lead.len() + value.len() > self.block_bytes {
                 self.block_pairs = 1;
-                return self.put_long(encoded);
+                return self.put_long(lead, value);
             }
         }
-        self.block.extend_from_slice(encoded);
+        self.block.extend_from_slice(lead);
+        self.block.extend_from_slice(value);
         self.block_pairs += 1;
         Ok(())
     }
@@ -162,8 +178,8 @@ impl RunWriter {
         let index_offset = self.offset;
         let mut tail = Vec::with_capacity(self.index.len() * INDEX_ENTRY_BYTES + FOOTER_BYTES);
         for entry in &self.index {
-            for number in [entry.offset, entry.bytes, entry.pairs, entry.largest_block, entry.largest_packed]
-            {
+            let sizes = [entry.largest_block, entry.largest_packed, entry.longest_lead, entry.longest_pair];
+            for number in [entry.offset, entry.bytes, entry.pairs].into_iter().chain(sizes) {
                 tail.extend_from_slice(&number.to_le_bytes());
             }
         }
@@ -247,7 +263,7 @@ impl RunWriter {
     fn put_block(&mut self, framed: &mut [u8]) -> Result<(), TaskFailure> {
         let payload = framed.get(BLOCK_HEADER_BYTES..).unwrap_or_default();
         self.digest.update(payload);
-        let raw = payload_bytes(payload)?;
+        let raw = payload_bytes(payload.len())?;
         let codec = self.choice.codec(payload);
         if codec == Codec::None {
             self.seal(framed, raw, codec);
@@ -270,46 +286,50 @@ impl RunWriter {
         done
     }
 
-    /// Writes a block of one pair that is not in the buffer.
-    fn put_long(&mut self, payload: &[u8]) -> Result<(), TaskFailure> {
-        self.digest.update(payload);
-        let raw = payload_bytes(payload)?;
-        let header = block_header(payload, raw, self.block_pairs, Codec::None);
+    /// Writes a block of one pair that is not in the buffer: what is before its value, and its value.
+    fn put_long(&mut self, lead: &[u8], value: &[u8]) -> Result<(), TaskFailure> {
+        let raw = payload_bytes(lead.len() + value.len())?;
+        let header = block_header(&[lead, value], raw, self.block_pairs, Codec::None);
+        self.block_pairs = 0;
         let begin = self.offset;
         self.put(&header)?;
-        self.put(payload)?;
-        self.enter_block(begin, raw, Codec::None);
+        for part in [lead, value] {
+            self.digest.update(part);
+            self.put(part)?;
+        }
+        let entry = self.enter_block(begin, 1);
+        entry.longest_lead = entry.longest_lead.max(lead.len() as u64);
+        entry.longest_pair = entry.longest_pair.max(BLOCK_HEADER_BYTES as u64 + u64::from(raw));
         Ok(())
     }
 
     fn seal(&self, framed: &mut [u8], raw: u32, codec: Codec) {
         let (room, payload) = framed.split_at_mut(BLOCK_HEADER_BYTES);
-        room.copy_from_slice(&block_header(payload, raw, self.block_pairs, codec));
+        room.copy_from_slice(&block_header(&[payload], raw, self.block_pairs, codec));
     }
 
     fn put_timed(&mut self, framed: &[u8], raw: u32, codec: Codec) -> Result<(), TaskFailure> {
         let (begin, begun) = (self.offset, Instant::now());
         self.put(framed)?;
         self.choice.wrote(framed.len(), begun.elapsed());
-        self.enter_block(begin, raw, codec);
+        let pairs = std::mem::take(&mut self.block_pairs);
+        let entry = self.enter_block(begin, pairs);
+        entry.largest_block = entry.largest_block.max(framed.len() as u64);
+        if codec != Codec::None {
+            entry.largest_packed = entry.largest_packed.max(u64::from(raw));
+        }
         Ok(())
     }
 
     /// A block of the current partition was written.
-    fn enter_block(&mut self, begin: u64, raw: u32, codec: Codec) {
-        let length = self.offset - begin;
-        if let Some(entry) = self.index.get_mut(self.partition as usize) {
-            if entry.bytes == 0 {
-                entry.offset = begin;
-            }
-            entry.bytes += length;
-            entry.pairs += u64::from(self.block_pairs);
-            entry.largest_block = entry.largest_block.max(length);
-            if codec != Codec::None {
-                entry.largest_packed = entry.largest_packed.max(u64::from(raw));
-            }
+    fn enter_block(&mut self, begin: u64, pairs: u32) -> &mut IndexEntry {
+        let entry = &mut self.index[self.partition as usize];
+        if entry.bytes == 0 {
+            entry.offset = begin;
         }
-        self.block_pairs = 0;
+        entry.bytes += self.offset - begin;
+        entry.pairs += u64::from(pairs);
+        entry
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), TaskFailure> {
@@ -320,19 +340,20 @@ impl RunWriter {
     }
 }
 
-fn payload_bytes(payload: &[u8]) -> Result<u32, TaskFailure> {
-    u32::try_from(payload.len())
-        .map_err(|_| failure::rule(format_args!("a pair has {} bytes; it may have 4 GiB", payload.len())))
+fn payload_bytes(length: usize) -> Result<u32, TaskFailure> {
+    u32::try_from(length)
+        .map_err(|_| failure::rule(format_args!("a pair has {length} bytes; it may have 4 GiB")))
 }
 
-fn block_header(payload: &[u8], raw: u32, pairs: u32, codec: Codec) -> [u8; BLOCK_HEADER_BYTES] {
+fn block_header(payload: &[&[u8]], raw: u32, pairs: u32, codec: Codec) -> [u8; BLOCK_HEADER_BYTES] {
     let mut header = [0; BLOCK_HEADER_BYTES];
     let (checked, crc) = header.split_at_mut(16);
-    let numbers = [payload.len() as u32, raw, pairs, u32::from(codec.number())];
+    let stored = payload.iter().map(|part| part.len()).sum::<usize>() as u32;
+    let numbers = [stored, raw, pairs, u32::from(codec.number())];
     for (field, number) in checked.chunks_exact_mut(4).zip(numbers) {
         field.copy_from_slice(&number.to_le_bytes());
     }
-    let sum = crc32c::crc32c_append(crc32c::crc32c(checked), payload);
+    let sum = payload.iter().fold(crc32c::crc32c(checked), |crc, part| crc32c::crc32c_append(crc, part));
     crc.copy_from_slice(&sum.to_le_bytes());
     header
 }

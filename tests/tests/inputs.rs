@@ -106,6 +106,17 @@ fn file_without_final_newline_is_read_to_its_last_byte() {
 }
 
 #[test]
+fn many_small_files_share_map_tasks_and_keep_their_names() {
+    let place = Place::new();
+    let file = |n: u32| place.input(format!("{n:03}.txt"), format!("every word{} {}\n", n % 7, n));
+    let files: Vec<_> = (0..400).map(file).collect();
+    let job = place.job("indexer").slots(2).reduces(3).inputs(files);
+    let output = job.run_like_sequential();
+    let attempts = output.manifest()["attempts"]["won"].as_u64().unwrap();
+    assert!((4..=3 + 40).contains(&attempts), "{attempts} attempts for 400 files");
+}
+
+#[test]
 fn one_line_of_200_megabytes_is_one_record() {
     let place = Place::new();
     let mut line = b"Lorem ipsum, dolor ".repeat(200_000_000 / 19);

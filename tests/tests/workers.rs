@@ -291,6 +291,7 @@ fn bad_worker_does_not_fail_a_good_job() {
     place.expect_litter();
     let cluster = place.cluster();
     let (bad, good) = (cluster.worker(1), cluster.worker(1));
+    until("the bad worker to have made its directory", || (bad.slots().len() == 1).then_some(()));
     // Its slots cannot write their runs.
     fs::remove_dir_all(&bad.work_dir).unwrap();
     fs::write(&bad.work_dir, "not a directory").unwrap();

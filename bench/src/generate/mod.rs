@@ -16,6 +16,7 @@ pub use files::files;
 pub use lines::lines;
 pub use records::records;
 pub use text::{Text, text};
+pub use zipf::word;
 
 const BUFFER: usize = 1 << 20;
 

@@ -30,6 +30,12 @@ fn spelled(rank: u32) -> Word {
     word
 }
 
+/// The word so many others are more frequent than.
+pub fn word(rank: u32) -> String {
+    let word = spelled(rank);
+    word.letters[..usize::from(word.length)].iter().copied().map(char::from).collect()
+}
+
 /// Draws words with probability proportional to 1/(rank+1), by Walker's alias method.
 pub(super) struct Zipf {
     /// The chance to keep a column, and whom to take else.

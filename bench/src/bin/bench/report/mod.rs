@@ -1,0 +1,27 @@
+//! The page on all results, and its pictures.
+
+mod bars;
+mod page;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::cases;
+use crate::results::Results;
+
+/// Writes `benchmarks.md` and a picture a case into `docs`, from all results that are kept there.
+pub(crate) fn write(docs: &Path) -> Result<()> {
+    let kept = docs.join("benchmarks");
+    let mut all = Vec::new();
+    for name in cases::NAMES {
+        all.extend(Results::load(&kept, name)?);
+    }
+    for results in &all {
+        let path = kept.join(format!("{}.svg", results.case));
+        fs::write(&path, bars::picture(results)).with_context(|| format!("write {}", path.display()))?;
+    }
+    let path = docs.join("benchmarks.md");
+    fs::write(&path, page::page(&all)).with_context(|| format!("write {}", path.display()))
+}

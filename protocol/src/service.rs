@@ -10,7 +10,7 @@ use gristmill_model::{
 use serde::{Deserialize, Serialize};
 
 /// Grows with every incompatible change of a message.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// What a coordinator says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -54,7 +54,7 @@ layouts! {
     Bytes "gristmill_bytes" { ptr len }
     Param "gristmill_param" { key value }
     Setup "gristmill_setup" { params param_count }
-    MapSetup "gristmill_map_setup" { partitions reserved memory_bytes }
+    MapSetup "gristmill_map_setup" { partitions reserved memory_bytes bounds }
     Block "gristmill_block" { document bytes offset }
     Values "gristmill_values" { bytes count }
     Host "gristmill_host" {
@@ -81,7 +81,11 @@ fn the_header_and_the_sdk_agree_on_every_field_and_constant() {
         ("GRISTMILL_MAP_ONLY", abi::flags::MAP_ONLY as usize),
         ("GRISTMILL_PANIC_ABORTS", abi::flags::PANIC_ABORTS as usize),
         ("GRISTMILL_COLLECTS", abi::flags::COLLECTS as usize),
-        ("(GRISTMILL_MAP_ONLY | GRISTMILL_PANIC_ABORTS | GRISTMILL_COLLECTS)", abi::flags::ALL as usize),
+        ("GRISTMILL_TOTAL_ORDER", abi::flags::TOTAL_ORDER as usize),
+        (
+            "(GRISTMILL_MAP_ONLY | GRISTMILL_PANIC_ABORTS | GRISTMILL_COLLECTS | GRISTMILL_TOTAL_ORDER)",
+            abi::flags::ALL as usize,
+        ),
     ];
     let constants = constants.map(|(name, value)| (name.to_owned(), value));
     let mut expected = String::new();
@@ -137,7 +141,7 @@ fn a_plugin_in_c_counts_words_however_it_is_run() {
     let plugin = word_count("counts.so");
     assert_eq!(
         (plugin.magic, plugin.abi_version, plugin.size as usize),
-        (abi::MAGIC, 1, size_of::<Descriptor>())
+        (abi::MAGIC, abi::ABI_VERSION, size_of::<Descriptor>())
     );
     let job =
         TestJob::new().input("doc", "to be, or not to be:\nthat is the question\n").input("other", "not");

@@ -166,7 +166,8 @@ impl<L: FactLog> MainLoop<L> {
         let live = self.state.live_jobs();
         let specs = live.iter().filter_map(|job| self.state.spec(*job));
         let params = specs.map(|spec| spec.params.iter().map(|(k, v)| k.len() + v.len() + 8).sum::<usize>());
-        let each = params.max().unwrap_or(0) + ASSIGNMENT_BYTES;
+        let order = live.iter().map(|job| self.state.order_bytes(*job)).max().unwrap_or(0);
+        let each = params.max().unwrap_or(0) + order + ASSIGNMENT_BYTES;
         let fit = (ASSIGNMENTS_BYTES_MAX / each).clamp(1, ASSIGNMENTS_MAX);
         u32::try_from(fit).unwrap_or(1)
     }

@@ -128,7 +128,12 @@ fn with_instance<A: App>(grim: &mut Grim, body: impl FnOnce(*mut c_void, *const 
     }
 }
 
-const SMALL: abi::MapSetup = abi::MapSetup { partitions: 1, reserved: 0, memory_bytes: 0 };
+const SMALL: abi::MapSetup = abi::MapSetup {
+    partitions: 1,
+    reserved: 0,
+    memory_bytes: 0,
+    bounds: abi::Bytes { ptr: std::ptr::null(), len: 0 },
+};
 
 #[test]
 fn a_host_that_stops_is_obeyed_in_silence() {

@@ -81,7 +81,7 @@ impl MapBlocks<'_> {
     ) -> Result<AttemptStats, TaskFailure> {
         let mut stats = AttemptStats::default();
         let mut buffer = InputBuffer::new(self.budget);
-        instance.map_begin(self.partitions, self.budget.plugin_bytes())?;
+        instance.map_begin(self.partitions, self.budget.plugin_bytes(), &self.work.bounds.0)?;
         for split in &self.work.splits {
             let mut reader = SplitReader::open(split, self.mode, buffer, progress)?;
             while let Some(block) = reader.next()? {

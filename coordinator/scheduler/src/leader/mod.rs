@@ -86,7 +86,7 @@ impl Leader {
             leader.doubt_machine(&worker.machine, now);
         }
         for (id, job) in state.live().iter().filter_map(|id| Some((*id, state.job(*id)?))) {
-            for stage in [Stage::Map, Stage::Reduce] {
+            for stage in Stage::ALL {
                 let durations = leader.durations.entry((id, stage)).or_default();
                 let winners = job.tasks(stage).iter().filter_map(|task| task.winner());
                 winners.for_each(|winner| durations.add(winner.took_ms));
@@ -187,8 +187,7 @@ impl Leader {
 
     fn forget_job(&mut self, job: JobId) {
         self.progress.remove(&job);
-        self.durations.remove(&(job, Stage::Map));
-        self.durations.remove(&(job, Stage::Reduce));
+        Stage::ALL.into_iter().for_each(|stage| drop(self.durations.remove(&(job, stage))));
         for contact in self.contacts.values_mut() {
             contact.forget.insert(job, memory::FORGET_TELLINGS);
         }

@@ -2,7 +2,8 @@
 
 use gristmill_model::{
     AttemptId, AttemptStats, Blob, ClientId, FailureCause, InputFile, InputMode, JobSpec, MapResult, Outcome,
-    PartitionSize, PathBytes, PluginInfo, ReduceResult, Report, RequestId, RequestKey, Sha256, TaskFailure,
+    PartitionSize, PathBytes, PluginInfo, ReduceResult, Report, RequestId, RequestKey, SampleResult,
+    SampledKey, Sha256, TaskFailure,
 };
 
 pub(crate) fn key(client: u128, request: u64) -> RequestKey {
@@ -25,6 +26,7 @@ pub(crate) fn spec(request: u64, maps: u64, reduces: u32) -> JobSpec {
             input_mode: InputMode::Text,
             map_only: reduces == 0,
             combines: true,
+            total_order: false,
         },
         params: [("pattern".to_owned(), "x".to_owned())].into(),
         inputs: vec![file("a.txt", maps * 100)],
@@ -36,6 +38,13 @@ pub(crate) fn spec(request: u64, maps: u64, reduces: u32) -> JobSpec {
         task_timeout_ms: 10_000,
         max_attempts: 2,
     }
+}
+
+/// `maps` splits of a GiB, whose keys are to be in a total order; two samples for the first, about two more for each further one, at most eight.
+pub(crate) fn ordered_spec(request: u64, maps: u64, reduces: u32) -> JobSpec {
+    let plain = spec(request, maps, reduces);
+    let plugin = PluginInfo { total_order: reduces > 0, ..plain.plugin };
+    JobSpec { plugin, inputs: vec![file("a.txt", maps << 30)], split_bytes: 1 << 30, ..plain }
 }
 
 pub(crate) fn stats(counter: i64) -> AttemptStats {
@@ -67,6 +76,13 @@ pub(crate) fn reduced(attempt: AttemptId, counter: i64) -> Report {
         stats: stats(counter),
     });
     Report { attempt, outcome, log: Blob::default() }
+}
+
+/// A sample of these one-byte keys, each of weight 1; counters of samples do not count.
+pub(crate) fn sampled(attempt: AttemptId, keys: &[u8], counter: i64) -> Report {
+    let key = |key: &u8| SampledKey { key: Blob(vec![*key]), weight: 1 };
+    let result = SampleResult { keys: keys.iter().map(key).collect(), stats: stats(counter) };
+    Report { attempt, outcome: Outcome::Sampled(result), log: Blob::default() }
 }
 
 pub(crate) fn failed(attempt: AttemptId, message: &str) -> Report {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::ptr;
 
-use gristmill_model::{Params, PathBytes, TaskFailure};
+use gristmill_model::{Blob, Params, PathBytes, TaskFailure};
 use gristmill_sdk::abi::{Block, Host, MapSetup, Param, Setup, Status, Values};
+use gristmill_sdk::bounds::KeyRanges;
 
 use super::Plugin;
 use super::host::{Context, GroupServices, NoServices, Partitioner, Place, Services, Session, lend};
@@ -13,6 +14,7 @@ use super::library::{Functions, ReduceFunctions, ValuesFn};
 use crate::failure;
 use crate::input::InputBlock;
 use crate::progress::ProgressCell;
+use crate::run::pair::put_value;
 
 /// An instance. It lives for one attempt.
 pub(crate) struct Instance<'p> {
@@ -21,6 +23,9 @@ pub(crate) struct Instance<'p> {
     pointer: *mut c_void,
     created: bool,
     session: Session,
+    total_order: bool,
+    /// Of the attempt, if the app wants a total order.
+    ranges: Option<KeyRanges>,
     progress: ProgressCell,
 }
 
@@ -43,6 +48,8 @@ impl<'p> Instance<'p> {
             pointer: ptr::null_mut(),
             created: false,
             session: Session::default(),
+            total_order: plugin.info.total_order,
+            ranges: None,
             progress: progress.clone(),
         };
         let mut made = ptr::null_mut();
@@ -55,9 +62,21 @@ impl<'p> Instance<'p> {
         Ok(instance)
     }
 
-    pub(crate) fn map_begin(&mut self, partitions: u32, memory_bytes: u64) -> Result<(), TaskFailure> {
+    /// Begins a map attempt. In a total order partitions begin at these keys, which ascend; else there are none.
+    pub(crate) fn map_begin(
+        &mut self,
+        partitions: u32,
+        memory_bytes: u64,
+        bounds: &[Blob],
+    ) -> Result<(), TaskFailure> {
+        let mut encoded = Vec::new();
+        bounds.iter().for_each(|bound| put_value(&mut encoded, &bound.0));
+        if self.total_order {
+            let ranges = KeyRanges::decode(&encoded, partitions).map_err(failure::task)?;
+            self.ranges = Some(ranges);
+        }
         let map_begin = self.functions.map_begin;
-        let setup = MapSetup { partitions, reserved: 0, memory_bytes };
+        let setup = MapSetup { partitions, reserved: 0, memory_bytes, bounds: lend(&encoded) };
         self.call("map_begin", None, &mut NoServices, |instance, host| {
             // SAFETY: `create` made the instance; setup and host outlive the call.
             unsafe { map_begin(instance, &raw const setup, host) }
@@ -124,7 +143,7 @@ impl<'p> Instance<'p> {
     /// The app's choice of partitions, outside of a call.
     pub(crate) fn partitioner(&self) -> Partitioner<'_> {
         // SAFETY: both belong to this plugin, and the instance is borrowed for as long.
-        unsafe { Partitioner::new(self.functions.partition, self.pointer) }
+        unsafe { Partitioner::new(self.functions.partition, self.pointer, self.ranges.as_ref()) }
     }
 
     /// What the app counted.
@@ -160,7 +179,8 @@ impl<'p> Instance<'p> {
     ) -> Result<(), TaskFailure> {
         self.progress.tick();
         // SAFETY: both belong to this plugin, and the instance lives longer than the call.
-        let partitioner = unsafe { Partitioner::new(self.functions.partition, self.pointer) };
+        let partitioner =
+            unsafe { Partitioner::new(self.functions.partition, self.pointer, self.ranges.as_ref()) };
         let mut context =
             Context { services, session: &mut self.session, partitioner, progress: &self.progress };
         let status = call(self.pointer, &context.host());

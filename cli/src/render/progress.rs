@@ -183,17 +183,25 @@ mod tests {
             "j7 mapping: maps 10/40 (10.0 MiB of 40.0 MiB, 1.0 MiB/s, 30 s left), reduces 0/4, 2 running, 10 s so far"
         );
         status.phase = JobPhase::Reducing;
-        status.phase = JobPhase::Sampling;
-        status.sample = StageStatus { total: 2, done: 1, running: 1, ..StageStatus::default() };
-        (status.map.done, status.map.running) = (0, 0);
-        assert!(line(&status, Duration::from_secs(1)).starts_with("j7 sampling: samples 1/2, maps 0/40 ("));
-        status.sample = StageStatus { done: 2, running: 0, ..status.sample };
         status.map.done = 40;
         status.reduce = StageStatus { total: 4, done: 1, running: 2, bytes_total: 200, bytes_done: 50 };
         status.map.running = 0;
         assert_eq!(
             line(&status, Duration::from_secs(70)),
             "j7 reducing: maps 40/40, reduces 1/4 (25% read), 2 running, 1 m 10 s so far"
+        );
+    }
+
+    #[test]
+    fn a_line_tells_of_samples_while_they_are_taken() {
+        let mut status = example::done();
+        status.phase = JobPhase::Sampling;
+        status.sample = StageStatus { total: 2, done: 1, running: 1, ..StageStatus::default() };
+        status.map = StageStatus { total: 40, bytes_total: 40 << 20, ..StageStatus::default() };
+        status.reduce = StageStatus { total: 4, ..StageStatus::default() };
+        assert_eq!(
+            line(&status, Duration::from_secs(1)),
+            "j7 sampling: samples 1/2, maps 0/40 (0 B of 40.0 MiB), reduces 0/4, 1 running, 1 s so far"
         );
     }
 

@@ -2,6 +2,8 @@
 //!
 //! The coordinator and the sequential oracle must cut in the same places, so the rule stands here: a pure function of the samples.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Blob;
@@ -34,17 +36,8 @@ impl Bounds {
             }
             same
         });
-        let sums = Sums::of(&keys);
         let cuts_max = usize::try_from(partitions.saturating_sub(1)).unwrap_or(usize::MAX);
-        let (mut least, mut enough) = (0, sums.total());
-        while least < enough {
-            let capacity = least + (enough - least) / 2;
-            match sums.cuts(capacity, cuts_max) {
-                Some(_) => enough = capacity,
-                None => least = capacity + 1,
-            }
-        }
-        let cuts = sums.cuts(enough, cuts_max).unwrap_or_default();
+        let cuts = Sums::of(&keys).balanced_cuts(cuts_max);
         let bound = |at: usize| Some(shortest_between(keys.get(at - 1)?.0, keys.get(at)?.0));
         Self(cuts.into_iter().filter_map(bound).collect())
     }
@@ -52,6 +45,12 @@ impl Bounds {
 
 /// Weights added up from the least key on.
 struct Sums(Vec<u128>);
+
+/// Some neighbouring keys, and how many cuts there may be among them.
+struct Stretch {
+    keys: Range<usize>,
+    cuts_max: usize,
+}
 
 impl Sums {
     fn of(keys: &[(&[u8], u64)]) -> Self {
@@ -63,25 +62,79 @@ impl Sums {
         Self(keys.iter().map(add).collect())
     }
 
-    fn total(&self) -> u128 {
-        self.0.last().copied().unwrap_or(0)
+    /// What the keys before `end` weigh.
+    fn before(&self, end: usize) -> u128 {
+        end.checked_sub(1).and_then(|last| self.0.get(last)).copied().unwrap_or(0)
+    }
+
+    fn weight(&self, keys: &Range<usize>) -> u128 {
+        self.before(keys.end) - self.before(keys.start)
+    }
+
+    /// Where partitions after the first begin: first all of them as well as can be, then again those between keys that are too heavy for
+    /// any share, for these decide how heavy the heaviest is, and the rest can do better.
+    fn balanced_cuts(&self, cuts_max: usize) -> Vec<usize> {
+        let mut cuts = Vec::new();
+        let mut left = vec![Stretch { keys: 0..self.0.len(), cuts_max }];
+        while let Some(stretch) = left.pop() {
+            let (capacity, found) = self.best_cuts(&stretch);
+            let ends = found.iter().copied().chain([stretch.keys.end]);
+            let (mut begin, mut fellows) = (stretch.keys.start, stretch.keys.start..stretch.keys.start);
+            let mut fellow_cuts = 0;
+            let mut stretches = Vec::new();
+            for end in ends {
+                let part = begin..end;
+                begin = end;
+                if part.len() == 1 && self.weight(&part) > capacity {
+                    stretches.push(Stretch { keys: fellows, cuts_max: fellow_cuts });
+                    cuts.extend([part.start, part.end]);
+                    (fellows, fellow_cuts) = (part.end..part.end, 0);
+                } else {
+                    fellow_cuts += usize::from(!fellows.is_empty());
+                    fellows.end = part.end;
+                }
+            }
+            if stretches.is_empty() {
+                cuts.extend(found);
+            } else {
+                stretches.push(Stretch { keys: fellows, cuts_max: fellow_cuts });
+                left.extend(stretches.into_iter().filter(|stretch| !stretch.keys.is_empty()));
+            }
+        }
+        cuts.retain(|cut| (1..self.0.len()).contains(cut));
+        cuts.sort_unstable();
+        cuts.dedup();
+        cuts
+    }
+
+    /// The least capacity with which [`cuts`](Self::cuts) does with so many, and these.
+    fn best_cuts(&self, stretch: &Stretch) -> (u128, Vec<usize>) {
+        let (mut least, mut enough) = (0, self.weight(&stretch.keys));
+        while least < enough {
+            let capacity = least + (enough - least) / 2;
+            match self.cuts(stretch, capacity) {
+                Some(_) => enough = capacity,
+                None => least = capacity + 1,
+            }
+        }
+        (enough, self.cuts(stretch, enough).unwrap_or_default())
     }
 
     /// Where partitions after the first begin when each takes keys as long as they weigh no more than `capacity`, and one key in any case;
-    /// `None` if that makes more than `cuts_max` cuts. No other way of cutting makes fewer.
-    fn cuts(&self, capacity: u128, cuts_max: usize) -> Option<Vec<usize>> {
+    /// `None` if there may not be so many cuts. No other way of cutting makes fewer.
+    fn cuts(&self, stretch: &Stretch, capacity: u128) -> Option<Vec<usize>> {
         let mut cuts = Vec::new();
-        let (mut begin, mut before) = (0, 0);
+        let mut begin = stretch.keys.start;
         loop {
-            let rest = self.0.get(begin..).unwrap_or_default();
+            let rest = self.0.get(begin..stretch.keys.end).unwrap_or_default();
+            let before = self.before(begin);
             let taken = rest.partition_point(|sum| sum - before <= capacity).max(1);
             if taken >= rest.len() {
                 return Some(cuts);
             }
-            if cuts.len() == cuts_max {
+            if cuts.len() == stretch.cuts_max {
                 return None;
             }
-            before = rest.get(taken - 1).copied().unwrap_or(before);
             begin += taken;
             cuts.push(begin);
         }
@@ -169,6 +222,16 @@ mod tests {
         let weights: Vec<u64> =
             spread.iter().map(|keys| keys.iter().map(|(_, weight)| weight).sum()).collect();
         assert_eq!(weights, [100, 100, 100, 100, 800, 100, 100, 100, 100]);
+    }
+
+    #[test]
+    fn what_is_left_over_beside_a_heavy_key_is_balanced_too() {
+        let mut keys: Vec<_> = (0_u8..100).map(|n| (vec![n, 7], 10)).collect();
+        keys.push((vec![49, 5], 1000));
+        let spread = spread(&Bounds::choose(&sampled(&keys), 6), &keys, 6);
+        let weights: Vec<u64> =
+            spread.iter().map(|keys| keys.iter().map(|(_, weight)| weight).sum()).collect();
+        assert_eq!(weights, [250, 240, 1000, 170, 170, 170]);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! A sample attempt: some pieces of the input through the app's own map, and of its pairs an even sample of the keys.
 //!
-//! Makes no file. What it finds depends on the pieces, the app and the memory of the slot only, so that the sequential oracle finds the same.
+//! Makes no file. What it finds depends on the pieces and the app only, not on the memory of the slot, so that any slot and the sequential
+//! oracle find the same.
 
-use gristmill_model::{AttemptStats, Blob, InputMode, SampleResult, SampleWork, SampledKey, TaskFailure};
+use gristmill_model::{AttemptStats, Blob, InputMode, SampleResult, SampledKey, TaskFailure};
 use gristmill_sdk::wire;
 
 use crate::budget::Budget;
@@ -12,6 +13,8 @@ use crate::plugin::{Instance, Partitioner, Plugin, Services};
 use crate::progress::ProgressCell;
 use crate::task::SampleTask;
 
+/// The least memory that a slot may have: as if it had no more, a sample is collected. It is little, so that costs nothing.
+const LEAST_MEMORY_BYTES: u64 = 1 << 20;
 /// Keys held before they are thinned out, and most bytes of them.
 const HELD_KEYS_MAX: usize = 1 << 16;
 const HELD_BYTES_MAX: usize = 4 << 20;
@@ -22,11 +25,10 @@ pub fn run_sample(
     task: &SampleTask,
     progress: &ProgressCell,
 ) -> Result<SampleResult, TaskFailure> {
-    let budget = Budget::new(task.memory_bytes);
     let mut instance = Instance::create(plugin, &task.params, progress)?;
     let mut sample = KeySample::default();
     let mode = plugin.info().input_mode;
-    let mut stats = map_pieces(&mut instance, mode, &task.work, budget, &mut sample, progress)?;
+    let mut stats = map_pieces(&mut instance, mode, task, &mut sample, progress)?;
     stats.pairs_out = sample.pairs;
     Ok(SampleResult { keys: sample.finish(), stats })
 }
@@ -34,15 +36,15 @@ pub fn run_sample(
 fn map_pieces(
     instance: &mut Instance<'_>,
     mode: InputMode,
-    work: &SampleWork,
-    budget: Budget,
+    task: &SampleTask,
     sample: &mut KeySample,
     progress: &ProgressCell,
 ) -> Result<AttemptStats, TaskFailure> {
     let mut stats = AttemptStats::default();
-    let mut buffer = InputBuffer::new(budget);
-    instance.map_begin(1, budget.plugin_bytes(), &[])?;
-    for piece in &work.splits {
+    let (own, least) = (Budget::new(task.memory_bytes), Budget::new(LEAST_MEMORY_BYTES));
+    let mut buffer = InputBuffer::with_sizes(least.input_block_bytes(), own.record_bytes_max());
+    instance.map_begin(1, least.plugin_bytes(), &[])?;
+    for piece in &task.work.splits {
         let mut reader = SplitReader::open(&piece.split, mode, buffer, progress)?;
         let mut mapped = 0;
         while mapped < piece.bytes_max

@@ -216,7 +216,7 @@ impl Bench {
             output_dir: output_dir.clone(),
             name: "gristmill-test-j1".into(),
             overwrite: false,
-            memory_bytes: if plugin.info().total_order { shape.memory_bytes } else { 64 << 20 },
+            memory_bytes: 64 << 20,
             manifest: &|summary| format!("{} files", summary.outputs.len()).into_bytes(),
         };
         let summary = sequential(plugin, &job, &ProgressCell::new()).unwrap();

@@ -5,7 +5,7 @@ use std::io::Write;
 use gristmill_model::{FailureCause, InputFile, InputMode, SamplePiece, SampleSplit};
 use proptest::prelude::*;
 
-use crate::harness::{Bench, Shape, params, sample};
+use crate::harness::{Bench, Shape, params, sample, splits};
 
 /// Pair by pair, in runs that the plugin has parted itself, and folded.
 const WAYS: [&[&str]; 3] = [&["TOTAL_ORDER"], &["TOTAL_ORDER", "COLLECTS"], &["TOTAL_ORDER", "COMBINES"]];
@@ -56,6 +56,21 @@ fn a_large_input_is_parted_evenly_from_a_small_sample() {
     let sizes: Vec<usize> = outputs.iter().map(Vec::len).collect();
     let fair = sizes.iter().sum::<usize>() / 5;
     assert!(sizes.iter().all(|size| size.abs_diff(fair) < fair / 20), "{sizes:?}");
+}
+
+#[test]
+fn a_sample_does_not_depend_on_the_memory_of_the_slot() {
+    let bench = Bench::new();
+    let plugin = bench.plugin(&["TOTAL_ORDER", "COLLECTS"]);
+    let text: String =
+        (0..150_000_u64).map(|n| format!("{:x}\n", (n * 0x9e37_79b9) as u32 % 100_000)).collect();
+    let inputs = [bench.input("text", text.as_bytes())];
+    let whole = SampleSplit { split: splits(&inputs[0], 1 << 30).remove(0), bytes_max: u64::MAX };
+    let keys = |memory_bytes| {
+        let shape = Shape { memory_bytes, ..Shape::default() };
+        sample(&plugin, vec![whole.clone()], &shape).unwrap().keys
+    };
+    assert_eq!(keys(1 << 20), keys(512 << 20));
 }
 
 #[test]

@@ -6,11 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{InputFile, InputMode, Split};
 
-/// What is sampled of a large file at a time.
-const PIECE_BYTES: u64 = 64 << 10;
 /// A hundredth of the input is sampled, but at least so much of it and at most.
-const SAMPLE_BYTES_MIN: u64 = 1 << 20;
+const SAMPLE_BYTES_MIN: u64 = 512 << 10;
 const SAMPLE_BYTES_MAX: u64 = 64 << 20;
+/// In so many pieces at least, for the input may be nearly in order already; but pieces are no smaller than the first and no larger than the
+/// second of these.
+const PIECES_MIN: u64 = 64;
+const PIECE_BYTES_MIN: u64 = 8 << 10;
+const PIECE_BYTES_MAX: u64 = 64 << 10;
 /// Pieces of one task, and of all tasks: each costs an open file, and a task must fit a message.
 const TASK_PIECES_MAX: usize = 128;
 const PIECES_MAX: u64 = 1024;
@@ -73,6 +76,9 @@ struct Candidates<'i> {
     mode: InputMode,
     record_bytes: u64,
     total_bytes: u64,
+    /// How much is wanted of them in all, and at a time.
+    wanted_bytes: u64,
+    piece_bytes: u64,
 }
 
 impl<'i> Candidates<'i> {
@@ -92,7 +98,9 @@ impl<'i> Candidates<'i> {
             InputMode::Text | InputMode::File => 1,
         };
         let total_bytes = files.iter().map(|(_, file)| file.bytes).fold(0, u64::saturating_add);
-        Self { files, mode, record_bytes, total_bytes }
+        let wanted_bytes = (total_bytes / 100).clamp(SAMPLE_BYTES_MIN, SAMPLE_BYTES_MAX).min(total_bytes);
+        let piece_bytes = (wanted_bytes / PIECES_MIN).clamp(PIECE_BYTES_MIN, PIECE_BYTES_MAX);
+        Self { files, mode, record_bytes, total_bytes, wanted_bytes, piece_bytes }
     }
 
     fn pieces(&self) -> Vec<SamplePiece> {
@@ -104,9 +112,8 @@ impl<'i> Candidates<'i> {
             };
             return self.files.iter().map(whole).collect();
         }
-        let wanted = (self.total_bytes / 100).clamp(SAMPLE_BYTES_MIN, SAMPLE_BYTES_MAX).min(self.total_bytes);
         let mean_bytes = self.total_bytes / (self.files.len() as u64).max(1);
-        let count = wanted.div_ceil(PIECE_BYTES.min(mean_bytes).max(1)).min(PIECES_MAX);
+        let count = self.wanted_bytes.div_ceil(self.piece_bytes.min(mean_bytes).max(1)).min(PIECES_MAX);
         let mut pieces: Vec<SamplePiece> = Vec::new();
         let mut files = self.files.iter().copied();
         let mut current = files.next();
@@ -128,9 +135,9 @@ impl<'i> Candidates<'i> {
     /// Adds the piece around byte `at` of a file, as far as it is not there already.
     fn add(&self, number: u32, file: &InputFile, at: u64, pieces: &mut Vec<SamplePiece>) {
         let last = pieces.last_mut().filter(|last| last.file == number);
-        let wanted = PIECE_BYTES.max(self.record_bytes);
+        let wanted = self.piece_bytes.max(self.record_bytes);
         if !is_split(file, self.mode) {
-            let bytes = if self.mode == InputMode::File { file.bytes } else { PIECE_BYTES };
+            let bytes = if self.mode == InputMode::File { file.bytes } else { self.piece_bytes };
             match last {
                 // Of a compressed file that counts for more, more is read.
                 Some(last) if self.mode != InputMode::File => last.bytes = last.bytes.saturating_add(bytes),
@@ -207,7 +214,7 @@ mod tests {
     fn a_large_input_is_sampled_by_the_hundredth_and_a_small_one_whole() {
         let plan = |bytes| SamplePiece::plan(&files(&[(bytes, true)]), InputMode::Text);
         assert_eq!(plan(5000), [[SamplePiece { file: 0, offset: 0, bytes: 5000 }]]);
-        assert_eq!(sampled_bytes(&plan(50 << 20)), 1 << 20);
+        assert_eq!(sampled_bytes(&plan(20 << 20)), 512 << 10);
         let gib = plan(1 << 30);
         assert_eq!((gib.len(), sampled_bytes(&gib)), (2, 164 << 16));
         let much = plan(1 << 40);
@@ -240,6 +247,6 @@ mod tests {
         let plan = SamplePiece::plan(&files(&[(1 << 20, false), (3 << 20, false)]), InputMode::Text);
         let bytes: Vec<_> =
             plan.concat().iter().map(|piece| (piece.file, piece.offset, piece.bytes)).collect();
-        assert_eq!(bytes, [(0, 0, 4 << 16), (1, 0, 12 << 16)]);
+        assert_eq!(bytes, [(0, 0, 1 << 17), (1, 0, 3 << 17)]);
     }
 }

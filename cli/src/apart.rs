@@ -78,7 +78,7 @@ fn digest_here(
     };
     let task = MapTask {
         attempt: TaskId::map(JobId(1), 0).attempt(0),
-        work: MapWork { splits: inputs.iter().map(whole).collect() },
+        work: MapWork { splits: inputs.iter().map(whole).collect(), bounds: Default::default() },
         params,
         partitions,
         memory_bytes: MEMORY_BYTES,

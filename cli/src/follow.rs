@@ -59,7 +59,11 @@ pub(crate) fn tell(status: &JobStatus, as_json: bool) -> Outcome {
     let error = match &status.phase {
         JobPhase::Failed(reason) => anyhow::anyhow!("{} failed: {reason}", status.id),
         JobPhase::Cancelled => anyhow::anyhow!("{} was cancelled", status.id),
-        JobPhase::Mapping | JobPhase::Reducing | JobPhase::Committing | JobPhase::Done => return Ok(()),
+        JobPhase::Sampling
+        | JobPhase::Mapping
+        | JobPhase::Reducing
+        | JobPhase::Committing
+        | JobPhase::Done => return Ok(()),
     };
     Err(Failure { exit: Exit::Failed, error, hint: None })
 }

@@ -4,7 +4,9 @@
 
 use std::path::Path;
 
-use gristmill_model::{AttemptStats, FailureCause, JobSpec, Outcome, PathBytes, Report, Stage, TaskFailure};
+use gristmill_model::{
+    AttemptStats, FailureCause, JobSpec, Outcome, PathBytes, Report, SampleResult, Stage, TaskFailure,
+};
 use gristmill_protocol::limits::LOG_BYTES_MAX;
 
 /// Longest path of a run: segments of thousands of them go in one answer.
@@ -22,8 +24,8 @@ pub(crate) fn check(report: &mut Report, spec: &JobSpec, staging: &Path) {
     report.log.0.truncate(LOG_BYTES_MAX + 256);
     let stage = report.attempt.task.stage;
     let broken = match &mut report.outcome {
-        Outcome::Mapped(_) if stage != Stage::Map => Err("a reduce reported a map's result".to_owned()),
-        Outcome::Reduced(_) if stage != Stage::Reduce => Err("a map reported a reduce's result".to_owned()),
+        Outcome::Mapped(_) if stage != Stage::Map => Err(format!("a {stage} reported a map's result")),
+        Outcome::Reduced(_) if stage != Stage::Reduce => Err(format!("a {stage} reported a reduce's result")),
         Outcome::Mapped(map) if spec.reduces == 0 => {
             check_staged(staging, &map.path).and_then(|()| check_stats(&map.stats))
         }
@@ -33,6 +35,8 @@ pub(crate) fn check(report: &mut Report, spec: &JobSpec, staging: &Path) {
         Outcome::Reduced(reduce) => {
             check_staged(staging, &reduce.path).and_then(|()| check_stats(&reduce.stats))
         }
+        Outcome::Sampled(_) if stage != Stage::Sample => Err(format!("a {stage} reported a sample")),
+        Outcome::Sampled(sample) => check_sample(sample).and_then(|()| check_stats(&sample.stats)),
         Outcome::Failed(failure) => {
             cut(&mut failure.message, MESSAGE_BYTES_MAX);
             if let Some(location) = &mut failure.location {
@@ -56,7 +60,7 @@ pub(crate) fn check(report: &mut Report, spec: &JobSpec, staging: &Path) {
 /// How an attempt ended, in a word or two, and whether it failed.
 pub(crate) fn outcome(report: &Report) -> (String, bool) {
     match &report.outcome {
-        Outcome::Mapped(_) | Outcome::Reduced(_) => ("done".to_owned(), false),
+        Outcome::Mapped(_) | Outcome::Reduced(_) | Outcome::Sampled(_) => ("done".to_owned(), false),
         Outcome::Failed(failure) => (failure.cause.to_string(), true),
         Outcome::RunsLost(_) => ("runs lost".to_owned(), true),
         Outcome::Cancelled => ("cancelled".to_owned(), false),
@@ -78,6 +82,18 @@ fn check_run(path: &PathBytes, partitions: usize, reduces: u32) -> Result<(), St
         return Err(format!("the run has {partitions} partitions where the job has {reduces}"));
     }
     Ok(())
+}
+
+fn check_sample(sample: &SampleResult) -> Result<(), String> {
+    let (keys, bytes) = (sample.keys.len(), sample.keys.iter().map(|key| key.key.0.len()).sum::<usize>());
+    if keys <= SampleResult::KEYS_MAX && bytes <= SampleResult::BYTES_MAX {
+        return Ok(());
+    }
+    Err(format!(
+        "the sample has {keys} keys of {bytes} bytes, more than {} or {}",
+        SampleResult::KEYS_MAX,
+        SampleResult::BYTES_MAX
+    ))
 }
 
 fn check_stats(stats: &AttemptStats) -> Result<(), String> {

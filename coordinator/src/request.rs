@@ -140,6 +140,7 @@ mod tests {
                 input_mode: InputMode::Text,
                 map_only: false,
                 combines: true,
+                total_order: false,
             },
             params: Default::default(),
             inputs: vec![InputFile { name: "a".into(), path: "/in/a".into(), bytes: 5, splittable: true }],

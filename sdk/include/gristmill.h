@@ -57,6 +57,7 @@ typedef int32_t gristmill_status;
 #define GRISTMILL_MAP_ONLY 1u      /* no reduce stage: map writes the output */
 #define GRISTMILL_PANIC_ABORTS 2u  /* a panic costs the process */
 #define GRISTMILL_COLLECTS 4u      /* hands over sorted runs itself; without it every pair goes through host->emit */
+#define GRISTMILL_TOTAL_ORDER 8u   /* partitions are ranges of keys: see bounds; not with MAP_ONLY or partition */
 
 /* Borrowed bytes. ptr may be null when len is zero. */
 typedef struct gristmill_bytes {
@@ -81,6 +82,10 @@ typedef struct gristmill_map_setup {
     uint32_t partitions;   /* number of partitions (reduces); 0 in a map-only job */
     uint32_t reserved;     /* zero */
     uint64_t memory_bytes; /* what the plugin may hold of collected pairs before it hands over a run */
+    /* With GRISTMILL_TOTAL_ORDER, where partitions begin: fewer encoded keys than there are partitions, ascending, each a
+     * LEB128 length and so many bytes. A key belongs to the partition whose number is that of the bounds which are not
+     * above it, compared byte by byte; so without bounds all keys belong to the first. Empty without the flag. */
+    gristmill_bytes bounds;
 } gristmill_map_setup;
 
 /* One block of input. */
@@ -164,7 +169,8 @@ typedef struct gristmill_descriptor {
      * combined. */
     gristmill_status (*combine)(void *instance, gristmill_bytes key, const gristmill_values *first,
                                 const gristmill_host *host);
-    /* May be null: the partition of a key, below partitions. Without it the host spreads keys by a hash. */
+    /* May be null: the partition of a key, below partitions. Without it the host spreads keys by a hash, or by
+     * ranges (GRISTMILL_TOTAL_ORDER). */
     uint32_t (*partition)(void *instance, gristmill_bytes key, uint32_t partitions);
 } gristmill_descriptor;
 
@@ -230,7 +236,7 @@ extern GRISTMILL_EXPORT const gristmill_descriptor gristmill_plugin;
 
 #if UINTPTR_MAX == UINT64_MAX
 static_assert(sizeof(gristmill_bytes) == 16, "layout of gristmill_bytes");
-static_assert(sizeof(gristmill_map_setup) == 16, "layout of gristmill_map_setup");
+static_assert(sizeof(gristmill_map_setup) == 32, "layout of gristmill_map_setup");
 static_assert(sizeof(gristmill_block) == 40, "layout of gristmill_block");
 static_assert(sizeof(gristmill_values) == 24, "layout of gristmill_values");
 static_assert(sizeof(gristmill_groups) == 32, "layout of gristmill_groups");

@@ -81,8 +81,11 @@ pub mod flags {
     /// The plugin collects pairs itself and hands over sorted runs ([`Host::run_begin`](super::Host::run_begin)). Otherwise every pair comes
     /// through [`Host::emit`](super::Host::emit) and the host collects.
     pub const COLLECTS: u32 = 4;
+    /// Partitions are ranges of keys, so that the outputs one after the other are in order: see
+    /// [`MapSetup::bounds`](super::MapSetup::bounds). Not together with [`MAP_ONLY`] or a `partition` of its own.
+    pub const TOTAL_ORDER: u32 = 8;
     /// Every bit that this version knows.
-    pub const ALL: u32 = 7;
+    pub const ALL: u32 = 15;
 }
 
 /// A parameter of the job (`--arg key=value`).
@@ -115,6 +118,10 @@ pub struct MapSetup {
     pub reserved: u32,
     /// How many bytes of memory the plugin may hold for collected pairs before it hands over a run.
     pub memory_bytes: u64,
+    /// With [`flags::TOTAL_ORDER`], where partitions begin: fewer encoded keys than there are partitions, ascending, each a LEB128 length
+    /// (at most 10 bytes) and so many bytes. A key belongs to the partition whose number is that of the bounds which are not above it,
+    /// compared byte by byte; so without bounds all keys belong to the first. Empty without the flag.
+    pub bounds: Bytes,
 }
 
 /// One block of input.

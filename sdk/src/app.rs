@@ -53,6 +53,14 @@ pub trait App: Default + Send + Sized + 'static {
     /// Chooses the partition of a key, below the number given, by the key alone. Without it keys are spread by a hash.
     const PARTITION: Option<Partition<Self>> = None;
 
+    /// Makes the outputs, one after the other, sorted by key as a whole, whatever the number of reduces: partitions are ranges of
+    /// keys, chosen from a sample of the input so that they come out about equal, skew included. The sample is taken by the app's own
+    /// map, on a small part of the input, before the maps begin. Not together with [`PARTITION`](Self::PARTITION) or
+    /// [`MAP_ONLY`](Self::MAP_ONLY).
+    ///
+    /// Keys are compared by their encoding, which is the order of their type.
+    const TOTAL_ORDER: bool = false;
+
     /// Takes up the parameters at the beginning of each attempt.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Where map puts its pairs.
 
+use crate::bounds::KeyRanges;
 use crate::collect::TypedCollector;
 use crate::counters::Counters;
 use crate::host::{Host, HostRuns};
@@ -20,6 +21,8 @@ pub struct Emit<'a, A: App> {
     pub(crate) host: &'a Host<'a>,
     /// Zero when pairs are written and not reduced.
     pub(crate) partitions: u32,
+    /// Of a total order.
+    pub(crate) ranges: &'a KeyRanges,
 }
 
 impl<A: App> Emit<'_, A> {
@@ -54,7 +57,12 @@ impl<A: App> Emit<'_, A> {
         if A::COMBINE.is_none() || self.host.failed() {
             return;
         }
-        let mut runs = HostRuns::<A> { host: self.host, partitions: self.partitions, app: PhantomData };
+        let mut runs = HostRuns::<A> {
+            host: self.host,
+            partitions: self.partitions,
+            ranges: self.ranges,
+            app: PhantomData,
+        };
         if let Err(error) = self.collector.settle(combine::<A>, &mut runs) {
             self.host.remember(error);
         }
@@ -81,7 +89,8 @@ impl<A: App> Emit<'_, A> {
         key: &K,
         take: impl FnOnce(&mut TypedCollector<A::Value>, &[u8], &mut HostRuns<'_, A>) -> Result<(), Error>,
     ) {
-        let mut runs = HostRuns { host: self.host, partitions: self.partitions, app: PhantomData };
+        let mut runs =
+            HostRuns { host: self.host, partitions: self.partitions, ranges: self.ranges, app: PhantomData };
         let taken = match key.lend() {
             Some(bytes) => take(self.collector, bytes, &mut runs),
             None => {

@@ -1,6 +1,7 @@
 //! The host as a plugin sees it during one call: its functions made safe, and a memory of the first thing that failed.
 
 use crate::abi::{self, Status};
+use crate::bounds::KeyRanges;
 use crate::collect::RunSink;
 use crate::{App, Error, Key};
 use std::borrow::Borrow;
@@ -130,6 +131,7 @@ pub(crate) const NO_VALUES: abi::Values =
 pub(crate) struct HostRuns<'a, A> {
     pub(crate) host: &'a Host<'a>,
     pub(crate) partitions: u32,
+    pub(crate) ranges: &'a KeyRanges,
     pub(crate) app: std::marker::PhantomData<fn() -> A>,
 }
 
@@ -139,6 +141,7 @@ impl<A: App> RunSink for HostRuns<'_, A> {
     #[inline]
     fn partition(&mut self, key: &[u8]) -> Result<u32, Error> {
         match A::PARTITION {
+            None if A::TOTAL_ORDER => Ok(self.ranges.partition_of(key)),
             None => Ok(crate::partition_of(key, self.partitions)),
             Some(_) => own_partition::<A>(key, self.partitions),
         }

@@ -47,10 +47,11 @@
 //! - What fails is returned as an [`Error`]; a panic is caught and ends the attempt likewise.
 //!
 //! Below that, [`abi`] is the boundary in terms of C, `include/gristmill.h` the same for plugins written in C, and
-//! [`collect`] and [`wire`] are what hosts use.
+//! [`bounds`], [`collect`] and [`wire`] are what hosts use.
 
 pub mod abi;
 mod app;
+pub mod bounds;
 pub mod codec;
 pub mod collect;
 mod counters;

@@ -4,6 +4,7 @@
 //! destroyed.
 
 use crate::abi::{self, Status, flags, input_mode};
+use crate::bounds::KeyRanges;
 use crate::collect::TypedCollector;
 use crate::counters::Counters;
 use crate::emit::{Emit, combine, not_combined};
@@ -24,6 +25,14 @@ const BUILT_WITH: &str = concat!("gristmill-sdk ", env!("CARGO_PKG_VERSION"));
 pub const fn descriptor<A: App>(name: &'static str, version: &'static str) -> abi::Descriptor {
     const {
         assert!(!(A::MAP_ONLY && A::COMBINE.is_some()), "an app that is MAP_ONLY has nothing to combine");
+        assert!(
+            !(A::MAP_ONLY && A::TOTAL_ORDER),
+            "an app that is MAP_ONLY gives its output in the order of the input"
+        );
+        assert!(
+            A::PARTITION.is_none() || !A::TOTAL_ORDER,
+            "an app with a TOTAL_ORDER cannot choose partitions itself"
+        );
     }
     let (input_mode, record_bytes) = match A::INPUT {
         Input::Text => (input_mode::TEXT, 0),
@@ -32,12 +41,13 @@ pub const fn descriptor<A: App>(name: &'static str, version: &'static str) -> ab
     };
     assert!(record_bytes > 0 || input_mode != input_mode::RECORDS, "a record has at least one byte");
     let stages = if A::MAP_ONLY { flags::MAP_ONLY } else { flags::COLLECTS };
+    let order = if A::TOTAL_ORDER { flags::TOTAL_ORDER } else { 0 };
     let panics = if cfg!(panic = "abort") { flags::PANIC_ABORTS } else { 0 };
     abi::Descriptor {
         magic: abi::MAGIC,
         abi_version: abi::ABI_VERSION,
         size: size_of::<abi::Descriptor>() as u32,
-        flags: stages | panics,
+        flags: stages | order | panics,
         input_mode,
         record_bytes,
         reserved: 0,
@@ -69,6 +79,7 @@ struct Instance<A: App> {
     stage: Stage,
     memory_bytes: u64,
     partitions: u32,
+    ranges: KeyRanges,
     collector: TypedCollector<A::Value>,
     key_scratch: Vec<u8>,
     output: OutputBuffer,
@@ -92,6 +103,7 @@ impl<A: App> Instance<A> {
             stage: Stage::Idle,
             memory_bytes: 0,
             partitions: 0,
+            ranges: KeyRanges::default(),
             collector: TypedCollector::new(0),
             key_scratch: Vec::new(),
             output: OutputBuffer::default(),
@@ -130,6 +142,7 @@ impl<A: App> Instance<A> {
             counters: &mut self.counters,
             host,
             partitions: self.partitions,
+            ranges: &self.ranges,
         };
         (&mut self.app, emit)
     }
@@ -271,6 +284,8 @@ unsafe extern "C" fn map_begin<A: App>(
         }
         instance.begin(Stage::Map)?;
         instance.partitions = setup.partitions;
+        // SAFETY: the host lends the bounds with the setup.
+        instance.ranges = ranges::<A>(unsafe { lent(setup.bounds) }, setup.partitions)?;
         if instance.memory_bytes != setup.memory_bytes {
             instance.memory_bytes = setup.memory_bytes;
             instance.collector = TypedCollector::new(setup.memory_bytes);
@@ -279,6 +294,14 @@ unsafe extern "C" fn map_begin<A: App>(
     };
     // SAFETY: the host keeps the rules of the boundary.
     unsafe { enter(instance, host, body) }
+}
+
+/// The ranges of a total order, of which no bound may come to any other app.
+fn ranges<A: App>(bounds: &[u8], partitions: u32) -> Result<KeyRanges> {
+    if !A::TOTAL_ORDER && !bounds.is_empty() {
+        return Err(Error::new("the host gave bounds of partitions to an app without a total order"));
+    }
+    Ok(KeyRanges::decode(bounds, partitions)?)
 }
 
 unsafe extern "C" fn map<A: App>(
@@ -316,7 +339,12 @@ unsafe extern "C" fn map_end<A: App>(instance: *mut c_void, host: *const abi::Ho
         if host.failed() {
             return Ok(());
         }
-        let mut runs = HostRuns::<A> { host, partitions: instance.partitions, app: PhantomData };
+        let mut runs = HostRuns::<A> {
+            host,
+            partitions: instance.partitions,
+            ranges: &instance.ranges,
+            app: PhantomData,
+        };
         match A::COMBINE {
             Some(_) => instance.collector.finish(Some(combine::<A>), &mut runs)?,
             None => instance.collector.finish(not_combined::<A>(), &mut runs)?,

@@ -54,7 +54,7 @@ layouts! {
     Bytes "gristmill_bytes" { ptr len }
     Param "gristmill_param" { key value }
     Setup "gristmill_setup" { params param_count }
-    MapSetup "gristmill_map_setup" { partitions reserved memory_bytes }
+    MapSetup "gristmill_map_setup" { partitions reserved memory_bytes bounds }
     Block "gristmill_block" { document bytes offset }
     Values "gristmill_values" { bytes count }
     Groups "gristmill_groups" { bytes count more reserved }
@@ -82,7 +82,11 @@ fn the_header_and_the_sdk_agree_on_every_field_and_constant() {
         ("GRISTMILL_MAP_ONLY", abi::flags::MAP_ONLY as usize),
         ("GRISTMILL_PANIC_ABORTS", abi::flags::PANIC_ABORTS as usize),
         ("GRISTMILL_COLLECTS", abi::flags::COLLECTS as usize),
-        ("(GRISTMILL_MAP_ONLY | GRISTMILL_PANIC_ABORTS | GRISTMILL_COLLECTS)", abi::flags::ALL as usize),
+        ("GRISTMILL_TOTAL_ORDER", abi::flags::TOTAL_ORDER as usize),
+        (
+            "(GRISTMILL_MAP_ONLY | GRISTMILL_PANIC_ABORTS | GRISTMILL_COLLECTS | GRISTMILL_TOTAL_ORDER)",
+            abi::flags::ALL as usize,
+        ),
     ];
     let constants = constants.map(|(name, value)| (name.to_owned(), value));
     let mut expected = String::new();

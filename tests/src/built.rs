@@ -15,6 +15,8 @@ use serde_json::Value;
 struct Built {
     gristmill: PathBuf,
     plugins: BTreeMap<String, PathBuf>,
+    /// Other programs that come with apps.
+    programs: BTreeMap<String, PathBuf>,
 }
 
 /// The binary.
@@ -26,6 +28,12 @@ pub fn gristmill() -> &'static Path {
 pub fn plugin(app: &str) -> &'static Path {
     let plugins = &built().plugins;
     plugins.get(app).unwrap_or_else(|| panic!("no app `{app}` among {:?}", plugins.keys()))
+}
+
+/// A program that comes with an app.
+pub fn program(name: &str) -> &'static Path {
+    let programs = &built().programs;
+    programs.get(name).unwrap_or_else(|| panic!("no program `{name}` among {:?}", programs.keys()))
 }
 
 /// The root of the workspace.
@@ -42,13 +50,17 @@ fn built() -> &'static Built {
 
 /// What is in a directory that somebody has built or unpacked.
 fn found_in(directory: &Path) -> Built {
-    let entries = fs::read_dir(directory).expect("the directory GRISTMILL_BIN can be listed").flatten();
+    let entries = fs::read_dir(directory).expect("the directory GRISTMILL_BIN can be listed");
+    let paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     let name = |file: &Path| {
         let name = file.file_name()?.to_str()?.strip_prefix(env::consts::DLL_PREFIX)?;
         Some(name.strip_suffix(env::consts::DLL_SUFFIX)?.to_owned())
     };
-    let plugins = entries.filter_map(|entry| Some((name(&entry.path())?, entry.path()))).collect();
-    Built { gristmill: directory.join("gristmill"), plugins }
+    let plugins = paths.iter().filter_map(|path| Some((name(path)?, path.clone()))).collect();
+    let plain = |path: &&PathBuf| path.extension().is_none() && path.is_file();
+    let named = |path: &PathBuf| Some((path.file_name()?.to_str()?.to_owned(), path.clone()));
+    let programs = paths.iter().filter(plain).filter_map(named).collect();
+    Built { gristmill: directory.join("gristmill"), plugins, programs }
 }
 
 fn build() -> Built {
@@ -92,12 +104,11 @@ fn apps() -> Vec<String> {
 }
 
 fn artifacts(messages: impl Iterator<Item = Value>) -> Built {
-    let mut gristmill = None;
-    let mut plugins = BTreeMap::new();
+    let (mut plugins, mut programs) = (BTreeMap::new(), BTreeMap::new());
     for message in messages.filter(|message| message["reason"] == "compiler-artifact") {
         let Some(name) = message["target"]["name"].as_str() else { continue };
-        if name == "gristmill" && !message["executable"].is_null() {
-            gristmill = message["executable"].as_str().map(PathBuf::from);
+        if let Some(executable) = message["executable"].as_str() {
+            programs.insert(name.to_owned(), PathBuf::from(executable));
         }
         let files = message["filenames"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let mut libraries = files.filter(|file| file.ends_with(env::consts::DLL_SUFFIX));
@@ -108,5 +119,6 @@ fn artifacts(messages: impl Iterator<Item = Value>) -> Built {
             plugins.insert(name.to_owned(), library.into());
         }
     }
-    Built { gristmill: gristmill.expect("cargo built the gristmill binary"), plugins }
+    let gristmill = programs.remove("gristmill").expect("cargo built the gristmill binary");
+    Built { gristmill, plugins, programs }
 }

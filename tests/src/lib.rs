@@ -31,7 +31,7 @@ mod small_disk;
 mod unprivileged;
 mod until;
 
-pub use built::{gristmill, plugin, workspace};
+pub use built::{gristmill, plugin, program, workspace};
 pub use cluster::{Cluster, Worker, free_address};
 pub use compressed::Compression;
 pub use ended::Ended;

@@ -11,7 +11,7 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use gristmill_model::{AttemptId, MapWork, Outcome, Params, PathBytes, Segment};
+use gristmill_model::{AttemptId, MapWork, Outcome, Params, PathBytes, SampleWork, Segment};
 use gristmill_protocol::limits;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,9 @@ pub(crate) enum BeginWork {
     },
     Reduce {
         partition: u32,
+    },
+    Sample {
+        work: SampleWork,
     },
 }
 

@@ -122,10 +122,7 @@ pub(crate) fn output_path(
     incarnation: Incarnation,
 ) -> PathBuf {
     let AttemptId { task, number } = attempt;
-    let letter = match task.stage {
-        gristmill_model::Stage::Map => 'm',
-        gristmill_model::Stage::Reduce => 'r',
-    };
+    let letter = task.stage.letter();
     let name = format!("{letter}{:05}-a{number}-{incarnation}", task.index);
     output.join(format!(".{}", cluster.job_dir_name(task.job))).join(name)
 }

@@ -200,7 +200,7 @@ impl Bench {
                     let message = format!("no progress for {seconds} s");
                     return Ok(Err(Trouble { cause: Cause::Hung, message, printed: None }));
                 }
-                JobPhase::Mapping | JobPhase::Reducing | JobPhase::Committing => {}
+                JobPhase::Sampling | JobPhase::Mapping | JobPhase::Reducing | JobPhase::Committing => {}
             }
         }
     }

@@ -14,6 +14,7 @@ pub(super) fn done() -> JobStatus {
         revision: 99,
         submitted: Timestamp::from_ms(1_000),
         ended: Some(Timestamp::from_ms(2_214)),
+        sample: StageStatus::default(),
         map: StageStatus { total: 13, done: 13, running: 0, bytes_total: 6_578_234, bytes_done: 6_578_234 },
         reduce: StageStatus { total: 4, done: 4, running: 0, bytes_total: 1 << 20, bytes_done: 1 << 20 },
         attempts: AttemptTally { won: 17, failed: 1, worker_lost: 2, backups: 1, ..AttemptTally::default() },

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use gristmill_model::{JobStatus, StageStatus};
+use gristmill_model::{JobPhase, JobStatus, StageStatus};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::human;
@@ -102,7 +102,10 @@ impl Bars {
         };
         let running =
             |stage: &StageStatus| format!("{}/{} tasks, {} running", stage.done, stage.total, stage.running);
-        let maps = format!("{}, {}", bytes(map.bytes_done, map.bytes_total, elapsed), running(map));
+        let maps = match status.phase {
+            JobPhase::Sampling => format!("wait for samples: {}", running(&status.sample)),
+            _ => format!("{}, {}", bytes(map.bytes_done, map.bytes_total, elapsed), running(map)),
+        };
         set(&self.maps, map.bytes_done, map.bytes_total, maps);
         let shuffle = bytes(reduce.bytes_done, reduce.bytes_total, reducing);
         set(&self.shuffle, reduce.bytes_done, reduce.bytes_total, shuffle);
@@ -144,9 +147,13 @@ fn pace(done: u64, total: u64, elapsed: Duration) -> (f64, String) {
 }
 
 fn line(status: &JobStatus, elapsed: Duration) -> String {
-    let (map, reduce) = (&status.map, &status.reduce);
-    let running = map.running + reduce.running;
-    let mut text = format!("{} {}: maps {}/{}", status.id, state(&status.phase), map.done, map.total);
+    let (sample, map, reduce) = (&status.sample, &status.map, &status.reduce);
+    let running = sample.running + map.running + reduce.running;
+    let mut text = format!("{} {}: ", status.id, state(&status.phase));
+    if status.phase == JobPhase::Sampling {
+        text += &format!("samples {}/{}, ", sample.done, sample.total);
+    }
+    text += &format!("maps {}/{}", map.done, map.total);
     if map.done < map.total {
         text += &format!(" ({})", bytes(map.bytes_done, map.bytes_total, elapsed));
     }
@@ -161,8 +168,6 @@ fn line(status: &JobStatus, elapsed: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use gristmill_model::JobPhase;
-
     use super::*;
     use crate::render::example;
 
@@ -184,6 +189,19 @@ mod tests {
         assert_eq!(
             line(&status, Duration::from_secs(70)),
             "j7 reducing: maps 40/40, reduces 1/4 (25% read), 2 running, 1 m 10 s so far"
+        );
+    }
+
+    #[test]
+    fn a_line_tells_of_samples_while_they_are_taken() {
+        let mut status = example::done();
+        status.phase = JobPhase::Sampling;
+        status.sample = StageStatus { total: 2, done: 1, running: 1, ..StageStatus::default() };
+        status.map = StageStatus { total: 40, bytes_total: 40 << 20, ..StageStatus::default() };
+        status.reduce = StageStatus { total: 4, ..StageStatus::default() };
+        assert_eq!(
+            line(&status, Duration::from_secs(1)),
+            "j7 sampling: samples 1/2, maps 0/40 (0 B of 40.0 MiB), reduces 0/4, 1 running, 1 s so far"
         );
     }
 

@@ -17,7 +17,7 @@ pub(crate) struct Summary {
     pub job: Option<String>,
     /// The app's name.
     pub app: String,
-    /// `mapping`, `reducing`, `committing`, `done`, `failed` or `cancelled`.
+    /// `sampling`, `mapping`, `reducing`, `committing`, `done`, `failed` or `cancelled`.
     pub state: &'static str,
     /// Why it failed.
     pub error: Option<String>,
@@ -25,6 +25,9 @@ pub(crate) struct Summary {
     pub output: String,
     /// From its submission to its end, or to now.
     pub seconds: f64,
+    /// The sample tasks, of an app that wants a total order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples: Option<Tasks>,
     /// The map tasks.
     pub maps: Tasks,
     /// The reduce tasks.
@@ -124,6 +127,7 @@ impl Summary {
             },
             output: status.output.to_string(),
             seconds: (status.ended.unwrap_or(now) - status.submitted).as_secs_f64(),
+            samples: (status.sample.total > 0).then(|| status.sample.into()),
             maps: status.map.into(),
             reduces: status.reduce.into(),
             bytes_in: map.bytes_in,
@@ -165,6 +169,9 @@ impl Summary {
         }
         line("output", &self.output);
         line("seconds", &format_args!("{:.3}", self.seconds));
+        if let Some(samples) = &self.samples {
+            line("samples", &samples.text());
+        }
         line("maps", &self.maps.text());
         line("reduces", &self.reduces.text());
         line("records_in", &self.records_in);
@@ -244,6 +251,7 @@ impl From<AttemptTally> for Attempts {
 /// The word for a phase.
 pub(super) fn state(phase: &JobPhase) -> &'static str {
     match phase {
+        JobPhase::Sampling => "sampling",
         JobPhase::Mapping => "mapping",
         JobPhase::Reducing => "reducing",
         JobPhase::Committing => "committing",

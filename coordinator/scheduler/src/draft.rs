@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gristmill_model::{AttemptStats, Incarnation, JobId, RequestKey, Stage, TaskId, WorkerId};
 
 use crate::plan::Planner;
+use crate::sampler::Sampler;
 use crate::state::{Figures, JobEnd, JobHead, State, Store, Task, Worker};
 
 /// The changes of one batch over the state they will be applied to.
@@ -161,7 +162,7 @@ impl Store for Draft<'_> {
         ids
     }
 
-    fn add_job(&mut self, head: JobHead, _planner: Planner) {
+    fn add_job(&mut self, head: JobHead, _planner: Planner, _sampler: Sampler) {
         let id = self.next_job;
         self.next_job = JobId(id.0 + 1);
         self.keys.insert(head.spec.key, id);

@@ -6,11 +6,13 @@
 use std::sync::Arc;
 
 use gristmill_model::{
-    AttemptId, FailureCause, Incarnation, JobId, JobSpec, MapResult, ReduceResult, Timestamp, WorkerId,
+    AttemptId, Bounds, FailureCause, Incarnation, JobId, JobSpec, MapResult, ReduceResult, SampleResult,
+    Timestamp, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Planner;
+use crate::sampler::Sampler;
 
 /// Grows with every change of what facts look like in the log.
 pub const FACT_VERSION: u16 = 2;
@@ -28,6 +30,8 @@ pub enum Fact {
         spec: Arc<JobSpec>,
         /// How its splits are computed.
         planner: Planner,
+        /// How its samples are.
+        sampler: Sampler,
     },
     /// A worker is registered.
     WorkerJoined {
@@ -137,6 +141,15 @@ pub enum Fact {
         /// Which.
         job: JobId,
     },
+    /// All samples of a job are taken: its maps may begin, and know where partitions do.
+    BoundsChosen {
+        /// Which job.
+        job: JobId,
+        /// When.
+        at: Timestamp,
+        /// Where.
+        bounds: Arc<Bounds>,
+    },
 }
 
 /// What a winner made.
@@ -146,6 +159,8 @@ pub enum TaskResult {
     Map(MapResult),
     /// An output.
     Reduce(ReduceResult),
+    /// A sample of keys.
+    Sample(SampleResult),
 }
 
 /// Why a running attempt ended without winning.

@@ -19,6 +19,7 @@ mod fact;
 mod input;
 mod leader;
 mod plan;
+mod sampler;
 mod settings;
 mod state;
 
@@ -27,5 +28,6 @@ pub use fact::{EndCause, FACT_VERSION, Fact, LossCause, RunLoss, TaskResult};
 pub use input::{Hello, Input, Poll, PollToken};
 pub use leader::Leader;
 pub use plan::{Planner, choose_plan};
+pub use sampler::Sampler;
 pub use settings::{AvoidSettings, BackupSettings, Settings};
 pub use state::{IllegalFact, OutputPart, State, apply};

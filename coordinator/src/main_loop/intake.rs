@@ -169,7 +169,7 @@ impl<L: FactLog> MainLoop<L> {
         let bytes = |job: &JobId| {
             let spec = self.state.spec(*job)?;
             let params: usize = spec.params.iter().map(|(key, value)| key.len() + value.len() + 8).sum();
-            Some(params + self.state.splits_bytes_max(*job))
+            Some(params + self.state.splits_bytes_max(*job) + self.state.order_bytes(*job))
         };
         let each = self.state.live_jobs().iter().filter_map(bytes).max().unwrap_or(0) + ASSIGNMENT_BYTES;
         let fit = (ASSIGNMENTS_BYTES_MAX / each).clamp(1, ASSIGNMENTS_MAX);

@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use gristmill_coordinator::Manifest;
 use gristmill_model::{
-    AttemptId, Blob, JobId, JobPhase, NotFound, Outcome, PathBytes, ReduceResult, Refusal, Report, TaskId,
+    AttemptId, Blob, Bounds, JobId, JobPhase, NotFound, Outcome, PathBytes, ReduceResult, Refusal, Report,
+    SampleResult, SampledKey, TaskId, Work,
 };
 use gristmill_protocol::Verdict;
 
@@ -47,6 +48,47 @@ async fn a_map_only_job_commits_the_outputs_of_its_maps() {
     worker.work(job, &client).await;
     assert_eq!(client.wait_job(job).await.unwrap().phase, JobPhase::Done);
     assert_eq!(names(&world.output()), ["_SUCCESS", "mr-out-00000", "mr-out-00001", "mr-out-00002"]);
+}
+
+/// A request whose app wants a total order.
+fn ordered(world: &World) -> gristmill_model::JobRequest {
+    let mut request = world.request(3, 2);
+    request.plugin.total_order = true;
+    request
+}
+
+#[tokio::test]
+async fn a_total_order_is_sampled_and_its_maps_are_told_the_bounds() {
+    let world = World::new().await;
+    let (client, worker) = (world.client(), world.worker(2).await);
+    let job = world.submit(&ordered(&world)).await.unwrap();
+    let sample = worker.take(2).await.remove(0);
+    assert_eq!(sample.attempt, TaskId::sample(job, 0).attempt(0));
+    assert_eq!(client.job(job, 0, Duration::ZERO).await.unwrap().phase, JobPhase::Sampling);
+    assert_eq!(worker.report(vec![(sample.attempt, succeed(&sample))]).await, [Verdict::Won]);
+    let maps = worker.take(2).await;
+    let Work::Map(work) = &maps[0].work else { panic!("{maps:?}") };
+    assert_eq!(*work.bounds, Bounds(vec![Blob(b"b".to_vec())]));
+    worker.report(maps.iter().map(|map| (map.attempt, succeed(map))).collect()).await;
+    worker.work(job, &client).await;
+    let status = client.wait_job(job).await.unwrap();
+    assert_eq!((status.phase, status.sample.done), (JobPhase::Done, 1));
+}
+
+#[tokio::test]
+async fn a_sample_beyond_its_bounds_is_a_failure_of_its_attempt() {
+    let world = World::new().await;
+    let (client, worker) = (world.client(), world.worker(1).await);
+    let job = world.submit(&ordered(&world)).await.unwrap();
+    let sample = worker.take(1).await.remove(0);
+    let keys = |count: usize, bytes: usize| {
+        let key = SampledKey { key: Blob(vec![7; bytes]), weight: 1 };
+        Outcome::Sampled(SampleResult { keys: vec![key; count], ..SampleResult::default() })
+    };
+    worker.report(vec![(sample.attempt, keys(SampleResult::KEYS_MAX + 1, 1))]).await;
+    let again = worker.take(1).await.remove(0);
+    worker.report(vec![(again.attempt, keys(2, SampleResult::BYTES_MAX))]).await;
+    assert_eq!(client.job(job, 0, Duration::ZERO).await.unwrap().attempts.failed, 2);
 }
 
 #[tokio::test]

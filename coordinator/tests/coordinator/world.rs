@@ -9,7 +9,8 @@ use gristmill_coordinator::{Config, Coordinator};
 use gristmill_model::{
     Assignment, AttemptId, AttemptStats, Blob, ClientId, FailureCause, Incarnation, InputFile, InputMode,
     JobId, JobOptions, JobRequest, MapResult, Outcome, PartitionSize, PathBytes, PluginInfo, Progress,
-    ReduceResult, Refusal, Report, RequestId, RequestKey, TaskFailure, Work, WorkerId,
+    ReduceResult, Refusal, Report, RequestId, RequestKey, SampleResult, SampledKey, TaskFailure, Work,
+    WorkerId,
 };
 use gristmill_protocol::{
     CallError, Client, Endpoint, Heartbeat, Orders, PROTOCOL_VERSION, PollReply, PollRequest, Registered,
@@ -70,6 +71,7 @@ impl World {
                 input_mode: InputMode::Text,
                 map_only: reduces == 0,
                 combines: true,
+                total_order: false,
             },
             params: Default::default(),
             inputs: vec![InputFile {
@@ -219,6 +221,10 @@ pub(crate) fn succeed(assignment: &Assignment) -> Outcome {
             let (path, bytes) = stage(assignment);
             let stats = AttemptStats { records_out: 1, ..AttemptStats::default() };
             Outcome::Mapped(MapResult { path, bytes, digest: 7, partitions: Vec::new(), stats })
+        }
+        Work::Sample(_) => {
+            let key = |key: &[u8]| SampledKey { key: Blob(key.to_vec()), weight: 1 };
+            Outcome::Sampled(SampleResult { keys: vec![key(b"a"), key(b"b")], ..SampleResult::default() })
         }
         Work::Map(_) => Outcome::Mapped(MapResult {
             path: PathBytes::from(format!("/runs/{attempt}").as_str()),

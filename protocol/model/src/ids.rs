@@ -38,13 +38,15 @@ pub struct RequestKey {
     pub request: RequestId,
 }
 
-/// Map or reduce.
+/// Map, reduce, or what comes before them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Stage {
     /// Splits to pairs.
     Map,
     /// Partitions to output.
     Reduce,
+    /// Pieces of the input to a sample of its keys, before the maps of a total order.
+    Sample,
 }
 
 /// A unit of a stage: the `index`-th map task or reduce partition of a job.
@@ -67,6 +69,20 @@ pub struct AttemptId {
     pub number: u32,
 }
 
+impl Stage {
+    /// All, in the order in which a job goes through them.
+    pub const ALL: [Self; 3] = [Self::Sample, Self::Map, Self::Reduce];
+
+    /// What stands for it in ids and file names.
+    pub fn letter(self) -> char {
+        match self {
+            Self::Map => 'm',
+            Self::Reduce => 'r',
+            Self::Sample => 's',
+        }
+    }
+}
+
 impl TaskId {
     /// The `index`-th map task of `job`.
     pub fn map(job: JobId, index: u32) -> Self {
@@ -76,6 +92,11 @@ impl TaskId {
     /// The `index`-th reduce task of `job`.
     pub fn reduce(job: JobId, index: u32) -> Self {
         Self { job, stage: Stage::Reduce, index }
+    }
+
+    /// The `index`-th sample task of `job`.
+    pub fn sample(job: JobId, index: u32) -> Self {
+        Self { job, stage: Stage::Sample, index }
     }
 
     /// Its `number`-th attempt.
@@ -120,17 +141,14 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Map => "map",
             Self::Reduce => "reduce",
+            Self::Sample => "sample",
         })
     }
 }
 
 impl fmt::Display for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let letter = match self.stage {
-            Stage::Map => 'm',
-            Stage::Reduce => 'r',
-        };
-        write!(f, "{}.{letter}{}", self.job, self.index)
+        write!(f, "{}.{}{}", self.job, self.stage.letter(), self.index)
     }
 }
 
@@ -181,8 +199,9 @@ impl FromStr for TaskId {
         let parse = || {
             let (job, task) = text.split_once('.')?;
             let job = job.parse().ok()?;
-            let map = number(task, 'm').map(|index| TaskId::map(job, index));
-            map.or_else(|| number(task, 'r').map(|index| TaskId::reduce(job, index)))
+            Stage::ALL
+                .into_iter()
+                .find_map(|stage| Some(TaskId { job, stage, index: number(task, stage.letter())? }))
         };
         parse().ok_or_else(|| ParseIdError {
             text: text.to_owned(),
@@ -216,6 +235,8 @@ mod tests {
         assert_eq!(attempt.to_string(), "j7.m12.a3");
         assert_eq!("j7.m12.a3".parse(), Ok(attempt));
         assert_eq!("j7.r0".parse(), Ok(TaskId::reduce(JobId(7), 0)));
+        assert_eq!("j7.s1".parse(), Ok(TaskId::sample(JobId(7), 1)));
+        assert_eq!(TaskId::sample(JobId(7), 1).to_string(), "j7.s1");
         assert_eq!("w4".parse(), Ok(WorkerId(4)));
     }
 

@@ -1,19 +1,22 @@
 //! The nouns of Gristmill: ids, time, jobs, tasks, reports, status and error codes.
 //!
-//! Plain data that is sent and stored; no behaviour beyond construction, parsing and display. Knows no clock, no socket and
-//! no file.
+//! Plain data that is sent and stored; no behaviour beyond construction, parsing and display, but for the two pure rules
+//! by which a total order is cut, which the coordinator and the sequential oracle share. Knows no clock, no socket and no file.
 #![forbid(unsafe_code)]
 
+mod bounds;
 mod bytes;
 mod error;
 mod ids;
 mod job;
 mod plugin;
 mod report;
+mod sample;
 mod status;
 mod task;
 mod time;
 
+pub use bounds::{Bounds, SampledKey};
 pub use bytes::{Blob, PathBytes, Sha256};
 pub use error::{NotFound, Refusal};
 pub use ids::{
@@ -24,10 +27,11 @@ pub use job::{InputFile, JobOptions, JobRequest, JobSpec, Params};
 pub use plugin::{InputMode, PluginInfo};
 pub use report::{
     AttemptStats, FailureCause, Location, LostRun, MapResult, Outcome, PartitionSize, ReduceResult, Report,
-    TaskFailure,
+    SampleResult, TaskFailure,
 };
+pub use sample::{SamplePiece, SampleSplit};
 pub use status::{
     AttemptLog, AttemptTally, Explanation, JobPhase, JobStatus, Progress, StageStatus, WorkerStatus,
 };
-pub use task::{Assignment, MapWork, ReduceWork, Segment, Split, Work};
+pub use task::{Assignment, MapWork, ReduceWork, SampleWork, Segment, Split, Work};
 pub use time::Timestamp;

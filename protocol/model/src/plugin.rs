@@ -32,4 +32,6 @@ pub struct PluginInfo {
     pub map_only: bool,
     /// It folds values of one key on the map side.
     pub combines: bool,
+    /// Its partitions are ranges of keys, so that its outputs one after the other are in order.
+    pub total_order: bool,
 }

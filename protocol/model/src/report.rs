@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AttemptId, Blob, PathBytes};
+use crate::{AttemptId, Blob, PathBytes, SampledKey};
 
 /// The end of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub enum Outcome {
     RunsLost(Vec<LostRun>),
     /// The worker ended it because it was told to.
     Cancelled,
+    /// A sample attempt took its sample.
+    Sampled(SampleResult),
 }
 
 /// What a map attempt made.
@@ -68,6 +70,24 @@ pub struct ReduceResult {
     pub crc32c: u32,
     /// Figures.
     pub stats: AttemptStats,
+}
+
+/// What a sample attempt found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampleResult {
+    /// Keys in ascending order, of bounded number and size.
+    pub keys: Vec<SampledKey>,
+    /// Figures, without counters: what was only sampled is not counted.
+    pub stats: AttemptStats,
+}
+
+impl SampleResult {
+    /// Most keys of one sample.
+    pub const KEYS_MAX: usize = 4096;
+    /// Most bytes of all its keys.
+    pub const BYTES_MAX: usize = 256 << 10;
+    /// Longest key: of a longer one this much is taken, which is as good a bound.
+    pub const KEY_BYTES_MAX: usize = 256;
 }
 
 /// Figures of one attempt.

@@ -21,6 +21,8 @@ pub enum JobPhase {
     Failed(String),
     /// Somebody cancelled it.
     Cancelled,
+    /// Keys are sampled, to cut a total order into partitions.
+    Sampling,
 }
 
 impl JobPhase {
@@ -83,6 +85,8 @@ pub struct JobStatus {
     pub submitted: Timestamp,
     /// When it ended.
     pub ended: Option<Timestamp>,
+    /// Its samples; none unless the app wants a total order.
+    pub sample: StageStatus,
     /// Its maps.
     pub map: StageStatus,
     /// Its reduces.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AttemptId, ClusterId, Params, PathBytes, PluginInfo, WorkerId};
+use crate::{AttemptId, Bounds, ClusterId, Params, PathBytes, PluginInfo, SampleSplit, WorkerId};
 
 /// A byte range of an input. A record belongs to the split in which its first byte lies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,8 @@ pub enum Work {
     Map(MapWork),
     /// Reduce this partition.
     Reduce(ReduceWork),
+    /// Map these pieces of the input for a sample of their keys.
+    Sample(SampleWork),
 }
 
 /// The splits of a map task, in order.
@@ -58,6 +60,15 @@ pub enum Work {
 pub struct MapWork {
     /// At least one.
     pub splits: Vec<Split>,
+    /// Where partitions begin, when the app wants a total order.
+    pub bounds: Arc<Bounds>,
+}
+
+/// The pieces of a sample task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampleWork {
+    /// At least one.
+    pub splits: Vec<SampleSplit>,
 }
 
 /// The partition of a reduce task. Its segments are asked for in pages.

@@ -25,6 +25,7 @@ fn request() -> JobRequest {
             input_mode: gristmill_model::InputMode::Text,
             map_only: false,
             combines: true,
+            total_order: false,
         },
         params: Default::default(),
         inputs: Vec::new(),

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gristmill_model::{
-    Assignment, AttemptStats, Blob, ClusterId, FailureCause, Incarnation, InputMode, JobId, JobPhase,
+    Assignment, AttemptStats, Blob, Bounds, ClusterId, FailureCause, Incarnation, InputMode, JobId, JobPhase,
     JobStatus, MapResult, MapWork, NotFound, Outcome, PartitionSize, PathBytes, PluginInfo, ReduceWork,
-    Refusal, Report, Sha256, Split, TaskFailure, TaskId, Work, WorkerId,
+    Refusal, Report, SampleResult, SampleSplit, SampleWork, SampledKey, Sha256, Split, TaskFailure, TaskId,
+    Work, WorkerId,
 };
 use gristmill_protocol::{
     ClientServiceRequest, ClientServiceResponse, Orders, PROTOCOL_VERSION, PollReply, PollRequest, Verdict,
@@ -24,6 +25,7 @@ fn plugin() -> PluginInfo {
         input_mode: InputMode::Records(8),
         map_only: false,
         combines: true,
+        total_order: true,
     }
 }
 
@@ -56,6 +58,9 @@ fn poll() -> WorkerServiceRequest {
         partitions: vec![PartitionSize { bytes: 10, pairs: 2 }],
         stats,
     });
+    let sample = TaskId::sample(JobId(7), 2).attempt(0);
+    let key = SampledKey { key: Blob(b"k".to_vec()), weight: 300 };
+    let sampled = Outcome::Sampled(SampleResult { keys: vec![key], stats: AttemptStats::default() });
     let failed = Outcome::Failed(TaskFailure {
         cause: FailureCause::Signal(11),
         message: "m".to_owned(),
@@ -72,6 +77,7 @@ fn poll() -> WorkerServiceRequest {
                 Report { attempt, outcome: mapped, log: Blob(b"hi".to_vec()) },
                 Report { attempt, outcome: failed, log: Blob::default() },
                 Report { attempt, outcome: Outcome::Cancelled, log: Blob::default() },
+                Report { attempt: sample, outcome: sampled, log: Blob::default() },
             ],
             wait_ms: 5,
         },
@@ -86,10 +92,13 @@ fn reply() -> WorkerServiceResponse {
         bytes: 128,
         file_bytes: 1000,
     };
+    let bounds = Arc::new(Bounds(vec![Blob(b"k".to_vec())]));
+    let piece = SampleSplit { split: split.clone(), bytes_max: 7 };
     WorkerServiceResponse::Poll(Ok(PollReply {
         assignments: vec![
-            assignment(Work::Map(MapWork { splits: vec![split] })),
+            assignment(Work::Map(MapWork { splits: vec![split], bounds })),
             assignment(Work::Reduce(ReduceWork { partition: 1, maps: 20 })),
+            assignment(Work::Sample(SampleWork { splits: vec![piece] })),
         ],
         verdicts: vec![(TaskId::reduce(JobId(7), 1).attempt(0), Verdict::Discarded)],
         orders: Orders { cancel: Vec::new(), forget: vec![JobId(6)], finished: true },
@@ -137,9 +146,9 @@ fn the_bytes_of_messages_change_only_with_the_version() {
 
 const GOLDEN: [&str; 6] = [
     "000101770304016d0107010100",
-    "0102030102030307000c0300042f72756e0affffffffffffffffff01010a0201000000000000000200000101630102686907000c03020316016d000007000c03040005",
-    "01000207000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e300208000101077061747465726e0178048080808002904e042f6f7574000105612e747874062f612e747874408001e80707000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e300208000101077061747465726e0178048080808002904e042f6f757401011401070101000100010601",
-    "040007027763042f6f75740403776879150100000000000000000000000000000000000000000000000000000000000000000000000000000000000000000001036300",
+    "010203010407000c0300042f72756e0affffffffffffffffff01010a0201000000000000000200000101630102686907000c03020316016d000007000c030400070202000501016bac020000000000000000000000000005",
+    "01000307000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e30020800010101077061747465726e0178048080808002904e042f6f7574000105612e747874062f612e747874408001e80701016b07000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e30020800010101077061747465726e0178048080808002904e042f6f757401011407000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e30020800010101077061747465726e0178048080808002904e042f6f7574020105612e747874062f612e747874408001e8070701070101000100010601",
+    "040007027763042f6f757404037768791501000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000001036300",
     "06010001010002",
     "0201010101010101010101010101010101010101010101010101010101010101010301020909",
 ];

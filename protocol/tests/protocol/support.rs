@@ -105,6 +105,7 @@ pub(crate) fn status(job: u64, revision: u64, phase: JobPhase) -> JobStatus {
         revision,
         submitted: Timestamp::from_ms(1),
         ended: None,
+        sample: Default::default(),
         map: Default::default(),
         reduce: Default::default(),
         attempts: Default::default(),

@@ -148,7 +148,12 @@ fn encoded(groups: &[(&[u8], &[u8], u64)], more: bool) -> (Vec<u8>, abi::Groups)
     (bytes, abi::Groups { bytes: lent, count, more: u32::from(more), reserved: 0 })
 }
 
-const SMALL: abi::MapSetup = abi::MapSetup { partitions: 1, reserved: 0, memory_bytes: 0 };
+const SMALL: abi::MapSetup = abi::MapSetup {
+    partitions: 1,
+    reserved: 0,
+    memory_bytes: 0,
+    bounds: abi::Bytes { ptr: std::ptr::null(), len: 0 },
+};
 
 #[test]
 fn a_host_that_stops_is_obeyed_in_silence() {

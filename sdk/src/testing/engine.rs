@@ -1,11 +1,13 @@
 //! A whole job in one thread: maps, sort, reduces.
 
-use super::host::{Pair, Told};
+use super::host::{Pair, Partitioner, Told};
 use super::job::{Failure, Outcome, TestJob};
 use super::plan::Plan;
 use super::plugin::Instance;
 use crate::abi::{Descriptor, flags};
+use crate::bounds::KeyRanges;
 use crate::collect::Collector;
+use std::rc::Rc;
 
 pub(super) fn run(plugin: &Descriptor, job: &TestJob, plan: &mut Plan) -> Result<Outcome, Failure> {
     let map_only = plugin.flags & flags::MAP_ONLY != 0;
@@ -15,8 +17,13 @@ pub(super) fn run(plugin: &Descriptor, job: &TestJob, plan: &mut Plan) -> Result
         job,
         reduces,
         instance: Instance::create(plugin, &job.args)?,
+        bounds: Vec::new(),
+        ranges: None,
         outcome: Outcome::default(),
     };
+    if plugin.flags & flags::TOTAL_ORDER != 0 {
+        engine.cut_order(plan)?;
+    }
     let mut pairs = engine.map_all(plan)?;
     // Stable: equal keys stay in the order of the tasks that emitted them.
     pairs.sort_by(|a, b| (a.partition, &a.key).cmp(&(b.partition, &b.key)));
@@ -35,6 +42,9 @@ struct Engine<'a> {
     job: &'a TestJob,
     reduces: u32,
     instance: Instance<'a>,
+    /// Where the partitions of a total order begin, encoded and not.
+    bounds: Vec<u8>,
+    ranges: Option<Rc<KeyRanges>>,
     outcome: Outcome,
 }
 
@@ -47,10 +57,30 @@ impl Engine<'_> {
         Ok(())
     }
 
+    /// Chooses where the partitions of a total order begin. All keys are the sample.
+    fn cut_order(&mut self, plan: &mut Plan) -> Result<(), Failure> {
+        let reduces = std::mem::replace(&mut self.reduces, 1);
+        let mut keys = Vec::new();
+        if reduces > 1 {
+            keys.extend(self.map_all(plan)?.into_iter().map(|pair| pair.key));
+        }
+        keys.sort();
+        self.reduces = reduces;
+        self.outcome = Outcome::default();
+        self.bounds = plan.bounds(&keys);
+        let ranges = KeyRanges::decode(&self.bounds, reduces);
+        self.ranges = Some(Rc::new(ranges.map_err(|bad| Failure::of_host(bad.to_string()))?));
+        Ok(())
+    }
+
+    fn partitioner(&self) -> Partitioner {
+        self.instance.partitioner(self.ranges.clone())
+    }
+
     fn told(&self, plan: &Plan) -> Told {
         let collects = self.plugin.flags & flags::COLLECTS != 0;
         let collector = (!collects).then(|| Collector::new(plan.memory_bytes));
-        Told::new(self.reduces, plan.batch, collector, self.instance.partitioner())
+        Told::new(self.reduces, plan.batch, collector, self.partitioner())
     }
 
     /// Takes what an attempt has counted into the outcome.
@@ -68,7 +98,7 @@ impl Engine<'_> {
             self.renew(plan)?;
             let mut told = self.told(plan);
             let (document, bytes) = &self.job.inputs[task.input];
-            self.instance.map_begin(&mut told, plan.memory_bytes)?;
+            self.instance.map_begin(&mut told, plan.memory_bytes, &self.bounds)?;
             for block in task.blocks {
                 let offset = block.start as u64;
                 self.instance.map(&mut told, document, &bytes[block], offset)?;
@@ -87,7 +117,7 @@ impl Engine<'_> {
             }
             let mut own = std::mem::take(&mut told.pairs);
             for pair in &own {
-                let wanted = self.instance.partitioner().partition(&pair.key, self.reduces);
+                let wanted = self.partitioner().partition(&pair.key, self.reduces);
                 if wanted != pair.partition {
                     let (got, key) = (pair.partition, String::from_utf8_lossy(&pair.key));
                     return Err(Failure::of_host(format!("key `{key}` is in partition {got}, not {wanted}")));

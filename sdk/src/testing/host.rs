@@ -1,11 +1,13 @@
 //! The host's functions over vectors, and the rules of the boundary that can be checked from here.
 
 use crate::abi::{self, Status};
+use crate::bounds::KeyRanges;
 use crate::collect::{Collector, KeyTooLong, RunSink};
 use crate::host::{NO_VALUES, lend, lent};
 use crate::wire;
 use std::collections::BTreeMap;
 use std::ffi::c_void;
+use std::rc::Rc;
 
 /// A pair as a map handed it over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,25 +18,28 @@ pub(super) struct Pair {
 }
 
 /// Spreads keys as a plugin wants it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Partitioner {
     pub(super) own:
         Option<unsafe extern "C" fn(instance: *mut c_void, key: abi::Bytes, partitions: u32) -> u32>,
     pub(super) instance: *mut c_void,
+    /// Of a total order.
+    pub(super) ranges: Option<Rc<KeyRanges>>,
 }
 
 impl Default for Partitioner {
     fn default() -> Self {
-        Self { own: None, instance: std::ptr::null_mut() }
+        Self { own: None, instance: std::ptr::null_mut(), ranges: None }
     }
 }
 
 impl Partitioner {
     pub(super) fn partition(&self, key: &[u8], partitions: u32) -> u32 {
-        match self.own {
+        match (&self.ranges, self.own) {
+            (Some(ranges), _) => ranges.partition_of(key),
             // SAFETY: the instance is alive while a job runs, and the key outlives the call.
-            Some(own) => unsafe { own(self.instance, lend(key), partitions) },
-            None => crate::partition_of(key, partitions),
+            (None, Some(own)) => unsafe { own(self.instance, lend(key), partitions) },
+            (None, None) => crate::partition_of(key, partitions),
         }
     }
 }

@@ -79,8 +79,8 @@ impl Outcome {
         lines
     }
 
-    /// The first difference that does not come from how the job was cut up.
-    pub(super) fn difference(&self, other: &Self) -> Option<String> {
+    /// The first difference that does not come from how the job was cut up; in a total order, from the order of all output too.
+    pub(super) fn difference(&self, other: &Self, total_order: bool) -> Option<String> {
         if self.counters != other.counters {
             return Some(format!("counters {:?} instead of {:?}", other.counters, self.counters));
         }
@@ -93,7 +93,8 @@ impl Outcome {
             Some(line) => format!("`{}`", String::from_utf8_lossy(line).trim_end_matches('\n')),
             None => "no more lines".to_owned(),
         };
-        (mine != others).then(|| format!("{} instead of {}", line(&others), line(&mine)))
+        let other_lines = (mine != others).then(|| format!("{} instead of {}", line(&others), line(&mine)));
+        other_lines.or_else(|| total_order.then(|| "the same lines in another order".to_owned()))
     }
 }
 

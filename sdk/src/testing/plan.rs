@@ -2,6 +2,7 @@
 
 use super::job::TestJob;
 use crate::abi::{Descriptor, input_mode};
+use crate::wire;
 use std::fmt;
 use std::ops::Range;
 
@@ -68,6 +69,26 @@ impl Plan {
     /// Whether something happens that happens once in `times`; never in the plain way.
     pub(super) fn once_in(&mut self, times: u64) -> bool {
         self.seed.is_some() && self.next().is_multiple_of(times)
+    }
+
+    /// Bounds for the partitions of a total order over these sorted keys, encoded: evenly spread in the plain way, any others otherwise.
+    pub(super) fn bounds(&mut self, keys: &[Vec<u8>]) -> Vec<u8> {
+        let mut chosen = Vec::new();
+        for partition in 1..self.reduces as usize {
+            let at = match self.seed {
+                None => partition * keys.len() / self.reduces as usize,
+                Some(_) => (self.next() % (keys.len() as u64).max(1)) as usize,
+            };
+            chosen.extend(keys.get(at));
+        }
+        chosen.sort();
+        chosen.dedup();
+        let mut encoded = Vec::new();
+        for bound in chosen {
+            wire::put_length(&mut encoded, bound.len());
+            encoded.extend(bound);
+        }
+        encoded
     }
 
     /// Cuts the inputs up.

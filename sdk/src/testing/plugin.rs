@@ -3,9 +3,11 @@
 use super::host::{Pair, Partitioner, Told};
 use super::job::{Failure, Stage};
 use crate::abi::{self, Descriptor, Status};
+use crate::bounds::KeyRanges;
 use crate::host::lend;
 use std::collections::BTreeMap;
 use std::ffi::c_void;
+use std::rc::Rc;
 
 pub(super) struct Instance<'a> {
     plugin: &'a Descriptor,
@@ -36,8 +38,9 @@ impl<'a> Instance<'a> {
         Ok(instance)
     }
 
-    pub(super) fn map_begin(&self, told: &mut Told, memory_bytes: u64) -> Result<(), Failure> {
-        let setup = abi::MapSetup { partitions: told.partitions, reserved: 0, memory_bytes };
+    pub(super) fn map_begin(&self, told: &mut Told, memory_bytes: u64, bounds: &[u8]) -> Result<(), Failure> {
+        let partitions = told.partitions;
+        let setup = abi::MapSetup { partitions, reserved: 0, memory_bytes, bounds: lend(bounds) };
         // SAFETY: all that is lent outlives the call.
         call(told, Stage::Map, |host| unsafe { (self.plugin.map_begin)(self.raw, &raw const setup, host) })
     }
@@ -94,9 +97,9 @@ impl<'a> Instance<'a> {
         Some(call(told, Stage::Map, |host| unsafe { combine(self.raw, lend(key), &raw const first, host) }))
     }
 
-    /// How the plugin wants keys spread.
-    pub(super) fn partitioner(&self) -> Partitioner {
-        Partitioner { own: self.plugin.partition, instance: self.raw }
+    /// How the plugin wants keys spread, given the ranges of a total order.
+    pub(super) fn partitioner(&self, ranges: Option<Rc<KeyRanges>>) -> Partitioner {
+        Partitioner { own: self.plugin.partition, instance: self.raw, ranges }
     }
 }
 

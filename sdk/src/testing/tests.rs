@@ -279,3 +279,72 @@ fn much_output_goes_out_in_pieces_of_whole_records() {
     let outcome = run::<TakesSome>(&TestJob::new().input("doc", &text)).unwrap();
     assert_eq!(outcome.records, 20);
 }
+
+/// Lines as numbers in a total order, which is not that of their text.
+#[derive(Default)]
+struct Ordered;
+
+impl App for Ordered {
+    type Key = i64;
+    type Value = ();
+    const TOTAL_ORDER: bool = true;
+
+    fn map(&mut self, split: &Split<'_>, emit: &mut Emit<'_, Self>) -> Result<()> {
+        for line in split.text()?.lines() {
+            emit.pair(&line.parse()?, ());
+        }
+        Ok(())
+    }
+
+    fn reduce(&mut self, number: &i64, repeats: Values<'_, ()>, out: &mut Output<'_>) -> Result<()> {
+        repeats.for_each(|()| out.line(number));
+        Ok(())
+    }
+}
+
+#[test]
+fn outputs_of_a_total_order_are_sorted_one_after_the_other() {
+    let numbers = (-40_i64..40).map(|n| n * n * n);
+    let text: String = numbers.clone().rev().map(|n| format!("{n}\n")).collect();
+    let outcome = run_every_way::<Ordered>(&lines(&text).reduces(5)).unwrap();
+    assert_eq!(outcome.text(), numbers.map(|n| format!("{n}\n")).collect::<String>());
+    assert_eq!(outcome.outputs.len(), 5);
+    assert!(outcome.outputs.iter().all(|output| !output.is_empty()));
+}
+
+#[test]
+fn a_total_order_of_few_keys_leaves_outputs_empty() {
+    let outcome = run_every_way::<Ordered>(&lines("7\n7\n7\n").reduces(4)).unwrap();
+    assert_eq!(outcome.text(), "7\n7\n7\n");
+    assert_eq!(run_every_way::<Ordered>(&lines("").reduces(3)).unwrap().text(), "");
+}
+
+/// Writes what it has seen before the key, so its output depends on the cuts.
+#[derive(Default)]
+struct CutsShow {
+    lines: u64,
+}
+
+impl App for CutsShow {
+    type Key = [u8];
+    type Value = ();
+    const TOTAL_ORDER: bool = true;
+
+    fn map(&mut self, split: &Split<'_>, emit: &mut Emit<'_, Self>) -> Result<()> {
+        split.lines().for_each(|line| emit.pair(line, ()));
+        Ok(())
+    }
+
+    fn reduce(&mut self, _: &[u8], _: Values<'_, ()>, out: &mut Output<'_>) -> Result<()> {
+        out.line(self.lines % 2);
+        self.lines += 1;
+        Ok(())
+    }
+}
+
+#[test]
+fn in_a_total_order_the_order_of_all_output_is_compared() {
+    let failure = run_every_way::<CutsShow>(&lines("a\nb\nc\nd\ne\nf\n").reduces(2)).unwrap_err();
+    assert_eq!(failure.stage, Stage::Check);
+    assert!(failure.message.contains("the job gives something else"), "{failure}");
+}

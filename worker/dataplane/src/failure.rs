@@ -42,3 +42,8 @@ pub(crate) fn one_line(message: &str) -> String {
 pub(crate) fn run(error: &RunError) -> TaskFailure {
     TaskFailure { cause: FailureCause::Machine, message: error.to_string(), location: None }
 }
+
+/// What the attempt was given does not fit together.
+pub(crate) fn task(error: impl Display) -> TaskFailure {
+    TaskFailure { cause: FailureCause::Machine, message: error.to_string(), location: None }
+}

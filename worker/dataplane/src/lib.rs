@@ -1,8 +1,9 @@
 //! The data plane: inputs, plugins, runs, merges, outputs. What a slot does with an attempt.
 //!
 //! Plain synchronous functions over files: [`run_map`] makes a run of some splits, [`run_reduce`] makes an output of one
-//! partition of all runs, [`sequential`] does a whole job in the simplest way and is what the others are compared with. Knows no
-//! async, no RPC and no scheduler; looks at a clock only to choose how runs are packed.
+//! partition of all runs, [`run_sample`] looks at keys before a total order is cut, [`sequential`] does a whole job in the simplest way
+//! and is what the others are compared with. Knows no async, no RPC and no scheduler; looks at a clock only to choose how runs are
+//! packed.
 #![deny(unsafe_code)]
 
 mod batch;
@@ -20,6 +21,7 @@ mod progress;
 mod reduce;
 mod run;
 mod runs;
+mod sample;
 mod sequential;
 mod task;
 
@@ -28,5 +30,6 @@ pub use map::run_map;
 pub use plugin::{Plugin, PluginError};
 pub use progress::ProgressCell;
 pub use reduce::run_reduce;
+pub use sample::run_sample;
 pub use sequential::{SequentialError, SequentialJob, SequentialOutput, SequentialSummary, sequential};
-pub use task::{MapTask, ReduceError, ReduceTask};
+pub use task::{MapTask, ReduceError, ReduceTask, SampleTask};

@@ -81,7 +81,7 @@ impl MapBlocks<'_> {
     ) -> Result<AttemptStats, TaskFailure> {
         let mut stats = AttemptStats::default();
         let mut buffer = InputBuffer::new(self.budget);
-        instance.map_begin(self.partitions, self.budget.plugin_bytes())?;
+        instance.map_begin(self.partitions, self.budget.plugin_bytes(), &self.work.bounds.0)?;
         for (split, next) in self.work.splits.iter().zip(1..) {
             let mut reader = SplitReader::open(split, self.mode, buffer, progress)?;
             self.work.splits.get(next).into_iter().for_each(read_ahead);

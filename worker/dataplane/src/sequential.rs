@@ -1,12 +1,14 @@
 //! A whole job in one thread and in the simplest way: the oracle that the engine is compared with.
 //!
-//! Uses the readers and the plugin host, for there is only one way to call an app; but no splits, spills, run files, merges or
+//! Uses the readers, the plugin host and the sampling of a total order, for there is only one way to call an app and to cut its outputs; but no splits, spills, run files, merges or
 //! passes. All pairs are held in memory until they are reduced.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gristmill_model::{AttemptStats, InputFile, MapWork, Params, Split, TaskFailure};
+use gristmill_model::{
+    AttemptStats, Bounds, InputFile, MapWork, Params, SamplePiece, SampleWork, Split, TaskFailure,
+};
 use gristmill_sdk::wire;
 use gristmill_storage::{Local, Output, Staged, StorageError, output_name};
 
@@ -18,6 +20,8 @@ use crate::plugin::{Batch, BatchServices, GroupBatch, Instance, Partitioner, Plu
 use crate::progress::ProgressCell;
 use crate::reduce::{Finishing, with_key};
 use crate::run::pair::put_value;
+use crate::sample::run_sample;
+use crate::task::SampleTask;
 
 /// A job to be done in one thread.
 pub struct SequentialJob<'j> {
@@ -111,7 +115,8 @@ fn stage(
     let mut staging = Staging { output, staged: Vec::new(), outputs: Vec::new() };
     let map_only = plugin.info().map_only || job.reduces == 0;
     let partitions = if map_only { 0 } else { job.reduces };
-    let work = MapWork { splits: job.inputs.iter().map(whole).collect() };
+    let bounds = Arc::new(bounds(plugin, job, partitions, progress)?);
+    let work = MapWork { splits: job.inputs.iter().map(whole).collect(), bounds };
     let budget = Budget::new(job.memory_bytes);
     let blocks = MapBlocks { mode: plugin.info().input_mode, work: &work, partitions, budget };
     let mut instance = Instance::create(plugin, &job.params, progress)?;
@@ -135,6 +140,27 @@ fn stage(
         }
     }
     Ok((staging.staged, SequentialSummary { outputs: staging.outputs, map, reduce }))
+}
+
+/// Where the partitions of a total order begin: from the same samples, by the same rule as in the engine.
+fn bounds(
+    plugin: &Plugin,
+    job: &SequentialJob<'_>,
+    partitions: u32,
+    progress: &ProgressCell,
+) -> Result<Bounds, TaskFailure> {
+    if !plugin.info().total_order || partitions <= 1 {
+        return Ok(Bounds::default());
+    }
+    let mode = plugin.info().input_mode;
+    let mut keys = Vec::new();
+    for pieces in SamplePiece::plan(&job.inputs, mode) {
+        let splits = pieces.into_iter().filter_map(|piece| piece.to_split(&job.inputs, mode)).collect();
+        let work = SampleWork { splits };
+        let task = SampleTask { work, params: job.params.clone(), memory_bytes: job.memory_bytes };
+        keys.append(&mut run_sample(plugin, &task, progress)?.keys);
+    }
+    Ok(Bounds::choose(&keys, partitions))
 }
 
 fn whole(input: &InputFile) -> Split {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use gristmill_model::{AttemptId, LostRun, MapWork, Params, Segment, TaskFailure};
+use gristmill_model::{AttemptId, LostRun, MapWork, Params, SampleWork, Segment, TaskFailure};
 
 /// A map attempt.
 #[derive(Clone, Debug)]
@@ -23,6 +23,17 @@ pub struct MapTask {
     pub output_path: PathBuf,
     /// A directory for spills. Whatever is made there is removed again.
     pub scratch_dir: PathBuf,
+}
+
+/// A sample attempt.
+#[derive(Clone, Debug)]
+pub struct SampleTask {
+    /// Its pieces of the input.
+    pub work: SampleWork,
+    /// The app's parameters.
+    pub params: Params,
+    /// Memory of the slot in bytes.
+    pub memory_bytes: u64,
 }
 
 /// A reduce attempt.

@@ -111,11 +111,13 @@ impl Agent {
         }
     }
 
-    /// The one file that an attempt makes: a run, or output.
+    /// The one file that an attempt makes: a run, or output. A sample makes none, and is given the name of one.
     fn product(&self, assignment: &Assignment) -> PathBuf {
         let Assignment { cluster, attempt, .. } = *assignment;
         match assignment.work {
-            Work::Map(_) if assignment.reduces > 0 => self.dir.run_path(cluster, attempt, self.incarnation),
+            Work::Map(_) | Work::Sample(_) if assignment.reduces > 0 => {
+                self.dir.run_path(cluster, attempt, self.incarnation)
+            }
             _ => output_path(&assignment.output.to_path(), cluster, attempt, self.incarnation),
         }
     }
@@ -286,6 +288,7 @@ impl Agent {
     fn report(&mut self, attempt: AttemptId, outcome: Outcome, log: Vec<u8>, product: Option<PathBuf>) {
         let kept = match outcome {
             Outcome::Mapped(_) | Outcome::Reduced(_) => product,
+            Outcome::Sampled(_) => None,
             Outcome::Failed(_) | Outcome::RunsLost(_) | Outcome::Cancelled => {
                 self.discard(product);
                 None
@@ -350,6 +353,7 @@ fn begin_frame(assignment: &Assignment, product: &Path, prepared: &Prepared) -> 
         progress_ms: u64::try_from(progress.as_millis()).unwrap_or(u64::MAX),
         work: match &assignment.work {
             Work::Map(work) => BeginWork::Map { work: work.clone(), partitions: assignment.reduces },
+            Work::Sample(work) => BeginWork::Sample { work: work.clone() },
             Work::Reduce(work) => BeginWork::Reduce { partition: work.partition },
         },
     }
@@ -360,7 +364,9 @@ fn check(outcome: Outcome, product: &Path) -> Outcome {
     let named = match &outcome {
         Outcome::Mapped(result) => &result.path,
         Outcome::Reduced(result) => &result.path,
-        Outcome::Failed(_) | Outcome::RunsLost(_) | Outcome::Cancelled => return outcome,
+        Outcome::Sampled(_) | Outcome::Failed(_) | Outcome::RunsLost(_) | Outcome::Cancelled => {
+            return outcome;
+        }
     };
     if named.to_path() == product {
         return outcome;

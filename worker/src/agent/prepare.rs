@@ -46,7 +46,7 @@ impl Preparation {
         let plugin = plugin.map_err(|error| Unprepared::Failed(plugin_failure(&error)))?;
         match &assignment.work {
             Work::Map(_) if assignment.reduces > 0 => self.make_job_dir(assignment).await?,
-            Work::Map(_) => {}
+            Work::Map(_) | Work::Sample(_) => {}
             Work::Reduce(work) => self.hand_over_segments(assignment.attempt, work.maps).await?,
         }
         Ok(Prepared { plugin })

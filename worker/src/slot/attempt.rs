@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gristmill_dataplane::{MapTask, Plugin, ProgressCell, ReduceError, ReduceTask, run_map, run_reduce};
+use gristmill_dataplane::{
+    MapTask, Plugin, ProgressCell, ReduceError, ReduceTask, SampleTask, run_map, run_reduce, run_sample,
+};
 use gristmill_model::{AttemptStats, FailureCause, Outcome, PathBytes, Segment, TaskFailure};
 
 use super::ToAgent;
@@ -99,6 +101,10 @@ fn compute(
             };
             run_map(plugin, &task, cell).map(Outcome::Mapped)
         }
+        BeginWork::Sample { work } => {
+            let task = SampleTask { work, params: (*begin.params).clone(), memory_bytes: begin.memory_bytes };
+            run_sample(plugin, &task, cell).map(Outcome::Sampled)
+        }
         BeginWork::Reduce { partition } => {
             let task = ReduceTask {
                 attempt: begin.attempt,
@@ -149,6 +155,7 @@ fn fill_in(outcome: &mut Outcome, usage: &Usage) {
     let stats: &mut AttemptStats = match outcome {
         Outcome::Mapped(result) => &mut result.stats,
         Outcome::Reduced(result) => &mut result.stats,
+        Outcome::Sampled(result) => &mut result.stats,
         Outcome::Failed(_) | Outcome::RunsLost(_) | Outcome::Cancelled => return,
     };
     stats.wall_ms = usage.wall_ms;

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use gristmill_model::{Outcome, Segment, TaskId};
+use gristmill_model::{MapWork, Outcome, SampleSplit, SampleWork, Segment, TaskId};
 
 use crate::coordinator::CLUSTER;
-use crate::world::{JOB, World};
+use crate::world::{JOB, World, tree};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn maps_and_a_reduce_make_output() {
@@ -60,6 +60,27 @@ async fn a_reduce_over_more_maps_than_a_page_holds_gets_every_segment() {
     let Outcome::Reduced(result) = world.coordinator.report(reduce.attempt).await.outcome else { panic!() };
     let text = fs::read_to_string(result.path.to_path()).unwrap();
     assert_eq!(text, format!("a {count}\nb {}\n", 2 * count));
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sample_tells_keys_and_leaves_no_file() {
+    let world = World::new(1);
+    let mut sample = world.map(0, "");
+    sample.attempt = TaskId::sample(JOB, 0).attempt(0);
+    let gristmill_model::Work::Map(MapWork { mut splits, .. }) = sample.work else { panic!() };
+    let (split, bytes_max) = (splits.remove(0), u64::MAX);
+    sample.work =
+        gristmill_model::Work::Sample(SampleWork { splits: vec![SampleSplit { split, bytes_max }] });
+    world.coordinator.give(sample.clone());
+    let report = world.coordinator.report(sample.attempt).await;
+    let Outcome::Sampled(found) = report.outcome else { panic!("{report:?}") };
+    let keys: Vec<_> =
+        found.keys.iter().map(|key| String::from_utf8_lossy(&key.key.0).into_owned()).collect();
+    assert_eq!(keys, ["a", "b"]);
+    assert!(found.stats.bytes_in > 0 && found.stats.peak_bytes > 0, "{:?}", found.stats);
+    let is_run = |path: &std::path::PathBuf| path.extension().is_some_and(|extension| extension == "run");
+    assert!(!tree(&world.work_dir()).iter().any(is_run));
     world.finish().await;
 }
 

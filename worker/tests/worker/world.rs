@@ -143,7 +143,7 @@ impl World {
             memory_bytes: MEMORY_BYTES,
             task_timeout_ms: 10_000,
             output: PathBytes::from(self.path("out").as_path()),
-            work: Work::Map(MapWork { splits: vec![split] }),
+            work: Work::Map(MapWork { splits: vec![split], bounds: Default::default() }),
         }
     }
 

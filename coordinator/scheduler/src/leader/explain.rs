@@ -44,10 +44,8 @@ impl Leader {
         };
         let deadline = stage.and_then(|_| self.next_deadline());
         let mut all = vec![Explanation { task: None, text, deadline }];
-        // Maps first. Reduces may still run while a map runs again.
-        let running = [Stage::Map, Stage::Reduce]
-            .into_iter()
-            .flat_map(|stage| self.watches.range(attempts_of(job, stage)));
+        // In the order of the stages. Reduces may still run while a map runs again.
+        let running = Stage::ALL.into_iter().flat_map(|stage| self.watches.range(attempts_of(job, stage)));
         let mut tasks: Vec<TaskId> = running.map(|(attempt, _)| attempt.task).collect();
         tasks.dedup();
         for task in tasks.into_iter().take(TASKS_MAX) {
@@ -62,6 +60,7 @@ impl Leader {
         let total = known.tasks(stage).len();
         let running = self.watches.range(attempts_of(job, stage)).count();
         let won = match stage {
+            Stage::Sample => head.samples_done,
             Stage::Map => head.maps_done,
             Stage::Reduce => head.reduces_done,
         };
@@ -101,6 +100,7 @@ impl Leader {
         let head = &known.head;
         let explain = |text: String, deadline| Explanation { task: Some(task), text, deadline };
         let total = match task.stage {
+            Stage::Sample => head.samples,
             Stage::Map => head.maps,
             Stage::Reduce => head.spec.reduces,
         };
@@ -130,6 +130,9 @@ impl Leader {
         let text = match head.open_stage() {
             Some(open) if open == task.stage => {
                 format!("{task} waits for {}{failures}", self.text_of_slots(state, task.job, now))
+            }
+            Some(Stage::Sample) => {
+                format!("{task} waits for {} samples that are not taken", head.samples - head.samples_done)
             }
             Some(_) => format!("{task} waits for {} maps that are not done", head.maps - head.maps_done),
             None => format!("nothing: {}", text_of_end(head)),
@@ -167,6 +170,6 @@ fn text_of_end(head: &JobHead) -> String {
         JobPhase::Done => "the job is done".into(),
         JobPhase::Failed(message) => format!("the job has failed: {message}"),
         JobPhase::Cancelled => "the job was cancelled".into(),
-        JobPhase::Mapping | JobPhase::Reducing => "the job runs".into(),
+        JobPhase::Sampling | JobPhase::Mapping | JobPhase::Reducing => "the job runs".into(),
     }
 }

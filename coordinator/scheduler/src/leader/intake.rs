@@ -11,6 +11,7 @@ use crate::effect::{Answer, Reply};
 use crate::fact::{Fact, LossCause};
 use crate::input::{Hello, Input, Poll};
 use crate::plan::Planner;
+use crate::sampler::Sampler;
 use crate::state::{Store, Worker, check_output, check_spec, is_registered};
 
 /// Slots of one worker: more than any machine has cores.
@@ -42,7 +43,8 @@ impl Decision<'_> {
         };
         if !refused {
             let (job, at, spec) = (self.draft.next_job(), self.now, Arc::clone(spec));
-            self.record(Fact::JobSubmitted { job, at, spec, planner });
+            let sampler = Sampler::of(&spec);
+            self.record(Fact::JobSubmitted { job, at, spec, planner, sampler });
         }
     }
 

@@ -87,7 +87,7 @@ impl Leader {
             leader.doubt_machine(&worker.machine, now);
         }
         for (id, job) in state.live().iter().filter_map(|id| Some((*id, state.job(*id)?))) {
-            for stage in [Stage::Map, Stage::Reduce] {
+            for stage in Stage::ALL {
                 let durations = leader.durations.entry((id, stage)).or_default();
                 for (index, task) in (0..).zip(job.tasks(stage)) {
                     if let Some(winner) = task.winner() {
@@ -192,8 +192,7 @@ impl Leader {
 
     fn forget_job(&mut self, job: JobId) {
         self.progress.remove(&job);
-        self.durations.remove(&(job, Stage::Map));
-        self.durations.remove(&(job, Stage::Reduce));
+        Stage::ALL.into_iter().for_each(|stage| drop(self.durations.remove(&(job, stage))));
         for contact in self.contacts.values_mut() {
             contact.forget.insert(job, memory::FORGET_TELLINGS);
         }

@@ -1,9 +1,11 @@
 //! What follows from the report of an attempt: the first good one of a task wins, stale ones change nothing.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use gristmill_model::{
-    AttemptId, FailureCause, JobId, LostRun, Outcome, Report, Stage, TaskFailure, TaskId, WorkerId,
+    AttemptId, Bounds, FailureCause, JobId, JobPhase, LostRun, Outcome, Report, Stage, TaskFailure, TaskId,
+    WorkerId,
 };
 
 use super::decision::Decision;
@@ -28,6 +30,7 @@ impl Decision<'_> {
         match &report.outcome {
             Outcome::Mapped(result) => self.good(worker, report, TaskResult::Map(result.clone())),
             Outcome::Reduced(result) => self.good(worker, report, TaskResult::Reduce(result.clone())),
+            Outcome::Sampled(result) => self.good(worker, report, TaskResult::Sample(result.clone())),
             Outcome::Failed(failure) => self.fail(worker, report, failure),
             Outcome::RunsLost(runs) => self.runs_lost(attempt, runs),
             Outcome::Cancelled => {
@@ -55,23 +58,42 @@ impl Decision<'_> {
         if changed && self.draft.head(attempt.task.job).is_some_and(|head| !head.is_complete()) {
             self.outdate_reduces(attempt);
         }
+        if attempt.task.stage == Stage::Sample {
+            self.choose_bounds(attempt.task.job);
+        }
+    }
+
+    /// When all samples are there, what they show decides where partitions begin.
+    fn choose_bounds(&mut self, job: JobId) {
+        let Some(head) = self.draft.head(job).filter(|head| head.phase() == JobPhase::Sampling) else {
+            return;
+        };
+        if head.samples_done < head.samples {
+            return;
+        }
+        let winners = (0..head.samples).filter_map(|index| self.draft.winner(TaskId::sample(job, index)));
+        let keys = winners.filter_map(|winner| winner.keys.as_deref()).flatten();
+        let bounds = Arc::new(Bounds::choose(keys, head.spec.reduces));
+        self.record(Fact::BoundsChosen { job, at: self.now, bounds });
     }
 
     /// What is wrong with a result that a worker of the same version could not have sent.
     fn objection(&self, task: TaskId, result: &TaskResult) -> Option<String> {
         let head = self.draft.head(task.job)?;
+        let reduces = head.spec.reduces as usize;
         let (stage, path, partitions) = match result {
-            TaskResult::Map(made) => (Stage::Map, &made.path, made.partitions.len()),
-            TaskResult::Reduce(made) => (Stage::Reduce, &made.path, head.spec.reduces as usize),
+            TaskResult::Map(made) => (Stage::Map, Some(&made.path), made.partitions.len()),
+            TaskResult::Reduce(made) => (Stage::Reduce, Some(&made.path), reduces),
+            TaskResult::Sample(_) => (Stage::Sample, None, reduces),
         };
+        let path_bytes = path.map(|path| path.0.len());
         if stage != task.stage {
             Some(format!("the worker reported a {stage} result for a {}", task.stage))
-        } else if partitions != head.spec.reduces as usize {
+        } else if partitions != reduces {
             Some(format!("the worker reported {partitions} partitions instead of {}", head.spec.reduces))
-        } else if path.0.is_empty() || path.0.len() > PATH_BYTES_MAX {
-            Some(format!("the worker reported a path of {} bytes", path.0.len()))
         } else {
-            None
+            let wrong = path_bytes.filter(|bytes| !(1..=PATH_BYTES_MAX).contains(bytes));
+            wrong.map(|bytes| format!("the worker reported a path of {bytes} bytes"))
         }
     }
 
@@ -80,7 +102,9 @@ impl Decision<'_> {
         let job = by.task.job;
         let from = TaskId::reduce(job, 0).attempt(0);
         let running = self.leader.watches.range(from..).map(|(attempt, _)| *attempt);
-        let running: Vec<_> = running.take_while(|attempt| attempt.task.job == job).collect();
+        let running: Vec<_> = running
+            .take_while(|attempt| attempt.task.job == job && attempt.task.stage == Stage::Reduce)
+            .collect();
         for attempt in running {
             self.end(attempt, EndCause::Outdated);
         }

@@ -26,6 +26,7 @@ impl Leader {
             revision: self.revision_of(job, known),
             submitted: head.submitted,
             ended: head.end.as_ref().map(|end| end.at),
+            sample: self.stage_status(job, known, Stage::Sample),
             map: self.stage_status(job, known, Stage::Map),
             reduce: self.stage_status(job, known, Stage::Reduce),
             attempts: figures.tally,
@@ -70,6 +71,10 @@ impl Leader {
     fn stage_status(&self, job: JobId, known: &Job, stage: Stage) -> StageStatus {
         let (head, figures) = (&known.head, &known.figures);
         let (total, done, running, bytes_total, bytes_done) = match stage {
+            Stage::Sample => {
+                let bytes = (figures.sample_bytes, figures.sample_bytes_done);
+                (head.samples, head.samples_done, figures.running_samples, bytes.0, bytes.1)
+            }
             Stage::Map => {
                 let bytes = (figures.map_bytes, figures.map_bytes_done);
                 (head.maps, head.maps_done, figures.running_maps, bytes.0, bytes.1)

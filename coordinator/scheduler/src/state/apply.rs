@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use gristmill_model::{AttemptId, AttemptStats, JobId, JobPhase, Stage, TaskId, Timestamp, WorkerId};
+use gristmill_model::{
+    AttemptId, AttemptStats, Bounds, JobId, JobPhase, PathBytes, Stage, TaskId, Timestamp, WorkerId,
+};
 
 use super::IllegalFact;
 use super::job::{HowEnded, JobEnd, JobHead};
@@ -14,6 +16,7 @@ use super::worker::Worker;
 use crate::effect::Effect;
 use crate::fact::{EndCause, Fact, RunLoss, TaskResult};
 use crate::plan::Planner;
+use crate::sampler::Sampler;
 
 /// Failure messages kept by the tasks of one job.
 const MESSAGES_MAX: u32 = 16;
@@ -21,9 +24,11 @@ const MESSAGES_MAX: u32 = 16;
 /// Applies one fact to a store.
 pub(crate) fn apply_to<S: Store>(store: &mut S, fact: &Fact) -> Result<Vec<Effect>, IllegalFact> {
     let applied = match fact {
-        Fact::JobSubmitted { job, at, spec, planner } => {
+        Fact::JobSubmitted { job, at, spec, planner, sampler } => {
+            let samples = u32::try_from(sampler.tasks(spec).len()).ok();
             let maps = u32::try_from(planner.count(spec, u64::from(u32::MAX))).ok();
-            maps.and_then(|maps| submit(store, *job, new_head(spec, maps, *at), *planner))
+            let head = samples.zip(maps).map(|(samples, maps)| new_head(spec, samples, maps, *at));
+            head.and_then(|head| submit(store, *job, head, *planner, *sampler))
         }
         Fact::WorkerJoined { worker, incarnation, name, machine, slots, at: _ } => {
             let joining = Worker {
@@ -53,16 +58,23 @@ pub(crate) fn apply_to<S: Store>(store: &mut S, fact: &Fact) -> Result<Vec<Effec
         }
         Fact::JobCancelled { job, at } => end_job(store, *job, *at, HowEnded::Cancelled),
         Fact::JobForgotten { job } => forget(store, *job),
+        Fact::BoundsChosen { job, at: _, bounds } => choose_bounds(store, *job, bounds),
     };
     applied.ok_or_else(|| illegal(store, fact))
 }
 
-fn submit<S: Store>(store: &mut S, job: JobId, head: JobHead, planner: Planner) -> Option<Vec<Effect>> {
+fn submit<S: Store>(
+    store: &mut S,
+    job: JobId,
+    head: JobHead,
+    planner: Planner,
+    sampler: Sampler,
+) -> Option<Vec<Effect>> {
     if job != store.next_job() || store.job_of(head.spec.key).is_some() {
         return None;
     }
     let effects = commit_if_complete(&head, job);
-    store.add_job(head, planner);
+    store.add_job(head, planner, sampler);
     Some(effects)
 }
 
@@ -131,6 +143,7 @@ fn win<S: Store>(
     winner.counters = match result {
         TaskResult::Map(made) => store.number_counters(task.job, &made.stats),
         TaskResult::Reduce(made) => store.number_counters(task.job, &made.stats),
+        TaskResult::Sample(_) => Default::default(),
     };
     let lost_digest = store.lost_digest(task);
     let checksum = winner.checksum;
@@ -262,6 +275,19 @@ fn forget<S: Store>(store: &mut S, job: JobId) -> Option<Vec<Effect>> {
     Some(vec![Effect::JobForgotten { job }])
 }
 
+fn choose_bounds<S: Store>(store: &mut S, job: JobId, bounds: &Arc<Bounds>) -> Option<Vec<Effect>> {
+    let head = store.head_mut(job).filter(|head| head.phase() == JobPhase::Sampling)?;
+    if head.samples_done < head.samples {
+        return None;
+    }
+    head.bounds = Some(Arc::clone(bounds));
+    head.revision += 1;
+    for index in 0..head.samples {
+        store.task_mut(TaskId::sample(job, index))?.drop_keys();
+    }
+    Some(Vec::new())
+}
+
 /// Ends every running attempt of a job, as cancelled.
 fn stop_all<S: Store>(store: &mut S, job: JobId) -> Vec<Effect> {
     let mut effects = Vec::new();
@@ -346,11 +372,13 @@ fn record_failure<S: Store>(store: &mut S, task: TaskId, message: &str) {
 }
 
 fn to_winner(live: Live, at: Timestamp, result: &TaskResult) -> (Winner, Stage) {
+    let nowhere = PathBytes::default();
     let (path, bytes, checksum, stats, stage) = match result {
         TaskResult::Map(made) => (&made.path, made.bytes, made.digest, &made.stats, Stage::Map),
         TaskResult::Reduce(made) => {
             (&made.path, made.bytes, u64::from(made.crc32c), &made.stats, Stage::Reduce)
         }
+        TaskResult::Sample(made) => (&nowhere, 0, 0, &made.stats, Stage::Sample),
     };
     let stats = AttemptStats { counters: Default::default(), ..*stats };
     let took_ms = at.ms.saturating_sub(live.at.ms);
@@ -363,6 +391,10 @@ fn to_winner(live: Live, at: Timestamp, result: &TaskResult) -> (Winner, Stage) 
         checksum,
         stats,
         counters: Default::default(),
+        keys: match result {
+            TaskResult::Sample(made) => Some(made.keys.as_slice().into()),
+            TaskResult::Map(_) | TaskResult::Reduce(_) => None,
+        },
     };
     (winner, stage)
 }
@@ -428,6 +460,7 @@ fn illegal<S: Store>(store: &S, fact: &Fact) -> IllegalFact {
         Fact::JobFailed { job, .. } => (format!("{job} failed"), job_state(*job)),
         Fact::JobCancelled { job, .. } => (format!("{job} cancelled"), job_state(*job)),
         Fact::JobForgotten { job } => (format!("{job} forgotten"), job_state(*job)),
+        Fact::BoundsChosen { job, .. } => (format!("bounds of {job} chosen"), job_state(*job)),
     };
     IllegalFact { fact, state }
 }

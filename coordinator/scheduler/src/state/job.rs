@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gristmill_model::{
-    AttemptId, AttemptStats, AttemptTally, JobPhase, JobSpec, Params, PartitionSize, PluginInfo, Stage,
-    TaskId, Timestamp,
+    AttemptId, AttemptStats, AttemptTally, Bounds, JobPhase, JobSpec, Params, PartitionSize, PluginInfo,
+    SamplePiece, Stage, TaskId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,9 +25,13 @@ pub(crate) struct Job {
     pub(crate) plan: Plan,
     /// Most bytes that the names of the splits of one map task have.
     pub(crate) names_bytes_max: usize,
+    /// The pieces of each sample task.
+    pub(crate) sample_pieces: Vec<Vec<SamplePiece>>,
+    pub(crate) samples: Vec<Task>,
     pub(crate) maps: Vec<Task>,
     pub(crate) reduces: Vec<Task>,
     /// Tasks that are neither won nor running, whether or not their stage is open.
+    pub(crate) ready_samples: BTreeSet<u32>,
     pub(crate) ready_maps: BTreeSet<u32>,
     pub(crate) ready_reduces: BTreeSet<u32>,
     pub(crate) figures: Figures,
@@ -41,6 +45,10 @@ pub(crate) struct Job {
 pub(crate) struct JobHead {
     pub(crate) spec: Arc<JobSpec>,
     pub(crate) submitted: Timestamp,
+    pub(crate) samples: u32,
+    pub(crate) samples_done: u32,
+    /// Chosen when all samples are done.
+    pub(crate) bounds: Option<Arc<Bounds>>,
     pub(crate) maps: u32,
     pub(crate) maps_done: u32,
     pub(crate) reduces_done: u32,
@@ -77,6 +85,7 @@ impl JobHead {
             Some(JobEnd { how: HowEnded::Failed(message), .. }) => JobPhase::Failed(message.to_string()),
             Some(JobEnd { how: HowEnded::Cancelled, .. }) => JobPhase::Cancelled,
             None if self.is_complete() => JobPhase::Committing,
+            None if self.samples > 0 && self.bounds.is_none() => JobPhase::Sampling,
             None if self.maps_done < self.maps => JobPhase::Mapping,
             None => JobPhase::Reducing,
         }
@@ -85,6 +94,7 @@ impl JobHead {
     /// The stage whose tasks may be assigned now.
     pub(crate) fn open_stage(&self) -> Option<Stage> {
         match self.phase() {
+            JobPhase::Sampling => Some(Stage::Sample),
             JobPhase::Mapping => Some(Stage::Map),
             JobPhase::Reducing => Some(Stage::Reduce),
             _ => None,
@@ -99,13 +109,14 @@ impl JobHead {
     /// Every output has a winner. (A lost run does not matter any more then.)
     pub(crate) fn is_complete(&self) -> bool {
         match self.final_stage() {
-            Stage::Map => self.maps_done == self.maps,
+            Stage::Sample | Stage::Map => self.maps_done == self.maps,
             Stage::Reduce => self.reduces_done == self.spec.reduces,
         }
     }
 
     pub(crate) fn done_mut(&mut self, stage: Stage) -> &mut u32 {
         match stage {
+            Stage::Sample => &mut self.samples_done,
             Stage::Map => &mut self.maps_done,
             Stage::Reduce => &mut self.reduces_done,
         }
@@ -113,11 +124,15 @@ impl JobHead {
 }
 
 impl Job {
-    pub(crate) fn new(head: JobHead, plan: Plan) -> Self {
-        let (maps, reduces) = (head.maps, head.spec.reduces);
+    pub(crate) fn new(head: JobHead, plan: Plan, sample_pieces: Vec<Vec<SamplePiece>>) -> Self {
+        let (samples, maps, reduces) = (head.samples, head.maps, head.spec.reduces);
         Self {
             figures: Figures {
                 partitions: vec![0; reduces as usize],
+                sample_bytes: sample_pieces
+                    .iter()
+                    .map(|pieces| bytes_of(pieces))
+                    .fold(0, u64::saturating_add),
                 map_bytes: plan.total_bytes(),
                 ..Figures::default()
             },
@@ -126,8 +141,11 @@ impl Job {
             names_bytes_max: plan.names_bytes_max(&head.spec),
             head,
             plan,
+            sample_pieces,
+            samples: vec![Task::default(); samples as usize],
             maps: vec![Task::default(); maps as usize],
             reduces: vec![Task::default(); reduces as usize],
+            ready_samples: (0..samples).collect(),
             ready_maps: (0..maps).collect(),
             ready_reduces: (0..reduces).collect(),
         }
@@ -135,6 +153,7 @@ impl Job {
 
     pub(crate) fn tasks(&self, stage: Stage) -> &[Task] {
         match stage {
+            Stage::Sample => &self.samples,
             Stage::Map => &self.maps,
             Stage::Reduce => &self.reduces,
         }
@@ -146,6 +165,7 @@ impl Job {
 
     pub(crate) fn task_mut(&mut self, task: TaskId) -> Option<&mut Task> {
         match task.stage {
+            Stage::Sample => self.samples.get_mut(task.index as usize),
             Stage::Map => self.maps.get_mut(task.index as usize),
             Stage::Reduce => self.reduces.get_mut(task.index as usize),
         }
@@ -153,6 +173,7 @@ impl Job {
 
     pub(crate) fn ready(&self, stage: Stage) -> &BTreeSet<u32> {
         match stage {
+            Stage::Sample => &self.ready_samples,
             Stage::Map => &self.ready_maps,
             Stage::Reduce => &self.ready_reduces,
         }
@@ -160,6 +181,7 @@ impl Job {
 
     pub(crate) fn ready_mut(&mut self, stage: Stage) -> &mut BTreeSet<u32> {
         match stage {
+            Stage::Sample => &mut self.ready_samples,
             Stage::Map => &mut self.ready_maps,
             Stage::Reduce => &mut self.ready_reduces,
         }
@@ -168,6 +190,7 @@ impl Job {
     /// Bytes that a task has to read; of a reduce, as far as its maps are done.
     pub(crate) fn input_bytes(&self, task: TaskId) -> u64 {
         match task.stage {
+            Stage::Sample => self.sample_pieces.get(task.index as usize).map_or(0, |pieces| bytes_of(pieces)),
             Stage::Map => self.plan.bytes(task.index),
             Stage::Reduce => self.figures.partitions.get(task.index as usize).copied().unwrap_or(0),
         }
@@ -176,10 +199,14 @@ impl Job {
     /// Frees what an ended job does not need.
     pub(crate) fn drop_tasks(&mut self) {
         self.plan = Plan::default();
+        self.sample_pieces = Vec::new();
+        self.samples = Vec::new();
         self.maps = Vec::new();
         self.reduces = Vec::new();
+        self.ready_samples = BTreeSet::new();
         self.ready_maps = BTreeSet::new();
         self.ready_reduces = BTreeSet::new();
+        self.figures.running_samples = 0;
         self.figures.running_maps = 0;
         self.figures.running_reduces = 0;
     }
@@ -190,8 +217,11 @@ impl Job {
 pub(crate) struct Figures {
     pub(crate) tally: AttemptTally,
     /// Tasks with a running attempt.
+    pub(crate) running_samples: u32,
     pub(crate) running_maps: u32,
     pub(crate) running_reduces: u32,
+    pub(crate) sample_bytes: u64,
+    pub(crate) sample_bytes_done: u64,
     pub(crate) map_bytes: u64,
     pub(crate) map_bytes_done: u64,
     pub(crate) reduce_bytes_done: u64,
@@ -209,6 +239,7 @@ pub(crate) struct Figures {
 impl Figures {
     pub(crate) fn running_mut(&mut self, stage: Stage) -> &mut u32 {
         match stage {
+            Stage::Sample => &mut self.running_samples,
             Stage::Map => &mut self.running_maps,
             Stage::Reduce => &mut self.running_reduces,
         }
@@ -216,6 +247,7 @@ impl Figures {
 
     fn bytes_done_mut(&mut self, stage: Stage) -> &mut u64 {
         match stage {
+            Stage::Sample => &mut self.sample_bytes_done,
             Stage::Map => &mut self.map_bytes_done,
             Stage::Reduce => &mut self.reduce_bytes_done,
         }
@@ -252,7 +284,7 @@ impl Figures {
                 *sum = sum.wrapping_add(*value);
             }
         }
-        let stats = self.stats_mut(task.stage);
+        let Some(stats) = self.stats_mut(task.stage) else { return };
         for (sum, value) in sums(stats).into_iter().zip(values(&winner.stats)) {
             *sum = sum.wrapping_add(value);
         }
@@ -273,7 +305,8 @@ impl Figures {
                 *sum = sum.wrapping_sub(*value);
             }
         }
-        for (sum, value) in sums(self.stats_mut(task.stage)).into_iter().zip(values(&winner.stats)) {
+        let Some(stats) = self.stats_mut(task.stage) else { return };
+        for (sum, value) in sums(stats).into_iter().zip(values(&winner.stats)) {
             *sum = sum.wrapping_sub(value);
         }
     }
@@ -303,12 +336,18 @@ impl Figures {
         }
     }
 
-    fn stats_mut(&mut self, stage: Stage) -> &mut AttemptStats {
+    /// Of samples there are none: what they read, the maps read again.
+    fn stats_mut(&mut self, stage: Stage) -> Option<&mut AttemptStats> {
         match stage {
-            Stage::Map => &mut self.map_stats,
-            Stage::Reduce => &mut self.reduce_stats,
+            Stage::Sample => None,
+            Stage::Map => Some(&mut self.map_stats),
+            Stage::Reduce => Some(&mut self.reduce_stats),
         }
     }
+}
+
+fn bytes_of(pieces: &[SamplePiece]) -> u64 {
+    pieces.iter().map(|piece| piece.bytes).fold(0, u64::saturating_add)
 }
 
 /// The figures that are summed up. Exhaustive, so that a new one is not forgotten.

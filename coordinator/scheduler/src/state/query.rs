@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gristmill_model::{
     Assignment, AttemptId, ClusterId, Incarnation, InputMode, JobId, JobPhase, JobSpec, MapWork, PathBytes,
-    ReduceWork, Refusal, RequestKey, Segment, Stage, TaskId, Work, WorkerId,
+    ReduceWork, Refusal, RequestKey, SamplePiece, SampleWork, Segment, Stage, TaskId, Work, WorkerId,
 };
 
 use super::job::JobHead;
@@ -99,7 +99,13 @@ impl State {
         let work = match task.stage {
             Stage::Map => {
                 let splits = job.plan.pieces(task.index).iter().map(|piece| piece.to_split(spec));
-                Work::Map(MapWork { splits: splits.collect::<Option<_>>()? })
+                let bounds = job.head.bounds.clone().unwrap_or_default();
+                Work::Map(MapWork { splits: splits.collect::<Option<_>>()?, bounds })
+            }
+            Stage::Sample => {
+                let pieces = job.sample_pieces.get(task.index as usize)?.iter();
+                let split = |piece: &SamplePiece| piece.to_split(&spec.inputs, spec.plugin.input_mode);
+                Work::Sample(SampleWork { splits: pieces.map(split).collect::<Option<_>>()? })
             }
             Stage::Reduce => Work::Reduce(ReduceWork { partition: task.index, maps: job.head.maps }),
         };
@@ -114,6 +120,27 @@ impl State {
             output: spec.output.clone(),
             work,
         })
+    }
+
+    /// The most bytes that an assignment of this job may take for the sake of a total order: the pieces of a sample, or the bounds.
+    pub fn order_bytes(&self, job: JobId) -> usize {
+        let Some(job) = self.jobs.get(&job) else { return 0 };
+        let inputs = &job.head.spec.inputs;
+        match (&job.head.bounds, job.head.phase()) {
+            (Some(bounds), _) => bounds.0.iter().map(|bound| bound.0.len() + 2).sum(),
+            (None, JobPhase::Sampling) => {
+                let file = |piece: &SamplePiece| inputs.get(piece.file as usize);
+                let names = |pieces: &Vec<SamplePiece>| -> usize {
+                    pieces
+                        .iter()
+                        .filter_map(file)
+                        .map(|file| file.name.0.len() + file.path.0.len() + 64)
+                        .sum()
+                };
+                job.sample_pieces.iter().map(names).max().unwrap_or(0)
+            }
+            (None, _) => 0,
+        }
     }
 
     /// The segments of a running reduce attempt from map `from` on, in map order, at most `limit`; refused when the attempt is not (or
@@ -197,6 +224,9 @@ pub(crate) fn check_spec(spec: &JobSpec, planner: Planner) -> Result<(), Refusal
     }
     if spec.plugin.map_only && spec.reduces > 0 {
         return invalid(format!("app {} is map-only, so it has no reduces", spec.plugin.name));
+    }
+    if spec.plugin.map_only && spec.plugin.total_order {
+        return invalid(format!("app {} is map-only, so it has no total order", spec.plugin.name));
     }
     if spec.reduces > REDUCES_MAX {
         return invalid(format!("{} reduces are too many; choose at most {REDUCES_MAX}", spec.reduces));

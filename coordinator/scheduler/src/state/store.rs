@@ -11,6 +11,7 @@ use super::task::{Outcome, Task};
 use super::worker::Worker;
 use super::{State, task::Winner};
 use crate::plan::Planner;
+use crate::sampler::Sampler;
 
 /// The reads and writes of the mechanism.
 pub(crate) trait Store {
@@ -29,7 +30,7 @@ pub(crate) trait Store {
     fn worker_ids(&self) -> Vec<WorkerId>;
 
     /// Adds a job under the next id.
-    fn add_job(&mut self, head: JobHead, planner: Planner);
+    fn add_job(&mut self, head: JobHead, planner: Planner, sampler: Sampler);
     /// Ends a job, whose attempts have ended, and frees its tasks.
     fn end_job(&mut self, job: JobId, end: JobEnd);
     fn forget_job(&mut self, job: JobId);
@@ -63,10 +64,13 @@ pub(crate) trait Store {
 }
 
 /// The head of a job that has just been submitted.
-pub(crate) fn new_head(spec: &Arc<JobSpec>, maps: u32, submitted: Timestamp) -> JobHead {
+pub(crate) fn new_head(spec: &Arc<JobSpec>, samples: u32, maps: u32, submitted: Timestamp) -> JobHead {
     JobHead {
         spec: Arc::clone(spec),
         submitted,
+        samples,
+        samples_done: 0,
+        bounds: None,
         maps,
         maps_done: 0,
         reduces_done: 0,
@@ -122,13 +126,13 @@ impl Store for State {
         self.workers.keys().copied().collect()
     }
 
-    fn add_job(&mut self, head: JobHead, planner: Planner) {
+    fn add_job(&mut self, head: JobHead, planner: Planner, sampler: Sampler) {
         let id = self.next_job;
         self.next_job = JobId(id.0 + 1);
         self.keys.insert(head.spec.key, id);
         self.live.insert(id);
-        let plan = planner.plan(&head.spec);
-        self.jobs.insert(id, Job::new(head, plan));
+        let (plan, samples) = (planner.plan(&head.spec), sampler.tasks(&head.spec));
+        self.jobs.insert(id, Job::new(head, plan, samples));
     }
 
     fn end_job(&mut self, job: JobId, end: JobEnd) {

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use gristmill_model::{AttemptStats, PathBytes, Timestamp, WorkerId};
+use gristmill_model::{AttemptStats, PathBytes, SampledKey, Timestamp, WorkerId};
 use serde::{Deserialize, Serialize};
 
 /// At most so many attempts of a task run at once: the first, and a backup.
@@ -63,6 +63,8 @@ pub(crate) struct Winner {
     pub(crate) stats: AttemptStats,
     /// The app's counters, by their number in the job.
     pub(crate) counters: Box<[(u32, i64)]>,
+    /// What a sample found, until the bounds are chosen.
+    pub(crate) keys: Option<Box<[SampledKey]>>,
 }
 
 /// What has gone wrong with a task so far.
@@ -143,6 +145,13 @@ impl Task {
         let winner = self.winner().filter(|winner| winner.number == number).ok_or(IllegalMove)?.clone();
         self.outcome = Outcome::Open;
         Ok(winner)
+    }
+
+    /// Frees what the winner of a sample found.
+    pub(crate) fn drop_keys(&mut self) {
+        if let Outcome::Won(winner) = &mut self.outcome {
+            Arc::make_mut(winner).keys = None;
+        }
     }
 
     pub(crate) fn failures(&self) -> u32 {

@@ -61,10 +61,17 @@ impl State {
 
     fn validate_job(&self, id: JobId, job: &Job) -> Result<(), String> {
         if !job.head.is_live() {
-            let empty = job.maps.is_empty() && job.reduces.is_empty() && job.plan.is_empty();
+            let empty = job.samples.is_empty()
+                && job.maps.is_empty()
+                && job.reduces.is_empty()
+                && job.plan.is_empty();
             return check(empty, || "it is over and has tasks".into());
         }
         let (head, figures) = (&job.head, &job.figures);
+        check(job.samples.len() == head.samples as usize, || "its number of samples differs".into())?;
+        check(head.bounds.is_none() || head.samples_done == head.samples, || {
+            "it has bounds, and not all samples".into()
+        })?;
         check(job.maps.len() == head.maps as usize, || "its number of maps differs".into())?;
         check(job.maps.len() == job.plan.tasks(), || "its number of planned tasks differs".into())?;
         check(job.reduces.len() == head.spec.reduces as usize, || "its number of reduces differs".into())?;
@@ -72,6 +79,7 @@ impl State {
             validate_task(state).map_err(|wrong| format!("{task} {wrong}"))?;
         }
         for (stage, done, running) in [
+            (Stage::Sample, head.samples_done, figures.running_samples),
             (Stage::Map, head.maps_done, figures.running_maps),
             (Stage::Reduce, head.reduces_done, figures.running_reduces),
         ] {
@@ -104,7 +112,7 @@ impl State {
 }
 
 fn tasks_of(id: JobId, job: &Job) -> impl Iterator<Item = (TaskId, &Task)> {
-    [Stage::Map, Stage::Reduce].into_iter().flat_map(move |stage| {
+    Stage::ALL.into_iter().flat_map(move |stage| {
         (0u32..).zip(job.tasks(stage)).map(move |(index, task)| (TaskId { job: id, stage, index }, task))
     })
 }

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use gristmill_model::{ClusterId, FailureCause, Incarnation, JobId, Outcome, TaskId, Timestamp, WorkerId};
+use gristmill_model::{
+    Blob, Bounds, ClusterId, FailureCause, Incarnation, JobId, Outcome, Stage, TaskId, Timestamp, WorkerId,
+};
 use gristmill_scheduler::{
-    EndCause, FACT_VERSION, Fact, LossCause, Planner, RunLoss, State, TaskResult, apply,
+    EndCause, FACT_VERSION, Fact, LossCause, Planner, RunLoss, Sampler, State, TaskResult, apply,
 };
 
-use crate::fixtures::{mapped, reduced, spec};
-use crate::world::{map, reduce};
+use crate::fixtures::{mapped, reduced, sampled, spec};
+use crate::world::{map, reduce, sample};
 
 const AT: Timestamp = Timestamp::from_ms(5);
 
@@ -18,6 +20,20 @@ fn submitted(job: u64) -> Fact {
         at: AT,
         spec: Arc::new(spec(job, 1, 1)),
         planner: Planner::EvenPieces,
+        sampler: Sampler::Nothing,
+    }
+}
+
+/// A job of one sample.
+fn ordered(job: u64) -> Fact {
+    let mut spec = spec(job, 1, 2);
+    spec.plugin.total_order = true;
+    Fact::JobSubmitted {
+        job: JobId(job),
+        at: AT,
+        spec: Arc::new(spec),
+        planner: Planner::EvenPieces,
+        sampler: Sampler::SpreadPieces,
     }
 }
 
@@ -33,11 +49,16 @@ fn joined(worker: u64) -> Fact {
 }
 
 fn won(attempt: gristmill_model::AttemptId) -> Fact {
-    let outcome =
-        if attempt.task == map(0, 0).task { mapped(attempt, 1, 1, 1) } else { reduced(attempt, 1) }.outcome;
+    let outcome = match attempt.task.stage {
+        Stage::Sample => sampled(attempt, b"ab", 1),
+        Stage::Map => mapped(attempt, 1, 1, 1),
+        Stage::Reduce => reduced(attempt, 1),
+    }
+    .outcome;
     let result = match outcome {
         Outcome::Mapped(made) => TaskResult::Map(made),
         Outcome::Reduced(made) => TaskResult::Reduce(made),
+        Outcome::Sampled(made) => TaskResult::Sample(made),
         other => panic!("{other:?}"),
     };
     Fact::TaskWon { attempt, at: AT, result }
@@ -45,6 +66,10 @@ fn won(attempt: gristmill_model::AttemptId) -> Fact {
 
 fn assigned(attempt: gristmill_model::AttemptId, worker: u64, backup: bool) -> Fact {
     Fact::AttemptAssigned { attempt, worker: WorkerId(worker), at: AT, backup }
+}
+
+fn bounds() -> Fact {
+    Fact::BoundsChosen { job: JobId(1), at: AT, bounds: Arc::new(Bounds(vec![Blob(b"b".to_vec())])) }
 }
 
 fn all() -> Vec<(&'static str, Fact)> {
@@ -74,6 +99,10 @@ fn all() -> Vec<(&'static str, Fact)> {
         ("job failed", Fact::JobFailed { job, at, message: "m".into() }),
         ("cancelled", Fact::JobCancelled { job, at }),
         ("forgotten", Fact::JobForgotten { job }),
+        ("ordered", ordered(1)),
+        ("sample assigned", assigned(sample(0, 0), 1, false)),
+        ("sample won", won(sample(0, 0))),
+        ("bounds", bounds()),
     ]
 }
 
@@ -128,7 +157,11 @@ fn each_fact_is_legal_in_its_state_and_nowhere_else() {
     let reducing = [&mapped[..], &[assigned(reduce(0, 0), 1, false)]].concat();
     let complete = [&reducing[..], &[won(reduce(0, 0))]].concat();
     let done = [&complete[..], &[Fact::JobCommitted { job, at }]].concat();
-    let states: [(&str, &[Fact]); 8] = [
+    let queued = [ordered(1), joined(1)];
+    let sampling = [&queued[..], &[assigned(sample(0, 0), 1, false)]].concat();
+    let sampled = [&sampling[..], &[won(sample(0, 0))]].concat();
+    let parted = [&sampled[..], &[bounds()]].concat();
+    let states: [(&str, &[Fact]); 12] = [
         ("nothing", &[]),
         ("queued", &running[..2]),
         ("running", &running),
@@ -137,6 +170,10 @@ fn each_fact_is_legal_in_its_state_and_nowhere_else() {
         ("reducing", &reducing),
         ("complete", &complete),
         ("done", &done),
+        ("ordered", &queued),
+        ("sampling", &sampling),
+        ("sampled", &sampled),
+        ("parted", &parted),
     ];
     let mut table = Vec::new();
     for (name, fact) in all() {
@@ -149,8 +186,8 @@ fn each_fact_is_legal_in_its_state_and_nowhere_else() {
         "planned even: nothing",
         "planned falling: nothing",
         "joined: nothing",
-        "lost: queued, running, doubled, mapped, reducing, complete, done",
-        "assigned: queued",
+        "lost: queued, running, doubled, mapped, reducing, complete, done, ordered, sampling, sampled, parted",
+        "assigned: queued, parted",
         "backup: running",
         "map won: running, doubled",
         "reduce won: reducing",
@@ -163,9 +200,13 @@ fn each_fact_is_legal_in_its_state_and_nowhere_else() {
         "reduce outdated: ",
         "commit failed: complete",
         "committed: complete",
-        "job failed: queued, running, doubled, mapped, reducing, complete",
-        "cancelled: queued, running, doubled, mapped, reducing",
+        "job failed: queued, running, doubled, mapped, reducing, complete, ordered, sampling, sampled, parted",
+        "cancelled: queued, running, doubled, mapped, reducing, ordered, sampling, sampled, parted",
         "forgotten: done",
+        "ordered: nothing",
+        "sample assigned: ordered",
+        "sample won: sampling",
+        "bounds: sampled",
     ];
     assert_eq!(table, expected);
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use gristmill_model::{
     AttemptId, AttemptStats, Blob, ClientId, FailureCause, InputFile, InputMode, JobSpec, MapResult, Outcome,
-    PartitionSize, PathBytes, PluginInfo, ReduceResult, Report, RequestId, RequestKey, Sha256, TaskFailure,
+    PartitionSize, PathBytes, PluginInfo, ReduceResult, Report, RequestId, RequestKey, SampleResult,
+    SampledKey, Sha256, TaskFailure,
 };
 use gristmill_scheduler::{Input, Planner};
 
@@ -28,6 +29,7 @@ pub(crate) fn spec(request: u64, maps: u64, reduces: u32) -> JobSpec {
             input_mode: InputMode::Text,
             map_only: reduces == 0,
             combines: true,
+            total_order: false,
         },
         params: [("pattern".to_owned(), "x".to_owned())].into(),
         inputs: vec![file("a.txt", maps * 100)],
@@ -44,6 +46,13 @@ pub(crate) fn spec(request: u64, maps: u64, reduces: u32) -> JobSpec {
 /// With one map task for each split.
 pub(crate) fn submit(spec: JobSpec) -> Input {
     Input::Submit(Arc::new(spec), Planner::EvenPieces)
+}
+
+/// `maps` splits of a GiB, whose keys are to be in a total order; two samples for the first, about two more for each further one, at most eight.
+pub(crate) fn ordered_spec(request: u64, maps: u64, reduces: u32) -> JobSpec {
+    let plain = spec(request, maps, reduces);
+    let plugin = PluginInfo { total_order: reduces > 0, ..plain.plugin };
+    JobSpec { plugin, inputs: vec![file("a.txt", maps << 30)], split_bytes: 1 << 30, ..plain }
 }
 
 pub(crate) fn stats(counter: i64) -> AttemptStats {
@@ -75,6 +84,13 @@ pub(crate) fn reduced(attempt: AttemptId, counter: i64) -> Report {
         stats: stats(counter),
     });
     Report { attempt, outcome, log: Blob::default() }
+}
+
+/// A sample of these one-byte keys, each of weight 1; counters of samples do not count.
+pub(crate) fn sampled(attempt: AttemptId, keys: &[u8], counter: i64) -> Report {
+    let key = |key: &u8| SampledKey { key: Blob(vec![*key]), weight: 1 };
+    let result = SampleResult { keys: keys.iter().map(key).collect(), stats: stats(counter) };
+    Report { attempt, outcome: Outcome::Sampled(result), log: Blob::default() }
 }
 
 pub(crate) fn failed(attempt: AttemptId, message: &str) -> Report {

@@ -24,7 +24,7 @@ fn splits(change: impl FnOnce(&mut JobSpec)) -> Vec<Split> {
         .work
     {
         Work::Map(mut work) => work.splits.pop().expect("a map has a split"),
-        Work::Reduce(_) => panic!("a map is to map"),
+        Work::Reduce(_) | Work::Sample(_) => panic!("a map is to map"),
     };
     (0..maps).map(split).collect()
 }

@@ -5,5 +5,6 @@ mod failures;
 mod jobs;
 mod lost_runs;
 mod polls;
+mod sampling;
 mod stragglers;
 mod workers;

@@ -32,6 +32,10 @@ pub(crate) fn reduce(index: u32, attempt: u32) -> AttemptId {
     TaskId::reduce(JobId(1), index).attempt(attempt)
 }
 
+pub(crate) fn sample(index: u32, attempt: u32) -> AttemptId {
+    TaskId::sample(JobId(1), index).attempt(attempt)
+}
+
 pub(crate) fn settings() -> Settings {
     Settings { setbacks_max: 3, ..Settings::default() }
 }
@@ -54,11 +58,16 @@ impl World {
 
     /// With one job of so many maps and reduces, and one worker on each machine named, of two slots each, which all wait for work.
     pub(crate) fn with_job(maps: u64, reduces: u32, machines: &[&str]) -> Self {
+        Self::with(fixtures::spec(1, maps, reduces), machines)
+    }
+
+    /// With this job, and workers as above.
+    pub(crate) fn with(spec: JobSpec, machines: &[&str]) -> Self {
         let mut world = Self::new();
         for machine in machines {
             world.join(machine, 2);
         }
-        world.submit(fixtures::spec(1, maps, reduces));
+        world.submit(spec);
         world.told.clear();
         for worker in 1..=machines.len() as u64 {
             world.poll(worker, 2);
@@ -246,6 +255,10 @@ fn tell(fact: &Fact) -> String {
         Fact::JobFailed { job, message, .. } => format!("{job} failed: {message}"),
         Fact::JobCancelled { job, .. } => format!("{job} cancelled"),
         Fact::JobForgotten { job } => format!("{job} forgotten"),
+        Fact::BoundsChosen { job, bounds, .. } => {
+            let bounds: Vec<_> = bounds.0.iter().map(|bound| String::from_utf8_lossy(&bound.0)).collect();
+            format!("{job} parted at {}", bounds.join(" "))
+        }
     }
 }
 

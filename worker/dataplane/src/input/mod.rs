@@ -48,7 +48,7 @@ impl InputBuffer {
         Self::with_sizes(budget.input_block_bytes(), budget.record_bytes_max())
     }
 
-    fn with_sizes(block_bytes: usize, record_bytes_max: usize) -> Self {
+    pub(crate) fn with_sizes(block_bytes: usize, record_bytes_max: usize) -> Self {
         Self { block_bytes: block_bytes.min(record_bytes_max), record_bytes_max, bytes: Vec::new() }
     }
 

@@ -16,6 +16,7 @@ pub(super) struct Header {
     pub(super) input_mode: InputMode,
     pub(super) map_only: bool,
     pub(super) collects: bool,
+    pub(super) total_order: bool,
 }
 
 /// A file that may be loaded.
@@ -137,5 +138,9 @@ fn judge(path: &Path, raw: [u8; HEADER_BYTES]) -> Result<Header, PluginError> {
             (mode, _) => return Err(bad(format!("its input mode {mode} is not known here"))),
         };
     let has = |flag| flags & flag != 0;
-    Ok(Header { raw, input_mode, map_only: has(abi::flags::MAP_ONLY), collects: has(abi::flags::COLLECTS) })
+    let (map_only, total_order) = (has(abi::flags::MAP_ONLY), has(abi::flags::TOTAL_ORDER));
+    if map_only && total_order {
+        return Err(bad("it wants a total order, but has no reduce stage".to_owned()));
+    }
+    Ok(Header { raw, input_mode, map_only, collects: has(abi::flags::COLLECTS), total_order })
 }

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use gristmill_model::{FailureCause, Location, TaskFailure};
 use gristmill_sdk::abi::{Bytes, Host, Status, Values};
+use gristmill_sdk::bounds::KeyRanges;
 
 use super::library::PartitionFn;
 use crate::failure;
@@ -96,23 +97,30 @@ fn out_of_place(function: &str) -> TaskFailure {
     failure::rule(format_args!("`{function}` may not be called here"))
 }
 
-/// The plugin's own choice of partitions, usable while it is being called.
+/// The partitions of keys: ranges of a total order, the plugin's own choice, or by a hash. Usable while the plugin is being called.
 #[derive(Clone, Copy)]
 pub(crate) struct Partitioner<'c> {
     function: Option<PartitionFn>,
     instance: *mut c_void,
-    _call: std::marker::PhantomData<&'c ()>,
+    ranges: Option<&'c KeyRanges>,
 }
 
-impl Partitioner<'_> {
+impl<'c> Partitioner<'c> {
     /// # Safety
     /// `function` belongs to the plugin that made `instance`, which lives as long as the partitioner.
-    pub(super) unsafe fn new(function: Option<PartitionFn>, instance: *mut c_void) -> Self {
-        Self { function, instance, _call: std::marker::PhantomData }
+    pub(super) unsafe fn new(
+        function: Option<PartitionFn>,
+        instance: *mut c_void,
+        ranges: Option<&'c KeyRanges>,
+    ) -> Self {
+        Self { function, instance, ranges }
     }
 
     /// The partition of `key`, below `partitions`, which is not zero.
     pub(crate) fn partition_of(&self, key: &[u8], partitions: u32) -> Result<u32, TaskFailure> {
+        if let Some(ranges) = self.ranges {
+            return Ok(ranges.partition_of(key));
+        }
         let Some(function) = self.function else { return Ok(gristmill_sdk::partition_of(key, partitions)) };
         // SAFETY: as `new` says; the key is lent for the call.
         let partition = unsafe { function(self.instance, lend(key), partitions) };

@@ -5,8 +5,9 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::{Mutex, PoisonError};
 
-use gristmill_model::{Params, PathBytes, TaskFailure};
+use gristmill_model::{Blob, Params, PathBytes, TaskFailure};
 use gristmill_sdk::abi::{Block, Groups, Host, MapSetup, Param, Setup, Status, Values};
+use gristmill_sdk::bounds::KeyRanges;
 
 use super::Plugin;
 use super::host::{
@@ -17,6 +18,7 @@ use super::library::{DestroyFn, Functions, ReduceFunctions};
 use crate::failure;
 use crate::input::InputBlock;
 use crate::progress::ProgressCell;
+use crate::run::pair::put_value;
 
 /// An instance, for one attempt. Afterwards the plugin keeps it for the next one: the memory that it holds is warm.
 pub(crate) struct Instance<'p> {
@@ -26,6 +28,8 @@ pub(crate) struct Instance<'p> {
     /// A call has failed: the instance can only be destroyed.
     failed: bool,
     session: Session,
+    /// Of the attempt, if the app wants a total order.
+    ranges: Option<KeyRanges>,
     progress: ProgressCell,
 }
 
@@ -65,12 +69,24 @@ impl<'p> Instance<'p> {
             None => make(plugin, params, &mut session, progress)?,
         };
         let functions = &plugin.functions;
-        Ok(Self { plugin, functions, made, failed: false, session, progress: progress.clone() })
+        Ok(Self { plugin, functions, made, failed: false, session, ranges: None, progress: progress.clone() })
     }
 
-    pub(crate) fn map_begin(&mut self, partitions: u32, memory_bytes: u64) -> Result<(), TaskFailure> {
+    /// Begins a map attempt. In a total order partitions begin at these keys, which ascend; else there are none.
+    pub(crate) fn map_begin(
+        &mut self,
+        partitions: u32,
+        memory_bytes: u64,
+        bounds: &[Blob],
+    ) -> Result<(), TaskFailure> {
+        let mut encoded = Vec::new();
+        bounds.iter().for_each(|bound| put_value(&mut encoded, &bound.0));
+        if self.plugin.info.total_order {
+            let ranges = KeyRanges::decode(&encoded, partitions).map_err(failure::task)?;
+            self.ranges = Some(ranges);
+        }
         let map_begin = self.functions.map_begin;
-        let setup = MapSetup { partitions, reserved: 0, memory_bytes };
+        let setup = MapSetup { partitions, reserved: 0, memory_bytes, bounds: lend(&encoded) };
         Ok(self.call("map_begin", None, &mut NoServices, |instance, host| {
             // SAFETY: `create` made the instance; setup and host outlive the call.
             unsafe { map_begin(instance, &raw const setup, host) }
@@ -147,7 +163,7 @@ impl<'p> Instance<'p> {
     /// The app's choice of partitions, outside of a call.
     pub(crate) fn partitioner(&self) -> Partitioner<'_> {
         // SAFETY: both belong to this plugin, and the instance is borrowed for as long.
-        unsafe { Partitioner::new(self.functions.partition, self.made.pointer) }
+        unsafe { Partitioner::new(self.functions.partition, self.made.pointer, self.ranges.as_ref()) }
     }
 
     /// What the app counted.
@@ -173,7 +189,7 @@ impl<'p> Instance<'p> {
     ) -> Result<(), CallFailure> {
         let (partition, pointer) = (self.functions.partition, self.made.pointer);
         // SAFETY: both belong to this plugin, and the instance lives longer than the call.
-        let partitioner = unsafe { Partitioner::new(partition, pointer) };
+        let partitioner = unsafe { Partitioner::new(partition, pointer, self.ranges.as_ref()) };
         let context = Context { services, session: &mut self.session, partitioner, progress: &self.progress };
         let called = call_with(context, function, place, |host| call(pointer, host));
         self.failed |= called.is_err();
@@ -205,7 +221,7 @@ fn make(
     let setup = Setup { params: lent.as_ptr(), param_count: lent.len() };
     let mut pointer = ptr::null_mut();
     // SAFETY: without an instance the app has no choice of partitions.
-    let partitioner = unsafe { Partitioner::new(None, ptr::null_mut()) };
+    let partitioner = unsafe { Partitioner::new(None, ptr::null_mut(), None) };
     let context = Context { services: &mut NoServices, session, partitioner, progress };
     call_with(context, "create", None, |host| {
         // SAFETY: the setup, the host and the place for the instance outlive the call.

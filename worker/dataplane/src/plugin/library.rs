@@ -100,6 +100,10 @@ unsafe fn copy(descriptor: *const Descriptor, header: &Header) -> Result<LoadedL
     }
     // SAFETY: these fields are plain numbers and pointers.
     let (name, version) = unsafe { ((*descriptor).name, (*descriptor).version) };
+    let partition = function!(partition: PartitionFn);
+    if header.total_order && partition.is_some() {
+        return Err("it wants a total order, and to choose partitions itself".to_owned());
+    }
     let reduce = if header.map_only {
         None
     } else {
@@ -122,7 +126,7 @@ unsafe fn copy(descriptor: *const Descriptor, header: &Header) -> Result<LoadedL
             map_end: required!(map_end: EndFn),
             reduce,
             combine: function!(combine: CombineFn),
-            partition: function!(partition: PartitionFn),
+            partition,
         },
     })
 }

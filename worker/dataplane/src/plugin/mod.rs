@@ -47,6 +47,7 @@ impl Plugin {
             input_mode: found.header.input_mode,
             map_only: found.header.map_only,
             combines: library.functions.combine.is_some(),
+            total_order: found.header.total_order,
         };
         Ok(Self {
             info,

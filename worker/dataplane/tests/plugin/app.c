@@ -1,6 +1,6 @@
 /* An app in C with as many faces as the tests need.
  *
- * Chosen when it is compiled: INPUT_MODE, RECORD_BYTES, and whether it COLLECTS, COMBINES, PARTITIONS, is MAP_ONLY, or has another
+ * Chosen when it is compiled: INPUT_MODE, RECORD_BYTES, and whether it COLLECTS, COMBINES, PARTITIONS, wants a TOTAL_ORDER, is MAP_ONLY, or has another
  * ABI or MAGIC. Chosen when it runs: the parameter `do` names a rule to be broken or a way to fail, `values=offsets` makes it
  * list where each word is rather than how often. A word is a run of bytes other than space and newline. */
 #include <stdlib.h>
@@ -35,6 +35,8 @@ typedef struct {
     char what[64];
     int offsets;
     uint32_t partitions;
+    uint8_t *bounds;
+    size_t bounds_length;
     pair pairs[RUN_PAIRS];
     size_t pair_count;
     uint64_t emitted;
@@ -75,10 +77,33 @@ static status create(const gristmill_setup *setup, const host *h, void **instanc
 static void destroy(void *instance) {
     app *self = instance;
     for (size_t i = 0; i < self->pair_count; i++) free(self->pairs[i].key);
+    free(self->bounds);
     free(self);
 }
 
+#ifdef TOTAL_ORDER
+static uint32_t in_order(const app *self, bytes key) {
+    uint32_t not_above = 0;
+    for (size_t at = 0; at < self->bounds_length;) {
+        size_t length = 0;
+        for (int shift = 0;; shift += 7) {
+            uint8_t group = self->bounds[at++];
+            length |= (size_t)(group & 0x7f) << shift;
+            if (group < 0x80) break;
+        }
+        int order = memcmp(self->bounds + at, key.ptr, length < key.len ? length : key.len);
+        if (order > 0 || (order == 0 && length > key.len)) break;
+        at += length;
+        not_above++;
+    }
+    return not_above;
+}
+#endif
+
 static uint32_t choose(void *instance, bytes key, uint32_t partitions) {
+#ifdef TOTAL_ORDER
+    if (partitions > 0) return in_order(instance, key);
+#endif
     if (doing(instance, "choose a partition that is not there")) return partitions;
     uint32_t sum = 7;
     for (size_t i = 0; i < key.len; i++) sum = sum * 31 + key.ptr[i];
@@ -152,7 +177,12 @@ static status emit(app *self, const host *h, bytes key, uint64_t value) {
 
 static status map_begin(void *instance, const gristmill_map_setup *setup, const host *h) {
     (void)h;
-    ((app *)instance)->partitions = setup->partitions;
+    app *self = instance;
+    self->partitions = setup->partitions;
+    free(self->bounds);
+    self->bounds_length = setup->bounds.len;
+    self->bounds = malloc(setup->bounds.len + 1);
+    if (setup->bounds.len > 0) memcpy(self->bounds, setup->bounds.ptr, setup->bounds.len);
     return GRISTMILL_OK;
 }
 
@@ -359,6 +389,9 @@ const gristmill_descriptor EXPORTED = {
 #endif
 #ifdef MAP_ONLY
              | GRISTMILL_MAP_ONLY
+#endif
+#ifdef TOTAL_ORDER
+             | GRISTMILL_TOTAL_ORDER
 #endif
 #ifdef MORE_FLAGS
              | MORE_FLAGS

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use gristmill_dataplane::{
-    MapTask, Plugin, ProgressCell, ReduceError, ReduceTask, SequentialJob, SequentialSummary, run_map,
-    run_reduce, sequential,
+    MapTask, Plugin, ProgressCell, ReduceError, ReduceTask, SampleTask, SequentialJob, SequentialSummary,
+    run_map, run_reduce, run_sample, sequential,
 };
 use gristmill_model::{
-    InputFile, JobId, MapResult, MapWork, Params, PathBytes, ReduceResult, Segment, Split, TaskFailure,
-    TaskId, WorkerId,
+    Bounds, InputFile, JobId, MapResult, MapWork, Params, PathBytes, ReduceResult, SamplePiece, SampleResult,
+    SampleSplit, SampleWork, Segment, Split, TaskFailure, TaskId, WorkerId,
 };
 
 /// The directories of a test, with the libraries and jobs in them.
@@ -32,6 +33,8 @@ pub(crate) struct Shape {
     pub(crate) reduces: u32,
     pub(crate) memory_bytes: u64,
     pub(crate) params: Params,
+    /// Of a total order; found by [`Bench::engine`].
+    pub(crate) bounds: Arc<Bounds>,
 }
 
 impl Default for Shape {
@@ -42,6 +45,7 @@ impl Default for Shape {
             reduces: 2,
             memory_bytes: 64 << 20,
             params: Params::new(),
+            bounds: Arc::default(),
         }
     }
 }
@@ -123,7 +127,7 @@ impl Bench {
         let scratch = self.dir("map-scratch");
         let task = MapTask {
             attempt: TaskId::map(JobId(1), index).attempt(0),
-            work: MapWork { splits },
+            work: MapWork { splits, bounds: shape.bounds.clone() },
             params: shape.params.clone(),
             partitions: if plugin.info().map_only { 0 } else { shape.reduces },
             memory_bytes: shape.memory_bytes,
@@ -183,6 +187,7 @@ impl Bench {
 
     /// Runs a whole job through the engine and gives its outputs.
     pub(crate) fn engine(&self, plugin: &Plugin, inputs: &[InputFile], shape: &Shape) -> Vec<Vec<u8>> {
+        let shape = &Shape { bounds: Arc::new(bounds(plugin, inputs, shape)), ..shape.clone() };
         let maps = self.maps(plugin, inputs, shape).unwrap();
         if plugin.info().map_only {
             return maps.iter().map(|map| fs::read(map.path.to_path()).unwrap()).collect();
@@ -230,6 +235,30 @@ impl Bench {
         );
         (summary, files.into_values().collect())
     }
+}
+
+/// Where the partitions of a total order begin, as the coordinator would choose.
+fn bounds(plugin: &Plugin, inputs: &[InputFile], shape: &Shape) -> Bounds {
+    let mode = plugin.info().input_mode;
+    let mut keys = Vec::new();
+    if plugin.info().total_order && shape.reduces > 1 {
+        for pieces in SamplePiece::plan(inputs, mode) {
+            let splits = pieces.iter().map(|piece| piece.to_split(inputs, mode).unwrap()).collect();
+            keys.extend(sample(plugin, splits, shape).unwrap().keys);
+        }
+    }
+    Bounds::choose(&keys, shape.reduces)
+}
+
+/// Runs one sample attempt.
+pub(crate) fn sample(
+    plugin: &Plugin,
+    splits: Vec<SampleSplit>,
+    shape: &Shape,
+) -> Result<SampleResult, TaskFailure> {
+    let work = SampleWork { splits };
+    let task = SampleTask { work, params: shape.params.clone(), memory_bytes: shape.memory_bytes };
+    run_sample(plugin, &task, &ProgressCell::new())
 }
 
 pub(crate) fn splits(input: &InputFile, split_bytes: u64) -> Vec<Split> {

@@ -4,4 +4,5 @@
 mod damage;
 mod harness;
 mod jobs;
+mod order;
 mod rules;

@@ -90,12 +90,14 @@ fn another_abi_version_is_refused_naming_both_and_the_cure() {
 #[test]
 fn a_descriptor_that_says_what_it_cannot_mean_is_refused() {
     let bench = Bench::new();
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 7] = [
         (&["MORE_FLAGS=0x100"], "flags"),
         (&["INPUT_MODE=9"], "input mode 9"),
         (&["INPUT_MODE=2"], "records have no bytes"),
         (&["RECORD_BYTES=4"], "not records"),
         (&["NO_MAP"], "`map` is null"),
+        (&["TOTAL_ORDER", "MAP_ONLY"], "no reduce stage"),
+        (&["TOTAL_ORDER", "PARTITIONS"], "choose partitions itself"),
     ];
     for (options, reason) in cases {
         let error = refused(&bench.compile(options));

@@ -7,6 +7,8 @@ use gristmill_scheduler::{EndCause, Fact, TaskResult};
 
 #[derive(Debug, Default)]
 pub(crate) struct Job {
+    pub(crate) samples: u32,
+    pub(crate) parted: bool,
     pub(crate) maps: u32,
     pub(crate) reduces: u32,
     pub(crate) max_attempts: u32,
@@ -67,11 +69,18 @@ impl Ledger {
     }
 
     /// Takes down one fact, and complains when it breaks a rule. `reported_good` says whether the worker ever reported this result.
-    pub(crate) fn take_down(&mut self, fact: &Fact, maps: u32, reported_good: impl Fn(AttemptId) -> bool) {
+    pub(crate) fn take_down(
+        &mut self,
+        fact: &Fact,
+        samples: u32,
+        maps: u32,
+        reported_good: impl Fn(AttemptId) -> bool,
+    ) {
         match fact {
             Fact::JobSubmitted { job, spec, .. } => {
                 let (reduces, max_attempts) = (spec.reduces, spec.max_attempts);
-                let known = Job { maps, reduces, max_attempts, ..Job::default() };
+                let known =
+                    Job { samples, parted: samples == 0, maps, reduces, max_attempts, ..Job::default() };
                 assert!(self.jobs.insert(*job, known).is_none(), "{job} submitted twice");
             }
             Fact::AttemptAssigned { attempt, worker, backup, .. } => {
@@ -81,6 +90,9 @@ impl Ledger {
                 assert!(!self.winners.contains_key(&task), "{attempt} given out though the task is won");
                 let beside = self.running.keys().filter(|other| other.task == task).count();
                 assert_eq!(beside, usize::from(*backup), "{attempt} runs beside {beside}");
+                if task.stage != Stage::Sample {
+                    assert!(self.jobs[&task.job].parted, "{attempt} before the bounds are known");
+                }
                 if task.stage == Stage::Reduce {
                     let maps = self.jobs[&task.job].maps;
                     assert!(self.stage_done(task.job, Stage::Map, maps), "{attempt} before its maps");
@@ -92,11 +104,11 @@ impl Ledger {
                 assert!(reported_good(*attempt), "{attempt} never reported that it was good");
                 assert!(self.running.contains_key(attempt), "{attempt} wins though it has ended");
                 self.running.retain(|other, _| other.task != task);
-                let stats = match result {
-                    TaskResult::Map(made) => &made.stats,
-                    TaskResult::Reduce(made) => &made.stats,
+                let counter = match result {
+                    TaskResult::Map(made) => made.stats.counters.values().sum(),
+                    TaskResult::Reduce(made) => made.stats.counters.values().sum(),
+                    TaskResult::Sample(_) => 0,
                 };
-                let counter = stats.counters.values().sum();
                 assert!(self.winners.insert(task, (*attempt, counter)).is_none(), "{task} won twice");
                 self.job(task.job).counter += counter;
                 if let TaskResult::Map(made) = result
@@ -149,6 +161,12 @@ impl Ledger {
             Fact::JobForgotten { job } => {
                 let job = self.jobs.get_mut(job).expect("a job that was submitted");
                 assert!(job.over.is_some(), "a job is forgotten before its end");
+            }
+            Fact::BoundsChosen { job, .. } => {
+                assert!(!self.job(*job).parted, "{job} is parted twice");
+                let samples = self.job(*job).samples;
+                assert!(self.stage_done(*job, Stage::Sample, samples), "{job} is parted before its samples");
+                self.job(*job).parted = true;
             }
             Fact::WorkerJoined { .. } => {}
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gristmill_model::{
-    AttemptId, ClusterId, Incarnation, JobId, JobSpec, LostRun, Outcome, Progress, RequestKey, Stage, TaskId,
-    Timestamp, Work, WorkerId,
+    AttemptId, ClusterId, Incarnation, JobId, JobSpec, JobStatus, LostRun, Outcome, Progress, RequestKey,
+    Stage, TaskId, Timestamp, Work, WorkerId,
 };
 use gristmill_scheduler::{
     Answer, Effect, Fact, Hello, Input, Leader, LossCause, Orders, Planner, Poll, PollToken, Settings, State,
@@ -113,6 +113,9 @@ impl Met {
             "runs unreadable",
             "effects lost",
             "given ahead",
+            "sample won",
+            "sample lost",
+            "bounds chosen",
         ] {
             assert!(
                 self.counts.get(what).copied().unwrap_or(0) >= 10,
@@ -198,10 +201,12 @@ impl Life {
         }
         for request in 0..self.rng.between(1, 4) {
             let (maps, reduces) = (self.rng.below(7), self.rng.below(4) as u32);
+            let ordered = self.rng.chance(300);
+            let of_kind = if ordered { fixtures::ordered_spec } else { fixtures::spec };
             let spec = JobSpec {
                 task_timeout_ms: self.rng.between(1_500, 4_000),
                 max_attempts: self.rng.between(1, 5) as u32,
-                ..fixtures::spec(request, maps, reduces)
+                ..of_kind(request, maps, reduces)
             };
             let at = step_ms(self.now, self.rng.below(FAULTS_MS / 2));
             let (spec, planner) =
@@ -493,8 +498,10 @@ impl Life {
     fn good_report(&mut self, index: usize, attempt: AttemptId) -> gristmill_model::Report {
         self.reported_good.insert(attempt);
         let counter = self.rng.below(1_000) as i64;
-        if attempt.task.stage == Stage::Reduce {
-            return fixtures::reduced(attempt, counter);
+        match attempt.task.stage {
+            Stage::Sample => return fixtures::sampled(attempt, b"acb", counter),
+            Stage::Reduce => return fixtures::reduced(attempt, counter),
+            Stage::Map => {}
         }
         let reduces = self.state.spec(attempt.task.job).map_or(0, |spec| spec.reduces);
         if reduces > 0 {
@@ -570,7 +577,7 @@ impl Life {
 
     fn start(&mut self, index: usize, attempt: AttemptId, work: &Work) {
         let mut end = match work {
-            Work::Map(_) => End::Good,
+            Work::Map(_) | Work::Sample(_) => End::Good,
             Work::Reduce(_) => self.read_segments(index, attempt, false),
         };
         if matches!(end, End::Good) && self.rng.chance(self.faults.failing) {
@@ -656,13 +663,14 @@ impl Life {
             apply(&mut self.mirror, &roundtrip(&fact)).unwrap_or_else(|illegal| panic!("{illegal}"));
         assert_eq!(effects, mirrored);
         self.note(&fact);
-        let maps = match &fact {
+        let (samples, maps) = match &fact {
             Fact::JobSubmitted { job, .. } => {
-                self.leader.job_status(&self.state, *job).expect("it was submitted").map.total
+                let status = self.leader.job_status(&self.state, *job).expect("it was submitted");
+                (status.sample.total, status.map.total)
             }
-            _ => 0,
+            _ => (0, 0),
         };
-        self.ledger.take_down(&fact, maps, |attempt| self.reported_good.contains(&attempt));
+        self.ledger.take_down(&fact, samples, maps, |attempt| self.reported_good.contains(&attempt));
         self.log.push(fact);
         effects
     }
@@ -672,6 +680,7 @@ impl Life {
         let what = match fact {
             Fact::WorkerLost { .. } => "worker lost",
             Fact::AttemptAssigned { backup: true, .. } => "backup",
+            Fact::AttemptEnded { attempt, .. } if attempt.task.stage == Stage::Sample => "sample lost",
             Fact::AttemptEnded { cause: EndCause::TimedOut, .. } => "timed out",
             Fact::AttemptEnded { cause: EndCause::Failed { .. }, .. } => "failed",
             Fact::AttemptEnded { cause: EndCause::Outdated, .. } => "attempt outdated",
@@ -682,6 +691,8 @@ impl Life {
             Fact::JobFailed { .. } => "job failed",
             Fact::JobCancelled { .. } => "job cancelled",
             Fact::JobForgotten { .. } => "job forgotten",
+            Fact::TaskWon { attempt, .. } if attempt.task.stage == Stage::Sample => "sample won",
+            Fact::BoundsChosen { .. } => "bounds chosen",
             _ => return,
         };
         self.met.note(what);
@@ -776,15 +787,17 @@ impl Life {
             assert_eq!(counted, job.final_counter.unwrap_or(job.counter), "{id} counts winners only");
             assert_eq!(!status.warnings.is_empty(), job.changed_digest, "{id}: {:?}", status.warnings);
             if !status.phase.is_final() {
-                self.check_owners(*id, status.map.total, status.reduce.total);
+                self.check_owners(*id, &status);
             }
         }
     }
 
     /// Each unfinished task is queued, or runs with a deadline that has not passed, and says so.
-    fn check_owners(&self, job: JobId, maps: u32, reduces: u32) {
-        let tasks = (0..maps).map(|index| TaskId::map(job, index));
-        for task in tasks.chain((0..reduces).map(|index| TaskId::reduce(job, index))) {
+    fn check_owners(&self, job: JobId, status: &JobStatus) {
+        let of = |stage, total| (0..total).map(move |index| TaskId { job, stage, index });
+        let samples = of(Stage::Sample, status.sample.total);
+        let maps = of(Stage::Map, status.map.total);
+        for task in samples.chain(maps).chain(of(Stage::Reduce, status.reduce.total)) {
             let explained =
                 self.leader.explain(&self.state, self.now, job, Some(task)).expect("the task is there");
             let runs = explained[0].text.contains(" runs on ");

@@ -20,6 +20,7 @@ fn spec(inputs: Vec<InputFile>, split_bytes: u64, input_mode: InputMode) -> JobS
             input_mode,
             map_only: false,
             combines: true,
+            total_order: false,
         },
         params: BTreeMap::new(),
         inputs,

@@ -76,7 +76,13 @@ fn all() -> Vec<(&'static str, Fact)> {
     let (job, at) = (JobId(1), AT);
     let failed = EndCause::Failed { cause: FailureCause::Signal(9), message: "m".into() };
     let ended = |cause| Fact::AttemptEnded { attempt: map(0, 0), at, cause };
-    let planned = |planner| Fact::JobSubmitted { job, at, spec: Arc::new(spec(1, 1, 1)), planner };
+    let planned = |planner| Fact::JobSubmitted {
+        job,
+        at,
+        spec: Arc::new(spec(1, 1, 1)),
+        planner,
+        sampler: Sampler::Nothing,
+    };
     vec![
         ("submitted", submitted(1)),
         ("planned even", planned(Planner::EvenTasks { slots: 2 })),

@@ -38,7 +38,7 @@ fn write_length(out: &mut [u8], mut length: usize) -> usize {
 /// How many bytes [`put_length`] appends.
 #[inline]
 pub fn length_bytes(length: usize) -> usize {
-    (usize::BITS - (length | 1).leading_zeros()).div_ceil(7) as usize
+    if length < 0x80 { 1 } else { (usize::BITS - length.leading_zeros()).div_ceil(7) as usize }
 }
 
 /// Takes a length off the front of `bytes`; `None`, with `bytes` as it was, when there is none.

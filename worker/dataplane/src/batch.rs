@@ -17,14 +17,13 @@ pub(crate) struct GroupBatches {
     count: u64,
     more: bool,
     keys: u64,
-    pairs: u64,
 }
 
 impl GroupBatches {
     /// Batches of about `bytes_max` bytes; a key that is longer takes as much as it needs.
     pub(crate) fn new(merge: Merge, bytes_max: usize) -> Self {
         let groups = Groups::new(merge, bytes_max);
-        Self { groups, bytes: Vec::new(), bytes_max, count: 0, more: false, keys: 0, pairs: 0 }
+        Self { groups, bytes: Vec::new(), bytes_max, count: 0, more: false, keys: 0 }
     }
 
     /// Selects the `index`-th partition of each segment.
@@ -59,11 +58,6 @@ impl GroupBatches {
     /// Keys handed out so far.
     pub(crate) fn keys(&self) -> u64 {
         self.keys
-    }
-
-    /// Pairs consumed so far.
-    pub(crate) fn pairs(&self) -> u64 {
-        self.pairs + self.groups.pairs()
     }
 
     /// Whether the batch may take the key at which the merge stands, with its first value. An empty one takes any key.
@@ -104,7 +98,6 @@ impl GroupBatches {
         }
         put_lengths(bytes, lengths_at, values_at, count);
         self.count += 1;
-        self.pairs += count;
         if self.more {
             let key = self.bytes.get(key_at..lengths_at).unwrap_or_default();
             self.groups.enter(key, head);

@@ -20,7 +20,6 @@ pub(crate) struct Groups {
     more: bool,
     /// The batch is the value at which the merge stands, too long to be copied.
     lent: bool,
-    pairs: u64,
 }
 
 impl Groups {
@@ -34,7 +33,6 @@ impl Groups {
             batch_bytes_max,
             more: false,
             lent: false,
-            pairs: 0,
         }
     }
 
@@ -126,13 +124,7 @@ impl Groups {
         })
     }
 
-    /// Pairs consumed so far.
-    pub(crate) fn pairs(&self) -> u64 {
-        self.pairs
-    }
-
     fn step(&mut self) -> Result<(), RunError> {
-        self.pairs += 1;
         self.merge.advance()?;
         self.more = self.merge.stands_at(self.head, &self.key);
         Ok(())

@@ -7,6 +7,9 @@
 #![deny(unsafe_code)]
 
 mod batch;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod budget;
 mod combine;
 mod failure;

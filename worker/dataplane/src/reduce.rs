@@ -23,7 +23,11 @@ pub fn run_reduce(
     let runs = open_runs(task)?;
     let mut instance = Instance::create(plugin, &task.params, progress)?;
     let output = OutputFile::create(&task.output_path)?;
-    let mut stats = AttemptStats { bytes_in: runs.iter().map(Run::bytes).sum(), ..AttemptStats::default() };
+    let mut stats = AttemptStats {
+        bytes_in: runs.iter().map(Run::bytes).sum(),
+        pairs_in: runs.iter().fold(0, |pairs, run| run.pairs().saturating_add(pairs)),
+        ..AttemptStats::default()
+    };
     let reduced = merge_segments(runs, task, &mut instance, progress)
         .and_then(|batches| reduce_groups(batches, output, task.partition, &mut instance, &mut stats));
     let output = match reduced {
@@ -107,7 +111,6 @@ fn reduce_groups(
     }
     instance.reduce_end(&mut Finishing(&mut reducing.output))?;
     stats.calls = reducing.batches.keys();
-    stats.pairs_in = reducing.batches.pairs();
     Ok(reducing.output)
 }
 

@@ -46,7 +46,7 @@ impl Choice {
     }
 
     /// Always this codec.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "bench"))]
     pub(crate) fn fixed(codec: Codec) -> Self {
         Self { codec, fixed: true, ..Self::measured() }
     }

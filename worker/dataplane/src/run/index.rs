@@ -55,6 +55,11 @@ impl Run {
         self.index.iter().map(|entry| entry.bytes).sum()
     }
 
+    /// Pairs in its partitions.
+    pub(crate) fn pairs(&self) -> u64 {
+        self.index.iter().fold(0, |pairs, entry| entry.pairs.saturating_add(pairs))
+    }
+
     /// Bytes of memory that reading it takes, beside that for a long value.
     pub(crate) fn buffer_bytes(&self, window_bytes: usize) -> u64 {
         let held = self.largest(|entry| entry.largest_block).max(self.largest(|entry| entry.longest_lead));

@@ -1,7 +1,7 @@
 //! Pairs on their way into the table: while some are gathered, the slots where they belong come into the cache.
 
 use super::front::Front;
-use super::slot::{Slot, Tag};
+use super::table::{Slot, Tag, Wide};
 
 /// How many pairs are gathered: enough that the first slot has come when the last pair is there, few enough that all
 /// stay in the nearest cache.
@@ -12,7 +12,7 @@ const OUTSIDE_BYTES_MAX: usize = 64 << 10;
 
 /// Pairs in emission order. They are taken out in the same order.
 pub(super) struct Batch<V> {
-    slots: Box<[Slot<V>]>,
+    slots: Box<[Wide<V>]>,
     begin: usize,
     end: usize,
     /// Keys that do not stand in their slots, each at the place that its front tells.
@@ -22,7 +22,7 @@ pub(super) struct Batch<V> {
 
 impl<V> Batch<V> {
     pub(super) fn new() -> Self {
-        let free = || Slot::free();
+        let free = || <Wide<V> as Slot>::free();
         let slots = std::iter::repeat_with(free).take(BATCH_PAIRS).collect();
         Self { slots, begin: 0, end: 0, keys: Vec::new(), values_heap_bytes: 0 }
     }
@@ -34,7 +34,7 @@ impl<V> Batch<V> {
         self.values_heap_bytes += heap_bytes;
         // Emptied whenever it is full, so there is a place.
         if let Some(slot) = self.slots.get_mut(self.end) {
-            *slot = Slot::new(front, tag, value);
+            *slot = Wide::new(front, tag, value);
             self.end += 1;
         }
         self.end >= BATCH_PAIRS || self.keys.len() + self.values_heap_bytes >= OUTSIDE_BYTES_MAX

@@ -19,6 +19,18 @@ impl Front {
         load(key)
     }
 
+    /// That of a key of up to eight bytes.
+    #[inline]
+    pub(super) fn of_first(first: u64) -> Self {
+        Self { first, second: 0 }
+    }
+
+    /// The first eight bytes as they stand in memory.
+    #[inline(always)]
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
     /// The bytes.
     #[inline(always)]
     pub(super) fn bytes(&self) -> &[u8; FRONT_BYTES] {

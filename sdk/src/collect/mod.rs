@@ -15,7 +15,6 @@ mod buffer;
 mod front;
 mod log;
 mod region;
-mod slot;
 mod sort;
 mod table;
 mod typed;

@@ -44,15 +44,33 @@ const BUCKETS: usize = 256;
 
 /// Sorts by group, key and tie.
 pub(super) fn sort<T: Item>(items: &mut [T], keys: &Arena) {
-    by_group(items, keys);
+    by_group(items, &mut T::group, &mut |_, group| by_word(group, keys, 0));
 }
 
-fn by_group<T: Item>(items: &mut [T], keys: &Arena) {
-    match differing(items.iter().map(|item| u64::from(item.group()))) {
-        None => by_word(items, keys, 0),
+/// Sorts by the group that is given for each, then by key and tie; gives each group and how many are in it, in order.
+pub(super) fn sort_within<T: Item>(
+    items: &mut [T],
+    keys: &Arena,
+    mut group_of: impl FnMut(&T) -> u32,
+) -> Vec<(u32, usize)> {
+    let mut groups = Vec::new();
+    by_group(items, &mut group_of, &mut |group, items| {
+        groups.push((group, items.len()));
+        by_word(items, keys, 0);
+    });
+    groups
+}
+
+fn by_group<T>(items: &mut [T], group_of: &mut impl FnMut(&T) -> u32, each: &mut impl FnMut(u32, &mut [T])) {
+    match differing(items.iter().map(|item| u64::from(group_of(item)))) {
+        None => {
+            if let Some(first) = items.first() {
+                each(group_of(first), items);
+            }
+        }
         Some(shift) => {
-            let ends = deal(items, |item| (item.group() >> shift) as usize % BUCKETS);
-            each_bucket(items, &ends, |bucket| by_group(bucket, keys));
+            let ends = deal(items, |item| (group_of(item) >> shift) as usize % BUCKETS);
+            each_bucket(items, &ends, |bucket| by_group(bucket, group_of, each));
         }
     }
 }
@@ -110,7 +128,7 @@ fn differing(numbers: impl Iterator<Item = u64>) -> Option<u32> {
 }
 
 /// Deals the items out to their buckets and gives where each bucket ends.
-fn deal<T>(items: &mut [T], bucket_of: impl Fn(&T) -> usize) -> [usize; BUCKETS] {
+fn deal<T>(items: &mut [T], mut bucket_of: impl FnMut(&T) -> usize) -> [usize; BUCKETS] {
     let mut ends = [0; BUCKETS];
     items.iter().for_each(|item| ends[bucket_of(item)] += 1);
     let mut begins = [0; BUCKETS];
@@ -137,7 +155,7 @@ fn deal<T>(items: &mut [T], bucket_of: impl Fn(&T) -> usize) -> [usize; BUCKETS]
 fn each_bucket<T>(items: &mut [T], ends: &[usize; BUCKETS], mut sort: impl FnMut(&mut [T])) {
     let mut begin = 0;
     for &end in ends {
-        if end - begin > 1 {
+        if end > begin {
             sort(&mut items[begin..end]);
         }
         begin = end;

@@ -194,7 +194,7 @@ impl<V: Codec> TypedCollector<V> {
         if self.table.held_bytes() > self.memory_bytes / 4 {
             self.hand_over_table(sink)?;
         }
-        for (_, key, value) in self.table.entries() {
+        for (key, value) in self.table.unsorted() {
             self.scratch.clear();
             value.encode_last(&mut self.scratch);
             self.log.push(key, &self.scratch);
@@ -251,7 +251,7 @@ impl<V: Codec> TypedCollector<V> {
     fn write_table<S: RunSink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
         self.table.sort(|key| sink.partition(key))?;
         sink.begin()?;
-        for (partition, key, value) in self.table.entries() {
+        for (partition, key, value) in self.table.sorted() {
             self.scratch.clear();
             value.encode_last(&mut self.scratch);
             self.buffer.push(partition, key, &self.scratch, sink)?;

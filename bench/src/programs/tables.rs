@@ -27,11 +27,22 @@ pub(super) struct Tables<F: Fold> {
     pub(super) medium: Table<u128, F::Value>,
     pub(super) long: HashMap<Vec<u8>, F::Value>,
     pub(super) fold: F,
+    batch: Box<Batch>,
+}
+
+/// What was hashed and prefetched of a batch: words, and where the search for them begins.
+struct Batch {
+    short: [(u64, usize); BATCH],
+    medium: [(u128, usize); BATCH],
+    /// Words that are not short.
+    others: [(u16, u16); BATCH],
 }
 
 impl<F: Fold> Tables<F> {
     pub(super) fn new(fold: F) -> io::Result<Self> {
-        Ok(Self { short: Table::new()?, medium: Table::new()?, long: HashMap::new(), fold })
+        let batch = Batch { short: [(0, 0); BATCH], medium: [(0, 0); BATCH], others: [(0, 0); BATCH] };
+        let (short, medium) = (Table::new()?, Table::new()?);
+        Ok(Self { short, medium, long: HashMap::new(), fold, batch: Box::new(batch) })
     }
 
     /// Takes all words of a padded text.
@@ -42,8 +53,7 @@ impl<F: Fold> Tables<F> {
     #[inline(always)]
     fn batch(&mut self, text: &[u8], starts: &[u16], ends: &[u16]) -> io::Result<()> {
         self.short.reserve(BATCH)?;
-        let mut found = [(0_u64, 0_usize); BATCH];
-        let mut others = [(0_u16, 0_u16); BATCH];
+        self.medium.reserve(BATCH)?;
         let (mut short, mut other) = (0, 0);
         for (&start, &end) in starts.iter().zip(ends) {
             let length = usize::from(end - start);
@@ -51,24 +61,27 @@ impl<F: Fold> Tables<F> {
             let place = self.short.place(key.hash());
             self.short.prefetch(place);
             // Both are written and one is counted: a branch on the length would often be predicted wrongly.
-            found[short] = (key, place);
-            others[other] = (start, end);
+            self.batch.short[short] = (key, place);
+            self.batch.others[other] = (start, end);
             short += usize::from(length <= SHORT);
             other += usize::from(length > SHORT);
         }
-        self.others(text, &others[..other])?;
-        for &(key, place) in &found[..short] {
+        let medium = self.others(text, other);
+        for &(key, place) in &self.batch.short[..short] {
             self.fold.fold(self.short.value(key, place));
+        }
+        for &(key, place) in &self.batch.medium[..medium] {
+            self.fold.fold(self.medium.value(key, place));
         }
         Ok(())
     }
 
+    /// Hashes and prefetches the medium words, and takes the long ones; how many are medium.
     #[inline(always)]
-    fn others(&mut self, text: &[u8], others: &[(u16, u16)]) -> io::Result<()> {
-        self.medium.reserve(BATCH)?;
-        let mut found = [(0_u128, 0_usize); BATCH];
+    fn others(&mut self, text: &[u8], count: usize) -> usize {
         let mut medium = 0;
-        for &(start, end) in others {
+        for at in 0..count {
+            let (start, end) = self.batch.others[at];
             let (start, end) = (usize::from(start), usize::from(end));
             if end - start > MEDIUM {
                 self.long(&text[start..end]);
@@ -77,13 +90,10 @@ impl<F: Fold> Tables<F> {
             let key = keys::medium(text, start, end - start);
             let place = self.medium.place(key.hash());
             self.medium.prefetch(place);
-            found[medium] = (key, place);
+            self.batch.medium[medium] = (key, place);
             medium += 1;
         }
-        for &(key, place) in &found[..medium] {
-            self.fold.fold(self.medium.value(key, place));
-        }
-        Ok(())
+        medium
     }
 }
 

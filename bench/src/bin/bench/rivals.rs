@@ -83,21 +83,21 @@ impl<'a> Rivals<'a> {
         directory: &Path,
         inputs: &[OsString],
     ) -> Result<(Program, String), String> {
-        let version = self.once("ripgrep", || {
+        let known = self.once("ripgrep", || {
             version("rg", &["--version"])
-                .or_else(|_| version(&self.cache.join("bin/rg"), &["--version"]))
+                .or_else(|_| version(self.cache.join("bin/rg"), &["--version"]))
                 .or_else(|_| {
                     let root = self.cache.display().to_string();
                     done(Command::new("cargo").args(["install", "--quiet", "ripgrep", "--root", &root]))?;
-                    version(&self.cache.join("bin/rg"), &["--version"])
+                    version(self.cache.join("bin/rg"), &["--version"])
                 })
         })?;
         let mut program = Program::rival(self.setting, "ripgrep", directory);
-        let installed = version_of_path("rg");
+        let installed = version("rg", &["--version"]).is_ok();
         program.command = vec![if installed { "rg".into() } else { self.cache.join("bin/rg").into() }];
         let program =
             program.with(&["-j2", "--no-config", "--no-heading", "--no-line-number", "-H", "-e", pattern]);
-        Ok((Program { command: [program.command.clone(), inputs.to_vec()].concat(), ..program }, version))
+        Ok((Program { command: [program.command.clone(), inputs.to_vec()].concat(), ..program }, known))
     }
 
     fn once(
@@ -206,10 +206,6 @@ impl<'a> Rivals<'a> {
         ];
         program.ordered(if job == Job::Sort { Order::AllOutputs } else { Order::Any })
     }
-}
-
-fn version_of_path(command: &str) -> bool {
-    version(command, &["--version"]).is_ok()
 }
 
 /// The first line that a program says of itself.

@@ -16,7 +16,7 @@ pub(super) fn cases(setting: &Setting) -> Result<Vec<Case>> {
     let size = setting.size * TIMES;
     let at = &setting.data;
 
-    let text = data::text(at, size)?;
+    let text = data::text(setting, size)?;
     let inputs = [argument(&text)];
     let title = format!("Word count, {} of text in {}", bytes(size), bytes(MEMORY));
     let about = "As the word count above, ten times as much.";
@@ -28,7 +28,7 @@ pub(super) fn cases(setting: &Setting) -> Result<Vec<Case>> {
     count.input = vec![text];
     count.rounds = ROUNDS;
 
-    let lines = data::lines(at, size)?;
+    let lines = data::lines(setting, size)?;
     let inputs = [argument(&lines)];
     let title = format!("Sort, {} of lines in {}", bytes(size), bytes(MEMORY));
     let about = "As the sort above, ten times as much; a sort that does not fit in memory writes and reads everything twice.";

@@ -12,16 +12,17 @@ use crate::program::{Kind, Program};
 use crate::rivals::Rivals;
 use crate::setting::{Setting, bytes};
 
-/// By how many words is the looked-for one more frequent.
-const RARE: u32 = 1_000_000;
+/// How many words are more frequent than the one looked for, in a gibibyte: it stands there a dozen times.
+const RARE: u64 = 1_000_000;
 
 pub(super) fn cases(setting: &Setting, rivals: &Rivals<'_>) -> Result<Vec<Case>> {
-    let directory = data::documents(&setting.data, setting.size)?;
+    let directory = data::documents(setting, setting.size)?;
     let documents = result_files(&directory)?;
     let inputs: Vec<OsString> = documents.iter().map(|document| argument(document)).collect();
-    let pattern = generate::word(RARE);
+    let rank = (RARE * setting.size.min(1 << 30)) >> 30;
+    let pattern = generate::word(rank as u32);
     let title = format!("Grep of a rare word, {} of text", bytes(setting.size));
-    let about = "The millionth most frequent word, in the documents of the index. The app is `grep`; ripgrep has two threads.";
+    let about = "A word that stands there about a dozen times, in the documents of the index. The app is `grep`; ripgrep has two threads.";
     let mut case = Case::new("grep", setting, title, about);
     let gristmill = Program::gristmill(setting, "Gristmill", "grep", &directory, &inputs);
     case.programs = vec![gristmill.with(&["--arg", &format!("pattern={pattern}")])];

@@ -12,7 +12,7 @@ use crate::rivals::{Job, Rivals};
 use crate::setting::{Setting, bytes};
 
 pub(super) fn cases(setting: &Setting, rivals: &Rivals<'_>) -> Result<Vec<Case>> {
-    let directory = data::documents(&setting.data, setting.size)?;
+    let directory = data::documents(setting, setting.size)?;
     let documents = result_files(&directory)?;
     let inputs: Vec<OsString> = documents.iter().map(|document| argument(document)).collect();
     let title = format!("Index, {} documents of {}", documents.len(), bytes(setting.size / data::DOCUMENTS));

@@ -24,10 +24,10 @@ struct Job<'a> {
 
 pub(super) fn cases(setting: &Setting) -> Result<Vec<Case>> {
     let (data, size) = (&setting.data, setting.size);
-    let text = data::text(data, size)?;
-    let distinct = data::distinct(data, size / 4)?;
-    let lines = data::lines(data, size)?;
-    let documents = data::documents(data, size)?;
+    let text = data::text(setting, size)?;
+    let distinct = data::distinct(setting, size / 4)?;
+    let lines = data::lines(setting, size)?;
+    let documents = data::documents(setting, size)?;
     let count = Job { name: "memory-wordcount", title: "Word count", app: "wc", yardstick: "wordcount" };
     let all_distinct = Job {
         name: "memory-distinct",

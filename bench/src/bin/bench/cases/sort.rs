@@ -20,7 +20,7 @@ pub(super) fn cases(setting: &Setting, rivals: &Rivals<'_>) -> Result<Vec<Case>>
 }
 
 fn lines(setting: &Setting, rivals: &Rivals<'_>) -> Result<Case> {
-    let lines = data::lines(&setting.data, setting.size)?;
+    let lines = data::lines(setting, setting.size)?;
     let inputs = [argument(&lines)];
     let title = format!("Sort, {} of lines of 100 bytes", bytes(setting.size));
     let about =
@@ -40,7 +40,7 @@ fn lines(setting: &Setting, rivals: &Rivals<'_>) -> Result<Case> {
 }
 
 fn records(setting: &Setting) -> Result<Case> {
-    let records = data::records(&setting.data, setting.size)?;
+    let records = data::records(setting, setting.size)?;
     let inputs = [argument(&records)];
     let title = format!("Sort, {} of binary records of 100 bytes", bytes(setting.size));
     let about = "Keys of ten random bytes, in order over all outputs. The app is `terasort`.";

@@ -13,7 +13,7 @@ use crate::setting::{Setting, bytes};
 const ROUNDS: usize = 30;
 
 pub(super) fn cases(setting: &Setting) -> Result<Vec<Case>> {
-    let text = data::text(&setting.data, 1 << 10)?;
+    let text = data::text(setting, 1 << 10)?;
     let inputs = [argument(&text)];
     let about = "Start, loading of the plugin, two tasks, commit, exit.";
     let mut tiny = Case::new("tiny", setting, format!("Word count, {} of text", bytes(1 << 10)), about);

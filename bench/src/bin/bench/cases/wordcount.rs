@@ -9,7 +9,7 @@ use crate::rivals::{Job, Rivals};
 use crate::setting::{Setting, bytes};
 
 pub(super) fn cases(setting: &Setting, rivals: &Rivals<'_>) -> Result<Vec<Case>> {
-    let text = data::text(&setting.data, setting.size)?;
+    let text = data::text(setting, setting.size)?;
     let inputs = [argument(&text)];
     let title = format!("Word count, {} of text", bytes(setting.size));
     let about = "Words follow Zipf's law, 1.25 million of them are different. The app is `wc`; the textbook map is \

@@ -40,11 +40,11 @@ pub(super) fn picture(results: &Results) -> String {
         };
         let (name, value, left) = (escaped(&series.name), super::page::seconds(wall), NAMES_WIDTH - 10);
         // Writing to a string cannot fail.
-        let _ = write!(
+        let _ = writeln!(
             svg,
             "<text x=\"{left}\" y=\"{text}\" text-anchor=\"end\">{name}</text>\
              <rect class=\"{class}\" x=\"{NAMES_WIDTH}\" y=\"{bar}\" width=\"{length:.1}\" height=\"18\" rx=\"2\"/>\
-             <text class=\"value\" x=\"{end:.1}\" y=\"{text}\">{value}</text>\n"
+             <text class=\"value\" x=\"{end:.1}\" y=\"{text}\">{value}</text>"
         );
     }
     svg.push_str("</svg>\n");

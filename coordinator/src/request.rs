@@ -190,18 +190,18 @@ mod tests {
         let mut big = request();
         big.inputs[0].bytes = 320 << 20;
         let (spec, planner) = settle(big.clone(), 8);
-        assert_eq!((spec.reduces, spec.split_bytes), (8, 30 << 20));
+        assert_eq!((spec.reduces, spec.split_bytes), (8, 35 << 20));
         assert_eq!(planner, Planner::FallingTasks { slots: 8 });
         let (spec, planner) = settle(big.clone(), 0);
         assert_eq!(
             (spec.reduces, spec.split_bytes),
-            (1, 15 << 20),
+            (1, (35 << 20) / 2),
             "whoever comes later is to find something to do"
         );
         assert_eq!(planner, Planner::FallingTasks { slots: 16 });
         big.options.slots = Some(2);
         let (spec, planner) = settle(big.clone(), 0);
-        assert_eq!((spec.reduces, spec.split_bytes), (2, 120 << 20));
+        assert_eq!((spec.reduces, spec.split_bytes), (2, 140 << 20));
         assert_eq!(planner, Planner::FallingTasks { slots: 2 });
         big.options.split_bytes = Some(7);
         let (spec, planner) = settle(big, 4);

@@ -1,7 +1,7 @@
 //! How large the next map task is to be.
 //!
-//! Falling sizes are handed out in rounds, one task for each slot: a round takes three quarters of what is left, so 1 GiB on two slots
-//! becomes 2 × 384, 2 × 96 and 2 × 32 MiB. A slot that is slow gets fewer of the later ones, and what the last ones
+//! Falling sizes are handed out in rounds, one task for each slot: a round takes seven eighths of what is left, so 1 GiB on two slots
+//! becomes 2 × 448, 2 × 56 and 2 × 8 MiB. A slot that is slow gets fewer of the later ones, and what the last ones
 //! differ in is small beside the whole. Every task adds its own distinct keys to the shuffle, so many equal tasks would cost more.
 
 use gristmill_model::PluginInfo;
@@ -19,12 +19,12 @@ const LAST_BYTES_MAX: u64 = 32 * MIB;
 /// The largest size of a piece for a job whose user named none.
 ///
 /// With a combiner a task needs memory for its distinct keys only, whatever it reads. Without one it keeps all pairs: a task whose
-/// pairs fit the plugin's share of the memory (3/8, see the dataplane's budget) ends as one run without having spilled. A pair needs a
-/// quarter more than its bytes.
+/// pairs fit the plugin's share of the memory (3/8, see the dataplane's budget) ends as one run without having spilled. A pair of
+/// a hundred bytes needs a quarter more than its bytes, and there are buffers.
 pub(super) fn largest_bytes(plugin: &PluginInfo, memory_bytes: u64, total_bytes: u64, slots: u32) -> u64 {
     let share = total_bytes.div_ceil(u64::from(slots.max(1)));
-    let fits = if plugin.combines { LARGEST_BYTES } else { memory_bytes / 8 * 3 / 5 * 4 };
-    fits.min(three_quarters(share)).clamp(SMALLEST_BYTES, LARGEST_BYTES)
+    let fits = if plugin.combines { LARGEST_BYTES } else { memory_bytes / 8 * 3 / 4 * 3 };
+    fits.min(seven_eighths(share)).clamp(SMALLEST_BYTES, LARGEST_BYTES)
 }
 
 /// The size of the next task, and of those after it.
@@ -97,7 +97,7 @@ impl Sizes {
     fn begin_round(&mut self) {
         let largest = self.largest;
         let Some(falling) = &mut self.falling else { return };
-        let size = three_quarters(falling.remaining / falling.slots);
+        let size = seven_eighths(falling.remaining / falling.slots);
         if size >= falling.last {
             (falling.size, falling.left_in_round) = (size.min(largest), falling.slots);
             return;
@@ -107,6 +107,6 @@ impl Sizes {
     }
 }
 
-fn three_quarters(bytes: u64) -> u64 {
-    bytes - bytes / 4
+fn seven_eighths(bytes: u64) -> u64 {
+    bytes - bytes / 8
 }

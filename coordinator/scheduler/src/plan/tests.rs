@@ -129,7 +129,7 @@ proptest! {
 #[test]
 fn sizes_fall_by_rounds() {
     let gib = spec(vec![file(1 << 30)], 1 << 30, InputMode::Text);
-    assert_eq!(in_mib(&sizes(Planner::FallingTasks { slots: 2 }, &gib)), [384, 384, 96, 96, 32, 32]);
+    assert_eq!(in_mib(&sizes(Planner::FallingTasks { slots: 2 }, &gib)), [448, 448, 56, 56, 8, 8]);
     let small = spec(vec![file(10_000_000)], MIB, InputMode::Text);
     assert_eq!(sizes(Planner::FallingTasks { slots: 2 }, &small).len(), 10);
     let small = spec(vec![file(10_000_000)], 4 * MIB, InputMode::Text);

@@ -1,7 +1,7 @@
 //! The hash table that folds values of equal keys as they come.
 //!
 //! Open addressing; a key of up to sixteen bytes and its value stand in the slot itself, so that a known key costs one access to memory
-//! that is not in the cache, and that was asked for when the key was emitted. Keys of up to seven bytes have smaller slots of their own.
+//! that is not in the cache, and that was asked for when the key was emitted. Keys of up to eight bytes have smaller slots of their own.
 //! Values are kept as they are, unencoded.
 
 mod slots;
@@ -83,7 +83,7 @@ impl<V: Codec> Table<V> {
         let front = Front::of(key);
         let hash = self.seed.hash(&front, key);
         let tag = Tag::new(hash, key.len());
-        if tag.is_tiny() {
+        if Word::of(front, key.len()).is_some() {
             super::prefetch(self.tiny.start().wrapping_add(self.tiny.home(hash)));
         } else {
             super::prefetch(self.wide.start().wrapping_add(self.wide.home(hash)));
@@ -95,8 +95,7 @@ impl<V: Codec> Table<V> {
     /// table full.
     pub(super) fn fold(&mut self, batch: &mut Batch<V>, combine: impl Fn(&mut V, V)) -> Folded {
         while let Some((front, tag, key)) = batch.peek() {
-            let total = if tag.is_tiny() {
-                let word = Word::new(front, tag.key_bytes());
+            let total = if let Some(word) = Word::of(front, tag.key_bytes()) {
                 self.tiny.find(tag.upper(), |slot| slot.is(word)).and_then(Tiny::value_mut)
             } else {
                 let keys = &self.keys;
@@ -127,7 +126,8 @@ impl<V: Codec> Table<V> {
     #[inline(never)]
     fn insert(&mut self, batch: &mut Batch<V>) -> bool {
         let Some((front, tag, key)) = batch.peek() else { return true };
-        if !self.make_room(tag, key.len()) {
+        let word = Word::of(front, tag.key_bytes());
+        if !self.make_room(word.is_some(), key.len()) {
             return false;
         }
         let place = self.keys.len() as u64;
@@ -142,8 +142,8 @@ impl<V: Codec> Table<V> {
         if std::mem::needs_drop::<V>() {
             self.values_heap_bytes += value.heap_bytes();
         }
-        if tag.is_tiny() {
-            self.tiny.insert(tag.upper(), Tiny::new(Word::new(front, tag.key_bytes()), value));
+        if let Some(word) = word {
+            self.tiny.insert(tag.upper(), Tiny::new(word, value));
         } else {
             let front = if tag.is_short() { front } else { front.with_place(place) };
             self.wide.insert(tag.upper(), Wide::new(front, tag, value));
@@ -152,7 +152,7 @@ impl<V: Codec> Table<V> {
     }
 
     /// Whether there is room for one more key of which so many bytes go into the arena; the slots grow for it if they may.
-    fn make_room(&mut self, tag: Tag, outside_bytes: usize) -> bool {
+    fn make_room(&mut self, is_tiny: bool, outside_bytes: usize) -> bool {
         if outside_bytes > 0 && self.keys.held_bytes() == 0 {
             self.keys = Arena::new(self.memory_bytes);
         }
@@ -165,7 +165,7 @@ impl<V: Codec> Table<V> {
             }
         }
         let bytes_max = self.memory_bytes.saturating_sub(outside);
-        let has_room = if tag.is_tiny() {
+        let has_room = if is_tiny {
             self.tiny.make_room(bytes_max.saturating_sub(self.wide.bytes()), self.seed)
         } else {
             self.wide.make_room(bytes_max.saturating_sub(self.tiny.bytes()), self.seed)

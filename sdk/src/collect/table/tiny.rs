@@ -1,4 +1,4 @@
-//! A slot for a key of up to seven bytes: such keys are most of those of a text, and twice as many of them fit the caches.
+//! A slot for a key of up to eight bytes: such keys are most of those of a text, and twice as many of them fit the caches.
 
 use super::super::arena::Arena;
 use super::super::front::{Front, Seed};
@@ -7,27 +7,43 @@ use super::slots::Slot;
 use std::cmp::Ordering;
 use std::mem::MaybeUninit;
 
-/// The longest key that fits, in bytes.
-pub(super) const TINY_BYTES: usize = 7;
+/// The longest key that always fits, in bytes.
+const ALWAYS_BYTES: usize = 7;
 
-/// A key of up to [`TINY_BYTES`], zeros behind it, and in the last byte one more than its length. Never zero; ordered as keys are.
+/// A key in eight bytes: up to seven, zeros behind them, and in the last byte one more than their number; or eight, if the last is greater than
+/// any such number, as in all text. Never zero, and ordered as keys are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Word(u64);
 
 impl Word {
+    /// That of a key of this front and length, if it fits.
     #[inline(always)]
-    pub(super) fn new(front: Front, key_bytes: usize) -> Self {
-        Self(front.first() | u64::from_ne_bytes([0, 0, 0, 0, 0, 0, 0, key_bytes as u8 + 1]))
+    pub(super) fn of(front: Front, key_bytes: usize) -> Option<Self> {
+        let is_shorter = key_bytes <= ALWAYS_BYTES;
+        let length = if is_shorter { key_bytes as u8 + 1 } else { 0 };
+        let word = front.first() | u64::from_ne_bytes([0, 0, 0, 0, 0, 0, 0, length]);
+        let fits = is_shorter | (key_bytes == 8 && last_byte(word) > ALWAYS_BYTES as u8 + 1);
+        if fits { Some(Self(word)) } else { None }
     }
 
     fn key_bytes(self) -> usize {
-        (self.0.to_ne_bytes()[TINY_BYTES] as usize).wrapping_sub(1).min(TINY_BYTES)
+        match usize::from(last_byte(self.0)) {
+            length @ 1..=8 => length - 1,
+            _ => 8,
+        }
     }
 
     fn front(self) -> Front {
-        let [key @ .., _] = self.0.to_ne_bytes();
-        Front::of_first(u64::from_ne_bytes([key[0], key[1], key[2], key[3], key[4], key[5], key[6], 0]))
+        let [a, b, c, d, e, f, g, last] = self.0.to_ne_bytes();
+        let last = if self.key_bytes() == 8 { last } else { 0 };
+        Front::of_first(u64::from_ne_bytes([a, b, c, d, e, f, g, last]))
     }
+}
+
+/// The last in memory.
+#[inline(always)]
+fn last_byte(word: u64) -> u8 {
+    word.to_ne_bytes()[7]
 }
 
 /// One key and its value, or nothing. All zeros are a free slot.
@@ -128,18 +144,28 @@ mod tests {
 
     proptest! {
         #[test]
-        fn words_order_as_keys_do_and_give_them_back(
-            a in proptest::collection::vec(0_u8..3, 0..=TINY_BYTES), b in proptest::collection::vec(0_u8..3, 0..=TINY_BYTES),
-        ) {
-            let tiny = |key: &[u8]| Tiny::new(Word::new(Front::of(key), key.len()), 1_u64);
-            let order = tiny(&a).word(&Arena::new(0), 0).cmp(&tiny(&b).word(&Arena::new(0), 0));
-            prop_assert_eq!(order, a.cmp(&b));
-            let slot = tiny(&a);
-            prop_assert_eq!(slot.key(), &a);
-            prop_assert!(!tiny(&a).is_free());
-            let seed = Seed::random();
-            prop_assert_eq!(tiny(&a).hash(seed), seed.hash(&Front::of(&a), &a));
+        fn words_order_as_keys_do_and_give_them_back(a in keys(), b in keys()) {
+            let tiny = |key: &[u8]| Word::of(Front::of(key), key.len()).map(|word| Tiny::new(word, 1_u64));
+            prop_assert_eq!(tiny(&a).is_some(), a.len() < 8 || a[7] > 8);
+            if let (Some(slot), Some(other)) = (tiny(&a), tiny(&b)) {
+                let order = slot.word(&Arena::new(0), 0).cmp(&other.word(&Arena::new(0), 0));
+                prop_assert_eq!(order, a.cmp(&b));
+                prop_assert_eq!(slot.key(), &a);
+                prop_assert!(!slot.is_free());
+                let seed = Seed::random();
+                prop_assert_eq!(slot.hash(seed), seed.hash(&Front::of(&a), &a));
+            }
         }
+    }
+
+    fn keys() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            proptest::collection::vec(0_u8..3, 0..=8),
+            (proptest::collection::vec(0_u8..3, 7..=7), 0_u8..20).prop_map(|(mut key, last)| {
+                key.push(last);
+                key
+            }),
+        ]
     }
 
     #[test]

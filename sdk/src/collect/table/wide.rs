@@ -4,7 +4,6 @@ use super::super::arena::Arena;
 use super::super::front::{FRONT_BYTES, Front, Seed};
 use super::super::sort::{self, Item};
 use super::slots::Slot;
-use super::tiny::TINY_BYTES;
 use std::cmp::Ordering;
 use std::mem::MaybeUninit;
 
@@ -42,12 +41,6 @@ impl Tag {
     #[inline(always)]
     pub(in crate::collect) fn key_bytes(self) -> usize {
         (self.0 as u32 as usize).wrapping_sub(1)
-    }
-
-    /// Whether the key goes to the slots for tiny ones.
-    #[inline(always)]
-    pub(in crate::collect) fn is_tiny(self) -> bool {
-        self.key_bytes() <= TINY_BYTES
     }
 
     /// Whether the whole key stands in its front.

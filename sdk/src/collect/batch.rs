@@ -8,7 +8,7 @@ use super::table::{Slot, Tag, Wide};
 pub(super) const BATCH_PAIRS: usize = 128;
 
 /// Bytes outside of the slots (long keys, what values hold) from which on a batch is full.
-const OUTSIDE_BYTES_MAX: usize = 64 << 10;
+pub(super) const OUTSIDE_BYTES_MAX: usize = 64 << 10;
 
 /// Pairs in emission order. They are taken out in the same order.
 pub(super) struct Batch<V> {

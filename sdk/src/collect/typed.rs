@@ -6,7 +6,7 @@
 
 use super::batch::{BATCH_PAIRS, Batch};
 use super::log::{PairLog, SortedPair};
-use super::table::{Folded, Table};
+use super::table::{Folded, Table, TinyBatch, Word};
 use super::{KEY_BYTES_MAX, KeyTooLong, RUN_BUFFER_BYTES, RunBuffer, RunSink, memory_of};
 use crate::{Codec, DecodeError, Encode, Reader};
 
@@ -20,6 +20,8 @@ fn pays(distinct: usize, pairs: usize) -> bool {
 }
 
 pub(crate) struct TypedCollector<V> {
+    /// Pairs on their way into the table: those of tiny keys, and the others. Pairs of one key are all in the same of the two.
+    tiny: TinyBatch<V>,
     batch: Batch<V>,
     table: Table<V>,
     log: PairLog,
@@ -43,6 +45,7 @@ impl<V: Codec> TypedCollector<V> {
     pub(crate) fn new(memory_bytes: u64) -> Self {
         let memory_bytes = memory_of(memory_bytes);
         Self {
+            tiny: TinyBatch::new(),
             batch: Batch::new(),
             table: Table::new(memory_bytes),
             log: PairLog::new(memory_bytes),
@@ -69,16 +72,30 @@ impl<V: Codec> TypedCollector<V> {
     where
         S: RunSink<Error: From<DecodeError>>,
     {
-        if !self.hashing || key.len() > KEY_BYTES_MAX {
+        if !self.hashing {
             return self.keep(key, &value, Some(combine), sink);
         }
+        let is_full = match Word::of(key) {
+            Some(word) => self.gather_tiny(word, value),
+            None if key.len() > KEY_BYTES_MAX => return Err(KeyTooLong { bytes: key.len() }.into()),
+            None => self.gather_wide(key, value),
+        };
+        if is_full { self.fold_batches(combine, sink) } else { Ok(()) }
+    }
+
+    /// Puts a pair into a batch; says whether that is now full.
+    #[inline(always)]
+    fn gather_tiny(&mut self, word: Word, value: V) -> bool {
+        let hash = self.table.announce_tiny(word);
+        let heap_bytes = if std::mem::needs_drop::<V>() { value.heap_bytes() } else { 0 };
+        self.tiny.push(word, hash, value, heap_bytes)
+    }
+
+    #[inline(never)]
+    fn gather_wide(&mut self, key: &[u8], value: V) -> bool {
         let (front, tag) = self.table.announce(key);
         let heap_bytes = if std::mem::needs_drop::<V>() { value.heap_bytes() } else { 0 };
-        if self.batch.push(front, tag, key, value, heap_bytes) {
-            self.fold_batch(combine, sink)
-        } else {
-            Ok(())
-        }
+        self.batch.push(front, tag, key, value, heap_bytes)
     }
 
     /// Folds the pairs that wait for it: what goes wrong then is still told as of the input that emitted them.
@@ -90,16 +107,19 @@ impl<V: Codec> TypedCollector<V> {
     where
         S: RunSink<Error: From<DecodeError>>,
     {
-        if self.batch.is_empty() { Ok(()) } else { self.fold_batch(combine, sink) }
+        if self.tiny.is_empty() && self.batch.is_empty() { Ok(()) } else { self.fold_batches(combine, sink) }
     }
 
-    /// Folds the pairs of the batch into the table, and looks whether that pays.
+    /// Folds the pairs of both batches into the table, and looks whether that pays.
     #[inline(never)]
-    fn fold_batch<S>(&mut self, combine: impl Fn(&mut V, V) + Copy, sink: &mut S) -> Result<(), S::Error>
+    fn fold_batches<S>(&mut self, combine: impl Fn(&mut V, V) + Copy, sink: &mut S) -> Result<(), S::Error>
     where
         S: RunSink<Error: From<DecodeError>>,
     {
-        let pairs = self.batch.pushed();
+        let pairs = self.tiny.pushed() + self.batch.pushed();
+        while self.table.fold_tiny(&mut self.tiny, combine) == Folded::Full {
+            self.hand_over_table(sink)?;
+        }
         while self.table.fold(&mut self.batch, combine) == Folded::Full {
             self.hand_over_table(sink)?;
         }
@@ -157,9 +177,11 @@ impl<V: Codec> TypedCollector<V> {
         self.hand_over_log(combine, sink)?;
         if combines && self.hashing {
             // Not into the log: only one of the two may hold pairs, or their order would be lost.
-            let (front, tag) = self.table.announce(key);
             let value = decode(value)?;
-            self.batch.push(front, tag, key, value, 0);
+            match Word::of(key) {
+                Some(word) => self.gather_tiny(word, value),
+                None => self.gather_wide(key, value),
+            };
         } else {
             self.log.push(key, value);
         }
@@ -188,7 +210,7 @@ impl<V: Codec> TypedCollector<V> {
         Ok(())
     }
 
-    /// Only called when the batch is empty.
+    /// Only called when the batches are empty.
     fn stop_hashing<S: RunSink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
         self.hashing = false;
         if self.table.held_bytes() > self.memory_bytes / 4 {
@@ -221,6 +243,7 @@ impl<V: Codec> TypedCollector<V> {
 
     /// Forgets all pairs.
     pub(crate) fn clear(&mut self) {
+        self.tiny.clear();
         self.batch.clear();
         self.clear_collected();
     }
@@ -243,7 +266,7 @@ impl<V: Codec> TypedCollector<V> {
         let pairs = self.run_pairs + WINDOW - self.window_left;
         self.proven = pairs > WINDOW && pays(self.table.len(), pairs);
         let handed_over = self.write_table(sink);
-        // Pairs of the batch that had no room come after it.
+        // Pairs of the batches that had no room come after it.
         self.clear_collected();
         handed_over
     }
@@ -320,7 +343,8 @@ impl<V: Codec> TypedCollector<V> {
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        self.batch.held_bytes()
+        self.tiny.held_bytes()
+            + self.batch.held_bytes()
             + self.table.held_bytes()
             + self.log.held_bytes()
             + self.buffer.held_bytes()

@@ -6,9 +6,12 @@
 
 mod slots;
 mod tiny;
+mod tiny_batch;
 mod wide;
 
 pub(super) use slots::Slot;
+pub(super) use tiny::Word;
+pub(super) use tiny_batch::TinyBatch;
 pub(super) use wide::{Tag, Wide};
 
 use super::arena::Arena;
@@ -18,7 +21,7 @@ use super::sort;
 use crate::Codec;
 use slots::Slots;
 use std::iter;
-use tiny::{Tiny, Word};
+use tiny::Tiny;
 
 pub(super) struct Table<V> {
     tiny: Slots<Tiny<V>>,
@@ -77,45 +80,50 @@ impl<V: Codec> Table<V> {
         std::mem::needs_drop::<V>() && self.held_bytes() > self.memory_bytes
     }
 
-    /// The front and tag of a key that is to be folded in; its slot is asked for ahead of time.
+    /// The hash of a tiny key that is to be folded in; its slot is asked for ahead of time.
+    #[inline(always)]
+    pub(super) fn announce_tiny(&self, word: Word) -> u32 {
+        let hash = word.hash(self.seed);
+        super::prefetch(self.tiny.start().wrapping_add(self.tiny.home(hash)));
+        hash
+    }
+
+    /// The front and tag of any other key that is to be folded in; its slot is asked for ahead of time.
     #[inline(always)]
     pub(super) fn announce(&self, key: &[u8]) -> (Front, Tag) {
         let front = Front::of(key);
         let hash = self.seed.hash(&front, key);
-        let tag = Tag::new(hash, key.len());
-        if Word::of(front, key.len()).is_some() {
-            super::prefetch(self.tiny.start().wrapping_add(self.tiny.home(hash)));
-        } else {
-            super::prefetch(self.wide.start().wrapping_add(self.wide.home(hash)));
-        }
-        (front, tag)
+        super::prefetch(self.wide.start().wrapping_add(self.wide.home(hash)));
+        (front, Tag::new(hash, key.len()))
     }
 
     /// Folds pairs into what is there for their keys, or keeps them as the first of their keys, until the batch is empty or the
     /// table full.
+    pub(super) fn fold_tiny(&mut self, batch: &mut TinyBatch<V>, combine: impl Fn(&mut V, V)) -> Folded {
+        while let Some((word, hash)) = batch.peek() {
+            let found = self.tiny.find(hash, |slot| slot.is(word)).and_then(Tiny::value_mut);
+            if let Some(total) = found {
+                let Some(value) = batch.take() else { break };
+                fold_value(total, value, &mut self.values_heap_bytes, &combine);
+            } else if !self.insert_tiny(batch) {
+                return Folded::Full;
+            }
+        }
+        batch.clear();
+        Folded::Taken
+    }
+
+    /// As [`fold_tiny`](Self::fold_tiny), for all other keys.
     pub(super) fn fold(&mut self, batch: &mut Batch<V>, combine: impl Fn(&mut V, V)) -> Folded {
         while let Some((front, tag, key)) = batch.peek() {
-            let total = if let Some(word) = Word::of(front, tag.key_bytes()) {
-                self.tiny.find(tag.upper(), |slot| slot.is(word)).and_then(Tiny::value_mut)
-            } else {
-                let keys = &self.keys;
-                let is_it = |slot: &Wide<V>| slot.tag == tag && is_key(slot, keys, front, key);
-                self.wide.find(tag.upper(), is_it).and_then(Wide::value_mut)
-            };
-            let Some(total) = total else {
-                if self.insert(batch) {
-                    continue;
-                }
+            let keys = &self.keys;
+            let is_it = |slot: &Wide<V>| slot.tag == tag && is_key(slot, keys, front, key);
+            let found = self.wide.find(tag.upper(), is_it).and_then(Wide::value_mut);
+            if let Some(total) = found {
+                let Some(value) = batch.take() else { break };
+                fold_value(total, value, &mut self.values_heap_bytes, &combine);
+            } else if !self.insert(batch) {
                 return Folded::Full;
-            };
-            let Some(value) = batch.take() else { break };
-            if std::mem::needs_drop::<V>() {
-                let heap_before = total.heap_bytes();
-                combine(total, value);
-                let heap = self.values_heap_bytes + total.heap_bytes();
-                self.values_heap_bytes = heap.saturating_sub(heap_before);
-            } else {
-                combine(total, value);
             }
         }
         batch.clear();
@@ -124,31 +132,42 @@ impl<V: Codec> Table<V> {
 
     /// Puts the next pair of the batch, whose key is new, into the table; says whether there was room.
     #[inline(never)]
-    fn insert(&mut self, batch: &mut Batch<V>) -> bool {
-        let Some((front, tag, key)) = batch.peek() else { return true };
-        let word = Word::of(front, tag.key_bytes());
-        if !self.make_room(word.is_some(), key.len()) {
+    fn insert_tiny(&mut self, batch: &mut TinyBatch<V>) -> bool {
+        if !self.make_room(true, 0) {
             return false;
         }
-        let place = self.keys.len() as u64;
+        if let (Some((word, hash)), Some(value)) = (batch.peek(), batch.take()) {
+            self.count_heap(&value);
+            self.tiny.insert(hash, Tiny::new(word, value));
+        }
+        true
+    }
+
+    #[inline(never)]
+    fn insert(&mut self, batch: &mut Batch<V>) -> bool {
+        let Some((mut front, tag, key)) = batch.peek() else { return true };
+        if !self.make_room(false, key.len()) {
+            return false;
+        }
         if !tag.is_short() {
             self.keys.make_fit(key.len());
+            front = front.with_place(self.keys.len() as u64);
             self.keys.push(key.len(), |piece| {
                 piece.copy_from_slice(key);
                 key.len()
             });
         }
-        let Some(value) = batch.take() else { return true };
-        if std::mem::needs_drop::<V>() {
-            self.values_heap_bytes += value.heap_bytes();
-        }
-        if let Some(word) = word {
-            self.tiny.insert(tag.upper(), Tiny::new(word, value));
-        } else {
-            let front = if tag.is_short() { front } else { front.with_place(place) };
+        if let Some(value) = batch.take() {
+            self.count_heap(&value);
             self.wide.insert(tag.upper(), Wide::new(front, tag, value));
         }
         true
+    }
+
+    fn count_heap(&mut self, value: &V) {
+        if std::mem::needs_drop::<V>() {
+            self.values_heap_bytes += value.heap_bytes();
+        }
     }
 
     /// Whether there is room for one more key of which so many bytes go into the arena; the slots grow for it if they may.
@@ -234,6 +253,16 @@ impl<V> Drop for Table<V> {
         self.tiny.drop_values::<V>();
         self.wide.drop_values::<V>();
     }
+}
+
+#[inline(always)]
+fn fold_value<V: Codec>(total: &mut V, value: V, values_heap_bytes: &mut usize, combine: impl Fn(&mut V, V)) {
+    if !std::mem::needs_drop::<V>() {
+        return combine(total, value);
+    }
+    let heap_before = total.heap_bytes();
+    combine(total, value);
+    *values_heap_bytes = (*values_heap_bytes + total.heap_bytes()).saturating_sub(heap_before);
 }
 
 /// Whether the slot, whose tag is that of the key, holds it.

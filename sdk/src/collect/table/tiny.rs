@@ -1,7 +1,7 @@
 //! A slot for a key of up to eight bytes: such keys are most of those of a text, and twice as many of them fit the caches.
 
 use super::super::arena::Arena;
-use super::super::front::{Front, Seed};
+use super::super::front::{self, Seed};
 use super::super::sort::Item;
 use super::slots::Slot;
 use std::cmp::Ordering;
@@ -13,17 +13,24 @@ const ALWAYS_BYTES: usize = 7;
 /// A key in eight bytes: up to seven, zeros behind them, and in the last byte one more than their number; or eight, if the last is greater than
 /// any such number, as in all text. Never zero, and ordered as keys are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Word(u64);
+pub(in crate::collect) struct Word(u64);
 
 impl Word {
-    /// That of a key of this front and length, if it fits.
+    /// That of a key, if it fits.
     #[inline(always)]
-    pub(super) fn of(front: Front, key_bytes: usize) -> Option<Self> {
-        let is_shorter = key_bytes <= ALWAYS_BYTES;
-        let length = if is_shorter { key_bytes as u8 + 1 } else { 0 };
-        let word = front.first() | u64::from_ne_bytes([0, 0, 0, 0, 0, 0, 0, length]);
-        let fits = is_shorter | (key_bytes == 8 && last_byte(word) > ALWAYS_BYTES as u8 + 1);
-        if fits { Some(Self(word)) } else { None }
+    pub(in crate::collect) fn of(key: &[u8]) -> Option<Self> {
+        if key.len() > 8 {
+            return None;
+        }
+        let is_shorter = key.len() <= ALWAYS_BYTES;
+        let length = if is_shorter { key.len() as u8 + 1 } else { 0 };
+        let word = front::eight(key) | u64::from_ne_bytes([0, 0, 0, 0, 0, 0, 0, length]);
+        if is_shorter || last_byte(word) > ALWAYS_BYTES as u8 + 1 { Some(Self(word)) } else { None }
+    }
+
+    #[inline(always)]
+    pub(in crate::collect) fn hash(self, seed: Seed) -> u32 {
+        seed.hash_eight(self.0)
     }
 
     fn key_bytes(self) -> usize {
@@ -31,12 +38,6 @@ impl Word {
             length @ 1..=8 => length - 1,
             _ => 8,
         }
-    }
-
-    fn front(self) -> Front {
-        let [a, b, c, d, e, f, g, last] = self.0.to_ne_bytes();
-        let last = if self.key_bytes() == 8 { last } else { 0 };
-        Front::of_first(u64::from_ne_bytes([a, b, c, d, e, f, g, last]))
     }
 }
 
@@ -97,7 +98,7 @@ unsafe impl<V> Slot for Tiny<V> {
     }
 
     fn hash(&self, seed: Seed) -> u32 {
-        seed.hash(&Word(self.word).front(), self.key())
+        Word(self.word).hash(seed)
     }
 
     fn clear(&mut self) {
@@ -145,7 +146,7 @@ mod tests {
     proptest! {
         #[test]
         fn words_order_as_keys_do_and_give_them_back(a in keys(), b in keys()) {
-            let tiny = |key: &[u8]| Word::of(Front::of(key), key.len()).map(|word| Tiny::new(word, 1_u64));
+            let tiny = |key: &[u8]| Word::of(key).map(|word| Tiny::new(word, 1_u64));
             prop_assert_eq!(tiny(&a).is_some(), a.len() < 8 || a[7] > 8);
             if let (Some(slot), Some(other)) = (tiny(&a), tiny(&b)) {
                 let order = slot.word(&Arena::new(0), 0).cmp(&other.word(&Arena::new(0), 0));
@@ -153,7 +154,7 @@ mod tests {
                 prop_assert_eq!(slot.key(), &a);
                 prop_assert!(!slot.is_free());
                 let seed = Seed::random();
-                prop_assert_eq!(slot.hash(seed), seed.hash(&Front::of(&a), &a));
+                prop_assert_eq!(Word::of(&a).map(|word| word.hash(seed)), Some(slot.hash(seed)));
             }
         }
     }

@@ -16,6 +16,11 @@ const LAST_PER_SHARE: u64 = 16;
 /// … and of no more than this, however long the job.
 const LAST_BYTES_MAX: u64 = 32 * MIB;
 
+/// Without a combiner so much is enough for a task: memory that was never touched before costs more than a few runs more …
+const PAIRS_BYTES: u64 = 64 * MIB;
+/// … as long as a reduce can merge them all at once with ease.
+const RUNS_COMFORTABLE: u64 = 96;
+
 /// The largest size of a piece for a job whose user named none.
 ///
 /// With a combiner a task needs memory for its distinct keys only, whatever it reads. Without one it keeps all pairs: a task whose
@@ -23,8 +28,12 @@ const LAST_BYTES_MAX: u64 = 32 * MIB;
 /// a hundred bytes needs a quarter more than its bytes, and there are buffers.
 pub(super) fn largest_bytes(plugin: &PluginInfo, memory_bytes: u64, total_bytes: u64, slots: u32) -> u64 {
     let share = total_bytes.div_ceil(u64::from(slots.max(1)));
-    let fits = if plugin.combines { LARGEST_BYTES } else { memory_bytes / 8 * 3 / 4 * 3 };
-    fits.min(seven_eighths(share)).clamp(SMALLEST_BYTES, LARGEST_BYTES)
+    let largest = if plugin.combines {
+        LARGEST_BYTES
+    } else {
+        (total_bytes / RUNS_COMFORTABLE).max(PAIRS_BYTES).min(memory_bytes / 8 * 3 / 4 * 3)
+    };
+    largest.min(seven_eighths(share)).clamp(SMALLEST_BYTES, LARGEST_BYTES)
 }
 
 /// The size of the next task, and of those after it.
@@ -71,7 +80,7 @@ impl Sizes {
     /// How much more than that it may take when nothing would be left afterwards: a piece that is far smaller than its peers is not worth it.
     pub(super) fn slack(&self) -> u64 {
         let target = self.target();
-        if self.falling.is_some() { (target / 4).min(self.largest.saturating_sub(target)) } else { 0 }
+        if self.falling.is_some() { (target / 8).min(self.largest.saturating_sub(target)) } else { 0 }
     }
 
     pub(super) fn are_even(&self) -> bool {

@@ -133,10 +133,7 @@ fn sizes_fall_by_rounds() {
     let small = spec(vec![file(10_000_000)], MIB, InputMode::Text);
     assert_eq!(sizes(Planner::FallingTasks { slots: 2 }, &small).len(), 10);
     let small = spec(vec![file(10_000_000)], 4 * MIB, InputMode::Text);
-    assert_eq!(
-        sizes(Planner::FallingTasks { slots: 2 }, &small),
-        [3_750_000, 3_750_000, 1_250_000, 1_250_000]
-    );
+    assert_eq!(sizes(Planner::FallingTasks { slots: 2 }, &small), [4_194_304, 4_194_304, 805_696, 805_696]);
     let tiny = spec(vec![file(1_000)], MIB, InputMode::Text);
     assert_eq!(sizes(Planner::FallingTasks { slots: 2 }, &tiny), [1_000]);
 }

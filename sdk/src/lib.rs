@@ -51,6 +51,9 @@
 
 pub mod abi;
 mod app;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 pub mod bounds;
 pub mod codec;
 pub mod collect;

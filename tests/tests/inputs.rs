@@ -131,6 +131,33 @@ fn one_line_of_200_megabytes_is_one_record() {
 }
 
 #[test]
+fn line_beyond_the_memory_is_an_error_with_file_and_offset() {
+    let place = Place::new();
+    let text = format!("a short line\n{}\nand another\n", "long ".repeat(1 << 20));
+    let input = place.input("long.txt", text);
+    for app in ["wc", "sort"] {
+        let job = place.job(app).slots(1).memory("8MiB").max_attempts(1).input(&input);
+        let ended = job.run().failed();
+        assert!(ended.output_is_untouched());
+        ended.says(&["long.txt", "the line that begins at byte 13", "longer than 2097152 bytes", "--memory"]);
+        job.sequential().failed().says(&["long.txt", "the line that begins at byte 13"]);
+        job.memory("32MiB").run_like_sequential();
+    }
+}
+
+#[test]
+fn pair_beyond_the_memory_is_an_error_with_its_size() {
+    let place = Place::new();
+    for (line, bytes) in [("1 10 2 20000000", 20_000_000), ("2 20000000 1 10", 20_000_000)] {
+        let job = place.job("bulk").slots(1).reduces(1).max_attempts(1).input(place.input("bulk", line));
+        let ended = job.clone().memory("16MiB").run().failed();
+        assert!(ended.output_is_untouched());
+        ended.says(&[&format!("takes {}", bytes + 15), "16777216 bytes of memory", "--memory"]);
+        job.memory("64MiB").run_like_sequential();
+    }
+}
+
+#[test]
 fn names_of_any_bytes_are_inputs() {
     let place = Place::new();
     let names: [&[u8]; 9] = [

@@ -112,6 +112,33 @@ fn work_directory_without_space_fails_the_job_and_leaves_nothing() {
 }
 
 #[test]
+fn spills_without_space_fail_the_job_and_leave_nothing() {
+    let place = Place::new();
+    // Room for some spills, but not for all.
+    let Some(disk) = SmallDisk::new(&place, 1500) else { return };
+    let input = place.input("big.txt", Random::new(2).text(2_000_000));
+    let job = place.job("sort").slots(1).reduces(2).split_size("1GiB").memory("1MiB").input(input);
+    let ended = disk.run(&job.work_dir(disk.path())).failed();
+    assert!(ended.output_is_untouched());
+    ended.says(&["no space left"]);
+}
+
+#[test]
+fn work_directory_without_permission_is_an_error_that_names_it() {
+    let place = Place::new();
+    let Some(job) = unprivileged_job(&place, "wc") else { return };
+    let input = place.input("a.txt", "a\n");
+    permit(&input, 0o644);
+    let locked = place.new_folder();
+    permit(&locked, 0o555);
+    let ended = job.input(input).work_dir(locked.join("work")).run().unsuccessful();
+    assert!(ended.output_is_untouched());
+    ended.says(&[locked.to_str().unwrap(), "permission denied"]);
+    permit(&locked, 0o755);
+    assert_eq!(fs::read_dir(locked).unwrap().count(), 0);
+}
+
+#[test]
 fn small_disk_with_enough_room_is_enough() {
     let place = Place::new();
     let Some(disk) = SmallDisk::new(&place, 50_000) else { return };

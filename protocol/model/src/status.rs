@@ -93,7 +93,7 @@ pub struct JobStatus {
     pub reduce: StageStatus,
     /// Its attempts.
     pub attempts: AttemptTally,
-    /// Sum over the winning map attempts (`peak_bytes` is their maximum; no counters).
+    /// Sum over the winning map attempts (`peak_bytes` is their maximum, samples included; no counters).
     pub map_stats: AttemptStats,
     /// Sum over the winning reduce attempts (likewise).
     pub reduce_stats: AttemptStats,

@@ -1,6 +1,6 @@
 //! Bytes kept one piece after the other in one stretch of memory, addressed by where they begin.
 
-use super::region::Region;
+use super::region::{PAGE_BYTES, Region};
 
 /// Pieces of bytes. Later ones lie behind earlier ones and never move.
 #[derive(Debug)]
@@ -74,5 +74,11 @@ impl Arena {
     #[inline]
     pub(super) fn held_bytes(&self) -> usize {
         self.touched
+    }
+
+    /// Gives the memory back that is not in use now.
+    pub(super) fn trim(&mut self) {
+        self.region.discard(self.len, self.touched.next_multiple_of(PAGE_BYTES));
+        self.touched = self.len;
     }
 }

@@ -1,7 +1,7 @@
 //! A log of encoded pairs that is sorted in place: what collects where nothing is combined.
 
 use super::arena::Arena;
-use super::region::Region;
+use super::region::{PAGE_BYTES, Region};
 use super::sort::{self, Item};
 use crate::hash;
 use crate::wire;
@@ -61,8 +61,9 @@ impl PairLog {
     #[inline]
     pub(super) fn push(&mut self, key: &[u8], value: &[u8]) -> bool {
         let bytes_max = 2 * wire::LENGTH_BYTES_MAX + key.len() + value.len();
-        let used = self.arena.len() + (self.entries.len + 1) * size_of::<Entry>();
-        if (used + bytes_max > self.memory_bytes || self.entries.len == self.entries.capacity())
+        let takes = self.arena.held_bytes().max(self.arena.len() + bytes_max)
+            + self.entries.touched.max(self.entries.len + 1) * size_of::<Entry>();
+        if (takes > self.memory_bytes || self.entries.len == self.entries.capacity())
             && !self.make_room(bytes_max)
         {
             return false;
@@ -82,8 +83,12 @@ impl PairLog {
 
     #[cold]
     fn make_room(&mut self, bytes_max: usize) -> bool {
+        // Pairs of another shape than those before leave much untouched that is still held.
+        self.arena.trim();
+        self.entries.trim();
         if !self.is_empty() {
-            return false;
+            let used = self.arena.len() + bytes_max + (self.entries.len + 1) * size_of::<Entry>();
+            return used <= self.memory_bytes && self.entries.len < self.entries.capacity();
         }
         if self.entries.capacity() == 0 {
             self.entries = Entries::new((self.memory_bytes / size_of::<Entry>()).max(1));
@@ -189,6 +194,13 @@ impl Entries {
         unsafe { self.region.start().cast::<Entry>().add(self.len).write(entry) };
         self.len += 1;
         self.touched = self.touched.max(self.len);
+    }
+
+    /// Gives the memory back that is not in use now.
+    fn trim(&mut self) {
+        let bytes = |entries: usize| entries * size_of::<Entry>();
+        self.region.discard(bytes(self.len), bytes(self.touched).next_multiple_of(PAGE_BYTES));
+        self.touched = self.len;
     }
 
     fn as_ref(&self) -> &[Entry] {

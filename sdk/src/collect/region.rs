@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 /// Regions of this size and more are put on huge pages; smaller ones would waste them.
 const HUGE_FROM_BYTES: usize = 8 << 20;
 const HUGE_PAGE_BYTES: usize = 2 << 20;
-const PAGE_BYTES: usize = 4096;
+pub(super) const PAGE_BYTES: usize = 4096;
 
 /// Where an empty region lies: aligned as any other.
 const NOWHERE: NonNull<u8> = NonNull::without_provenance(NonZero::new(PAGE_BYTES).unwrap());

@@ -259,6 +259,40 @@ fn memory_stays_within_the_budget() {
 }
 
 #[test]
+fn pairs_whose_shape_changes_stay_within_the_budget() {
+    const BUDGET: usize = 4 << 20;
+    let (mut runs, mut plain) = (Runs::new(1), Collector::new(BUDGET as u64));
+    let mut pairs = 0;
+    for (count, value_bytes) in [(150_000_u32, 0), (100, 100_000), (150_000, 0), (5_000, 2_000)] {
+        for n in 0..count {
+            plain.emit(&n.to_be_bytes(), &vec![7; value_bytes], &mut runs).unwrap();
+            assert!(plain.held_bytes() <= BUDGET, "{} with values of {value_bytes}", plain.held_bytes());
+        }
+        pairs += count as usize;
+    }
+    plain.finish(&mut runs).unwrap();
+    assert_eq!(runs.runs.iter().map(Vec::len).sum::<usize>(), pairs);
+    assert!((5..15).contains(&runs.runs.len()), "{} runs", runs.runs.len());
+}
+
+#[test]
+fn memory_is_given_back_when_there_are_runs_to_merge() {
+    for (pairs, some_is_kept) in [(50_000_u64, true), (500_000, false)] {
+        let (mut runs, mut counting) = (Runs::new(1), TypedCollector::new(4 << 20));
+        let mut plain = TypedCollector::<u64>::new(4 << 20);
+        for n in 0..pairs {
+            counting.fold(&(n / 2).to_be_bytes(), 1, add, &mut runs).unwrap();
+            plain.keep(&n.to_be_bytes(), &n, None::<fn(&mut u64, u64)>, &mut runs).unwrap();
+        }
+        counting.finish(Some(add), &mut runs).unwrap();
+        plain.finish(None::<fn(&mut u64, u64)>, &mut runs).unwrap();
+        for held in [counting.held_bytes(), plain.held_bytes()] {
+            assert_eq!(held > 256 << 10, some_is_kept, "{held} bytes after {pairs} pairs");
+        }
+    }
+}
+
+#[test]
 fn heap_of_values_counts() {
     let (mut runs, mut collector) = (Runs::new(1), TypedCollector::new(1 << 20));
     let join = |total: &mut Bytes, next: Bytes| total.0.extend(next.0);

@@ -39,6 +39,8 @@ pub(crate) struct TypedCollector<V> {
     window_keys: usize,
     /// Pairs of the current run that went to the table.
     run_pairs: usize,
+    /// Runs handed over so far.
+    runs: usize,
 }
 
 impl<V: Codec> TypedCollector<V> {
@@ -57,6 +59,7 @@ impl<V: Codec> TypedCollector<V> {
             window_left: WINDOW,
             window_keys: 0,
             run_pairs: 0,
+            runs: 0,
         }
     }
 
@@ -238,7 +241,13 @@ impl<V: Codec> TypedCollector<V> {
             self.settle(combine, sink)?;
         }
         self.hand_over_table(sink)?;
-        self.hand_over_log(combine, sink)
+        self.hand_over_log(combine, sink)?;
+        if std::mem::take(&mut self.runs) > 1 {
+            // The host merges them next, and has no memory but this to do so.
+            self.table.release();
+            self.log.release();
+        }
+        Ok(())
     }
 
     /// Forgets all pairs.
@@ -246,6 +255,7 @@ impl<V: Codec> TypedCollector<V> {
         self.tiny.clear();
         self.batch.clear();
         self.clear_collected();
+        self.runs = 0;
     }
 
     fn clear_collected(&mut self) {
@@ -266,6 +276,7 @@ impl<V: Codec> TypedCollector<V> {
         let pairs = self.run_pairs + WINDOW - self.window_left;
         self.proven = pairs > WINDOW && pays(self.table.len(), pairs);
         let handed_over = self.write_table(sink);
+        self.runs += 1;
         // Pairs of the batches that had no room come after it.
         self.clear_collected();
         handed_over
@@ -293,6 +304,7 @@ impl<V: Codec> TypedCollector<V> {
         }
         let combines = combine.is_some();
         let handed_over = self.write_log(combine, sink);
+        self.runs += 1;
         if let Ok(distinct) = handed_over
             && combines
             && self.log.len() > WINDOW

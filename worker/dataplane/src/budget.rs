@@ -4,7 +4,7 @@
 //!                      share of the budget        at least     at most
 //! process 9 MiB, the plugin's code and all that is small
 //! map     plugin       3/8  collected pairs         4 KiB         –      told to the plugin, which hands over runs in time
-//!         record       1/2  one block of input     64 KiB         –      256 KiB in use unless one record is longer
+//!         record       what the plugin leaves      2 MiB         1/2    256 KiB in use unless one record is longer
 //!         run block    1/256                        4 KiB     256 KiB    one, being filled
 //!         merge        1/4  read buffers           two blocks     –      after the last block of input is gone
 //! reduce  merge        1/2  read buffers           two blocks     –      the longest value of all runs counts in
@@ -65,8 +65,10 @@ impl Budget {
         (self.memory_bytes / 8 * 3).max(4 * KIB)
     }
 
+    /// A long record is there together with pairs collected before it, or with the pair that the app makes of it.
     pub(crate) fn record_bytes_max(self) -> usize {
-        size((self.memory_bytes / 2).max(64 * KIB))
+        let beside_plugin = self.memory_bytes.saturating_sub(self.plugin_bytes() + PROCESS_BYTES);
+        size(beside_plugin.max(2 * MIB).min(self.memory_bytes / 2).max(64 * KIB))
     }
 
     pub(crate) fn input_block_bytes(self) -> usize {
@@ -82,7 +84,7 @@ impl Budget {
     }
 
     pub(crate) fn spill_fan_in(self) -> FanIn {
-        // The plugin keeps what it has collected in.
+        // A plugin may keep what it has collected in; those of the sdk give it back when there is something to merge.
         self.fan_in(self.memory_bytes / 4, self.memory_bytes.saturating_sub(self.plugin_bytes()))
     }
 

@@ -21,7 +21,7 @@ pub fn run_reduce(
     progress: &ProgressCell,
 ) -> Result<ReduceResult, ReduceError> {
     let runs = open_runs(task)?;
-    let mut instance = Instance::create(plugin, &task.params, progress)?;
+    let mut instance = Instance::create_to_reduce(plugin, &task.params, progress)?;
     let output = OutputFile::create(&task.output_path)?;
     let mut stats = AttemptStats {
         bytes_in: runs.iter().map(Run::bytes).sum(),

@@ -225,7 +225,7 @@ pub(crate) struct Figures {
     pub(crate) map_bytes: u64,
     pub(crate) map_bytes_done: u64,
     pub(crate) reduce_bytes_done: u64,
-    /// Sums over present winners; `peak_bytes` and `slowest` are the largest of all that ever won.
+    /// Sums over present winners; `peak_bytes` and `slowest` are the largest of all that ever won, and that of samples counts with the maps.
     pub(crate) map_stats: AttemptStats,
     pub(crate) reduce_stats: AttemptStats,
     pub(crate) slowest: Option<(AttemptId, u64)>,
@@ -284,7 +284,11 @@ impl Figures {
                 *sum = sum.wrapping_add(*value);
             }
         }
-        let Some(stats) = self.stats_mut(task.stage) else { return };
+        let Some(stats) = self.stats_mut(task.stage) else {
+            let peak_bytes = &mut self.map_stats.peak_bytes;
+            *peak_bytes = winner.stats.peak_bytes.max(*peak_bytes);
+            return;
+        };
         for (sum, value) in sums(stats).into_iter().zip(values(&winner.stats)) {
             *sum = sum.wrapping_add(value);
         }

@@ -91,7 +91,7 @@ impl Document {
 
     fn too_long(&self, offset: u64, what: &str, limit: usize) -> TaskFailure {
         let message = format!(
-            "the {what} that begins at byte {offset} is longer than {limit} bytes, half of the memory of a slot; raise --memory"
+            "the {what} that begins at byte {offset} is longer than {limit} bytes, the most that a slot with this memory takes; raise --memory"
         );
         self.failure(offset, message)
     }

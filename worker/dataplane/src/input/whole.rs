@@ -24,7 +24,7 @@ impl Whole {
         let length = size.map_or(buffer.block_bytes as u64, |size| size.saturating_add(1));
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > buffer.record_bytes_max {
-            return Err(too_large(&stream, buffer.record_bytes_max));
+            return Err(too_large(&stream, buffer.record_bytes_max, format_args!("{}", length - 1)));
         }
         buffer.grow(length);
         Ok(Self { stream, buffer, lent: false })
@@ -45,15 +45,15 @@ impl Whole {
                 }));
             }
             if !self.buffer.lengthen() {
-                return Err(too_large(&self.stream, self.buffer.record_bytes_max));
+                return Err(too_large(&self.stream, self.buffer.record_bytes_max, format_args!("more")));
             }
         }
     }
 }
 
-fn too_large(stream: &Stream, limit: usize) -> TaskFailure {
+fn too_large(stream: &Stream, limit: usize, size: std::fmt::Arguments<'_>) -> TaskFailure {
     let message = format!(
-        "this app reads files whole, and its content has {limit} bytes or more, half of the memory of a slot; raise --memory"
+        "this app reads files whole, and a slot with this memory takes less than {limit} bytes, but its content has {size}; raise --memory"
     );
     stream.document.failure(0, message)
 }

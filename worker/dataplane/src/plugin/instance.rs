@@ -39,6 +39,8 @@ struct Made {
     pointer: *mut c_void,
     params: Params,
     destroy: DestroyFn,
+    /// It may hold what it has collected pairs in.
+    has_mapped: bool,
 }
 
 impl Drop for Made {
@@ -62,7 +64,25 @@ impl<'p> Instance<'p> {
         params: &Params,
         progress: &ProgressCell,
     ) -> Result<Self, TaskFailure> {
-        let idle = plugin.idle.take().filter(|made| made.params == *params);
+        Self::take_or_make(plugin, params, progress, |_| true)
+    }
+
+    /// The same for a reduce, which needs the memory in which an earlier attempt has collected pairs.
+    pub(crate) fn create_to_reduce(
+        plugin: &'p Plugin,
+        params: &Params,
+        progress: &ProgressCell,
+    ) -> Result<Self, TaskFailure> {
+        Self::take_or_make(plugin, params, progress, |made| !made.has_mapped)
+    }
+
+    fn take_or_make(
+        plugin: &'p Plugin,
+        params: &Params,
+        progress: &ProgressCell,
+        will_do: impl FnOnce(&Made) -> bool,
+    ) -> Result<Self, TaskFailure> {
+        let idle = plugin.idle.take().filter(|made| made.params == *params && will_do(made));
         let mut session = Session::default();
         let made = match idle {
             Some(made) => made,
@@ -85,6 +105,7 @@ impl<'p> Instance<'p> {
             let ranges = KeyRanges::decode(&encoded, partitions).map_err(failure::task)?;
             self.ranges = Some(ranges);
         }
+        self.made.has_mapped = true;
         let map_begin = self.functions.map_begin;
         let setup = MapSetup { partitions, reserved: 0, memory_bytes, bounds: lend(&encoded) };
         Ok(self.call("map_begin", None, &mut NoServices, |instance, host| {
@@ -227,7 +248,7 @@ fn make(
         // SAFETY: the setup, the host and the place for the instance outlive the call.
         unsafe { create(&raw const setup, host, &raw mut pointer) }
     })?;
-    Ok(Made { pointer, params: params.clone(), destroy })
+    Ok(Made { pointer, params: params.clone(), destroy, has_mapped: false })
 }
 
 impl Idle {

@@ -58,11 +58,23 @@ fn a_partial_record_is_named_with_its_place() {
 }
 
 #[test]
+fn a_record_beyond_memory_is_named_with_its_place() {
+    let bench = Bench::new();
+    let plugin = bench.plugin(&["INPUT_MODE=2", "RECORD_BYTES=70000"]);
+    let failure = map_failure(&bench, &plugin, bench.input("records", &[b'x'; 140_000]));
+    assert!(
+        failure.message.contains("the record that begins at byte 0 is longer than 65536 bytes"),
+        "{failure:?}"
+    );
+}
+
+#[test]
 fn a_file_read_whole_must_fit() {
     let bench = Bench::new();
     let plugin = bench.plugin(&["INPUT_MODE=1"]);
     let failure = map_failure(&bench, &plugin, bench.input("big", &[b'x'; 70_000]));
-    assert!(failure.message.contains("reads files whole"), "{failure:?}");
+    let message = "reads files whole, and a slot with this memory takes less than 65536 bytes, but its content has 70000";
+    assert!(failure.message.contains(message), "{failure:?}");
 }
 
 fn pairs_of(bench: &Bench, plugin: &Plugin, shape: &Shape) -> Vec<MapResult> {

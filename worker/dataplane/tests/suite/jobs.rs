@@ -96,7 +96,7 @@ fn many_spills_and_many_segments_merge_in_passes() {
         let shape =
             Shape { split_bytes: 400, memory_bytes: 1, reduces: 3, splits_per_map: 20, ..Shape::default() };
         let maps = bench.maps(&plugin, &inputs, &shape).unwrap();
-        assert!(maps.len() > 20, "{} maps", maps.len());
+        assert!(maps.len() > 15, "{} maps", maps.len());
         assert!(maps[0].stats.spills > 10, "{} spills", maps[0].stats.spills);
         assert_eq!(
             bench.engine(&plugin, &inputs, &shape),

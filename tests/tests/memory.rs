@@ -1,0 +1,204 @@
+//! Slots keep to `--memory`: whatever the app and its data, no attempt is resident with more than a tenth over it, and the output is that
+//! of `--sequential`.
+//!
+//! Each job has several times more data than its slots have memory, all of it in one map, so that maps spill and merges take passes.
+#![expect(clippy::unwrap_used, reason = "what helps a test is as strict as the test")]
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use gristmill_tests::{Compression, Job, Place, Random, program};
+use serde_json::Value;
+
+const MIB: u64 = 1 << 20;
+
+/// Runs the job with so much memory for each slot, and wants it kept. Gives back the figures of the run.
+fn keeps_to(mebibytes: u64, job: &Job<'_>) -> Value {
+    let job = job.clone().slots(2);
+    let expected = job.sequential().done().output();
+    let ended = job.memory(&format!("{mebibytes}MiB")).option("--json").run().done();
+    let output = ended.output();
+    assert!(output.parts() == expected.parts(), "{mebibytes} MiB: {output:?} instead of {expected:?}");
+    let figures = ended.json();
+    let peak = figures["memory_peak_bytes"].as_u64().unwrap();
+    assert!(peak > 0 && peak <= mebibytes * MIB / 10 * 11, "{peak} bytes with {mebibytes} MiB: {figures}");
+    figures
+}
+
+/// The same in one map, which cannot but spill.
+fn spills_within(mebibytes: u64, job: &Job<'_>) {
+    let figures = keeps_to(mebibytes, &job.clone().split_size("1GiB"));
+    assert!(figures["spills"].as_u64() > Some(0), "{figures}");
+}
+
+/// Words of which hardly any comes twice, in lines.
+fn distinct_words(seed: u64, bytes: usize) -> String {
+    let mut random = Random::new(seed);
+    let mut text = String::with_capacity(bytes + 200);
+    while text.len() < bytes {
+        for _ in 0..8 {
+            let mut number = random.number();
+            for _ in 0..10 {
+                text.push(char::from(b'a' + u8::try_from(number % 26).unwrap()));
+                number /= 26;
+            }
+            text.push(' ');
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// What the app `bulk` is to emit, as lines.
+fn bulk<'p>(place: &'p Place, lines: &[&str]) -> Job<'p> {
+    let name = format!("bulk-{}", lines.join("-"));
+    place.job("bulk").reduces(2).input(place.input(name, lines.join("\n")))
+}
+
+#[test]
+fn words_of_a_text_are_counted_within_the_memory() {
+    let place = Place::new();
+    let text = place.input("text.txt", Random::new(1).text(48 << 20));
+    keeps_to(16, &place.job("wc").reduces(2).split_size("1GiB").input(&text));
+}
+
+#[test]
+fn words_that_are_all_different_are_counted_within_the_memory() {
+    let place = Place::new();
+    let text = place.input("text.txt", distinct_words(2, 24 << 20));
+    for mebibytes in [16, 32] {
+        spills_within(mebibytes, &place.job("wc").reduces(2).input(&text));
+    }
+}
+
+#[test]
+fn an_index_is_made_within_the_memory() {
+    let place = Place::new();
+    let document = |seed| {
+        let text = distinct_words(seed, 1 << 20) + &distinct_words(99, 1 << 20);
+        place.input(format!("{seed:02}.txt"), text)
+    };
+    let documents: Vec<PathBuf> = (0..12).map(document).collect();
+    for mebibytes in [16, 32] {
+        spills_within(mebibytes, &place.job("indexer").reduces(2).inputs(&documents));
+    }
+}
+
+/// Lines of up to so many bytes, in no order.
+fn lines(bytes: usize, longest: u64) -> String {
+    let mut random = Random::new(3);
+    let mut lines = String::with_capacity(bytes + 200);
+    while lines.len() < bytes {
+        writeln!(lines, "{:016x}{}", random.number(), "x".repeat(random.below(longest) as usize)).unwrap();
+    }
+    lines
+}
+
+#[test]
+fn lines_are_sorted_within_the_memory() {
+    let place = Place::new();
+    let input = place.input("lines.txt", lines(32 << 20, 150));
+    for mebibytes in [16, 32] {
+        spills_within(mebibytes, &place.job("sort").reduces(2).input(&input));
+    }
+}
+
+#[test]
+fn runs_of_many_maps_are_merged_within_the_memory() {
+    let place = Place::new();
+    let input = place.input("lines.txt", lines(40 << 20, 20));
+    // No map spills, and one slot after the other reduces what it has mapped.
+    let figures = keeps_to(16, &place.job("sort").reduces(1).split_size("160k").input(&input));
+    assert!(figures["maps"]["total"].as_u64() > Some(250), "{figures}");
+}
+
+/// Lines of which some are as long as this.
+fn with_long_lines(longest: u64) -> String {
+    let mut text = lines(6 << 20, 50);
+    for length in [longest - 1, longest / 2, longest - 1] {
+        text += &"yes ".repeat(length as usize / 4);
+        text.push('\n');
+        text += &lines(1 << 20, 50);
+    }
+    text
+}
+
+#[test]
+fn lines_as_long_as_may_be_are_counted_within_the_memory() {
+    let place = Place::new();
+    for (mebibytes, longest) in [(16, 2 * MIB), (32, 11 * MIB)] {
+        let input = place.input(format!("{mebibytes}.txt"), with_long_lines(longest));
+        keeps_to(mebibytes, &place.job("wc").reduces(2).split_size("1GiB").input(&input));
+    }
+}
+
+#[test]
+fn lines_of_nearly_a_quarter_of_the_memory_are_sorted_within_it() {
+    let place = Place::new();
+    // Each is a key: two merged runs hold one, the batch for the plugin another, and so does the plugin's output.
+    for (mebibytes, longest) in [(16, 3 * MIB / 2), (32, 5 * MIB)] {
+        let input = place.input(format!("{mebibytes}.txt"), with_long_lines(longest));
+        spills_within(mebibytes, &place.job("sort").reduces(2).input(&input));
+    }
+}
+
+#[test]
+fn compressed_inputs_are_read_within_the_memory() {
+    let place = Place::new();
+    let text = lines(12 << 20, 100);
+    for compression in Compression::ALL {
+        let packed = compression.compress(text.as_bytes());
+        let input = place.input(format!("packed.{}", compression.suffix()), packed);
+        spills_within(16, &place.job("sort").reduces(2).input(&input));
+    }
+}
+
+#[test]
+fn records_are_sorted_within_the_memory() {
+    let place = Place::new();
+    let records = place.folder("in").join("records");
+    let mut command = place.command(program("teragen"));
+    command.arg("400000").arg(&records);
+    place.start("teragen", command).wait().done();
+    for mebibytes in [16, 32] {
+        spills_within(mebibytes, &place.job("terasort").reduces(2).input(&records));
+    }
+}
+
+#[test]
+fn one_key_has_millions_of_values_within_the_memory() {
+    let place = Place::new();
+    spills_within(16, &bulk(&place, &["1 12 2000000 9"]));
+    spills_within(32, &bulk(&place, &["1 12 400000 100"]));
+}
+
+#[test]
+fn millions_of_keys_have_one_value_each_within_the_memory() {
+    let place = Place::new();
+    spills_within(16, &bulk(&place, &["2000000 12 1 9"]));
+    spills_within(32, &bulk(&place, &["1000000 40 1 0"]));
+}
+
+#[test]
+fn keys_of_a_megabyte_fit_into_little_memory() {
+    let place = Place::new();
+    spills_within(16, &bulk(&place, &["40 1048576 1 8"]));
+    spills_within(32, &bulk(&place, &["10 1048576 6 100000"]));
+}
+
+#[test]
+fn values_are_as_large_as_the_memory_allows() {
+    let place = Place::new();
+    // The app itself holds such a value, and so does what collects them.
+    spills_within(16, &bulk(&place, &["2 10 8 3000000"]));
+    spills_within(64, &bulk(&place, &["1 10 8 24000000"]));
+}
+
+#[test]
+fn pairs_of_all_sizes_mix_within_the_memory() {
+    let place = Place::new();
+    let lines = ["50000 8 1 3", "1 0 100000 0", "30 300000 2 5", "3 20 3 2000000", "1000 5000 2 5000"];
+    for mebibytes in [16, 32] {
+        spills_within(mebibytes, &bulk(&place, &lines));
+    }
+}

@@ -11,9 +11,9 @@ const TASKS_PER_SLOT: u64 = 16;
 /// What a file costs beside its bytes, in bytes that could be mapped meanwhile: to be opened, and called for.
 const FILE_COST: u64 = 64 << 10;
 /// Pieces of one task.
-const PIECES_MAX: u32 = 1024;
+const PIECES_MAX: u32 = 8192;
 /// Names of one task: they go out with its assignment, which has to fit a frame of the protocol many times.
-const NAMES_BYTES_MAX: usize = 256 << 10;
+const NAMES_BYTES_MAX: usize = 1 << 20;
 /// What a split has in an assignment beside its names.
 const SPLIT_BYTES: usize = 48;
 

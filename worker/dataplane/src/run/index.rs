@@ -124,7 +124,8 @@ fn read_index(path: &Path) -> Result<Vec<IndexEntry>, RunFault> {
     let entries: Vec<IndexEntry> = entries.collect();
     let end = entries.iter().try_fold(HEADER_BYTES as u64, |end, entry| {
         let fits = entry.offset == end && entry.largest_block.max(entry.longest_pair) <= entry.bytes;
-        if fits { end.checked_add(entry.bytes) } else { None }
+        // Blocks are of 32 bits, unpacked too.
+        if fits && entry.largest_packed <= u64::from(u32::MAX) { end.checked_add(entry.bytes) } else { None }
     });
     if end != Some(index_offset) || partitions != number(&header, 12, 4) {
         return Err(format_fault("its index does not fit its blocks"));

@@ -265,6 +265,14 @@ fn a_block_beyond_memory_is_named_and_its_run_is_not_lost() {
 }
 
 #[test]
+fn sizes_that_no_block_can_have_are_refused() {
+    let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+    fs::write(&path, around(&[], [16, 0, 0, 0, u64::MAX, 0, 0])).unwrap();
+    let error = Run::open(&path).err().unwrap().to_string();
+    assert!(error.contains("its index does not fit its blocks"), "{error}");
+}
+
+#[test]
 fn partitions_that_are_not_there_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let run = write(directory.path(), &vec![Vec::new(); 3], 100);

@@ -28,6 +28,15 @@ impl Compression {
 
     /// `text` compressed, checksums included.
     pub fn compress(self, text: &[u8]) -> Vec<u8> {
+        self.packed(text, false)
+    }
+
+    /// The same in a way that takes much memory to undo.
+    pub fn compress_widely(self, text: &[u8]) -> Vec<u8> {
+        self.packed(text, true)
+    }
+
+    fn packed(self, text: &[u8], wide: bool) -> Vec<u8> {
         let packed = match self {
             Self::Gzip => {
                 let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -36,10 +45,12 @@ impl Compression {
             Self::Zstd => {
                 let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("zstd starts");
                 encoder.include_checksum(true).expect("zstd can add a checksum");
+                encoder.window_log(if wide { 23 } else { 19 }).expect("zstd can look back so far");
                 encoder.write_all(text).and_then(|()| encoder.finish())
             }
             Self::Bzip2 => {
-                let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+                let level = if wide { bzip2::Compression::best() } else { bzip2::Compression::fast() };
+                let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), level);
                 encoder.write_all(text).and_then(|()| encoder.finish())
             }
         };

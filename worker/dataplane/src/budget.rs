@@ -3,8 +3,9 @@
 //! ```text
 //!                      share of the budget        at least     at most
 //! process 9 MiB, the plugin's code and all that is small
-//! map     plugin       3/8  collected pairs         4 KiB         –      told to the plugin, which hands over runs in time
-//!         record       what the plugin leaves      2 MiB         1/2    256 KiB in use unless one record is longer
+//! map     decoder      of compressed input             –      8 MiB
+//!         plugin       3/8  collected pairs       1/16              –      told to the plugin, which hands over runs in time
+//!         record       what these leave            2 MiB         1/2    256 KiB in use unless one record is longer
 //!         run block    1/256                        4 KiB     256 KiB    one, being filled
 //!         merge        1/4  read buffers           two blocks     –      after the last block of input is gone
 //! reduce  merge        1/2  read buffers           two blocks     –      the longest value of all runs counts in
@@ -22,6 +23,8 @@ use crate::run::ReadLimits;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     memory_bytes: u64,
+    /// What a decoder of compressed input takes of it.
+    decoder_bytes: u64,
 }
 
 /// Most runs that are merged at once: each costs a file descriptor, and beyond this a second pass is cheap beside the reading.
@@ -29,6 +32,9 @@ const FAN_IN_MAX: usize = 256;
 
 /// What a slot takes before it does anything, and what is small or the same for all budgets.
 const PROCESS_BYTES: u64 = 9 * MIB;
+
+/// What the decoders of compressed input take in small budgets: zstd windows are of 8 MiB at most there.
+pub(crate) const DECODER_BYTES_MAX: u64 = 8 * MIB + 512 * KIB;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -58,16 +64,32 @@ fn size(bytes: u64) -> usize {
 
 impl Budget {
     pub(crate) fn new(memory_bytes: u64) -> Self {
-        Self { memory_bytes }
+        Self { memory_bytes, decoder_bytes: 0 }
+    }
+
+    /// What is left beside a decoder that takes so much.
+    pub(crate) fn beside_decoder(self, decoder_bytes: u64) -> Self {
+        Self { decoder_bytes, ..self }
+    }
+
+    /// Whether a decoder would take what pairs are collected in.
+    pub(crate) fn is_tight(self) -> bool {
+        self.beside_decoder(DECODER_BYTES_MAX).plugin_bytes() < self.plugin_bytes()
     }
 
     pub(crate) fn plugin_bytes(self) -> u64 {
-        (self.memory_bytes / 8 * 3).max(4 * KIB)
+        let share = self.memory_bytes / 8 * 3;
+        let beside_decoder = match self.decoder_bytes {
+            0 => share,
+            taken => self.memory_bytes.saturating_sub(taken + PROCESS_BYTES),
+        };
+        share.min(beside_decoder).max(self.memory_bytes / 16).max(4 * KIB)
     }
 
     /// A long record is there together with pairs collected before it, or with the pair that the app makes of it.
     pub(crate) fn record_bytes_max(self) -> usize {
-        let beside_plugin = self.memory_bytes.saturating_sub(self.plugin_bytes() + PROCESS_BYTES);
+        let taken = self.plugin_bytes() + self.decoder_bytes + PROCESS_BYTES;
+        let beside_plugin = self.memory_bytes.saturating_sub(taken);
         size(beside_plugin.max(2 * MIB).min(self.memory_bytes / 2).max(64 * KIB))
     }
 

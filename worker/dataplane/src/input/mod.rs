@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use gristmill_model::{InputMode, PathBytes, Split, TaskFailure};
 use gristmill_storage::{Compression, Local, ReadAt, Storage};
 
-use crate::budget::Budget;
+use crate::budget::{Budget, DECODER_BYTES_MAX};
 use crate::failure;
 use crate::progress::ProgressCell;
 use lines::Lines;
@@ -178,6 +178,17 @@ pub fn read_ahead(split: &Split) {
         && let Ok(file) = Local.open(&split.path.to_path())
     {
         file.will_read(split.offset, split.bytes.min(stream::AHEAD_BYTES));
+    }
+}
+
+/// What decoding a split takes in a small budget. That it cannot be looked at is found when it is read.
+pub(crate) fn decoder_bytes(split: &Split) -> u64 {
+    let compression = Local.open(&split.path.to_path()).and_then(|file| detect(file.as_ref()));
+    match compression {
+        Ok(Some(Compression::Gzip)) => 512 << 10,
+        Ok(Some(Compression::Bzip2)) => 4 << 20,
+        Ok(Some(Compression::Zstd)) => DECODER_BYTES_MAX,
+        Ok(None) | Err(_) => 0,
     }
 }
 

@@ -38,7 +38,7 @@ fn each_fault_is_found_and_named() {
         ("ASKS_FOR_ITS_PROCESS", &["a second time: line ", "not deterministic"]),
         ("HIDES_ITS_PROCESS", &["pair by pair: ", "not deterministic"]),
         ("COUNTS_CALLS", &["in many small splits: line ", "a split may begin"]),
-        ("COMBINES_WRONGLY", &["with little memory: line ", "combined in any groups"]),
+        ("COMBINES_WRONGLY", &["in many small splits: line ", "combined in any groups"]),
         ("REFUSES", &["wrong ordinary input: ", "the parameter `column` is missing", "--arg"]),
     ] {
         let library = faulty(place.path(), fault);

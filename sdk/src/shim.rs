@@ -118,10 +118,17 @@ impl<A: App> Instance<A> {
             self.app = set_up(&self.params)?;
         }
         self.collector.clear();
+        self.shrink_scratch();
         self.output.clear();
         self.counters.clear();
         self.stage = stage;
         Ok(())
+    }
+
+    /// One long key or value need not be held for ever.
+    fn shrink_scratch(&mut self) {
+        self.key_scratch.clear();
+        self.key_scratch.shrink_to(crate::collect::RUN_BUFFER_BYTES);
     }
 
     fn expect(&self, stage: Stage) -> Result<()> {
@@ -432,6 +439,7 @@ unsafe extern "C" fn combine_key<A: App>(
         instance.key_scratch.clear();
         total.encode_last(&mut instance.key_scratch);
         host.combined(&instance.key_scratch);
+        instance.shrink_scratch();
         Ok(())
     };
     // SAFETY: the host keeps the rules of the boundary.

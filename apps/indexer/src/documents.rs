@@ -37,8 +37,9 @@ impl Documents {
             return;
         }
         let mut names = std::mem::replace(self, Self::Several(Box::default())).into_names();
-        names.extend(next.into_names());
-        names.dedup();
+        let next = next.into_names();
+        let is_repeated = names.last().is_some_and(|last| next.first() == Some(last));
+        names.extend(next.into_iter().skip(usize::from(is_repeated)));
         *self = Self::Named(Box::new(names));
     }
 

@@ -65,7 +65,7 @@ impl Arena {
     /// Forgets the pieces, but keeps up to `keep_bytes` of the memory for the next ones.
     pub(super) fn clear(&mut self, keep_bytes: usize) {
         self.len = 0;
-        if self.region.bytes() > keep_bytes.next_multiple_of(4096) {
+        if self.region.bytes() > keep_bytes.next_multiple_of(PAGE_BYTES) {
             *self = Self::new(keep_bytes);
         }
     }

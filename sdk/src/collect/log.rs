@@ -58,6 +58,7 @@ impl PairLog {
     }
 
     /// Keeps a pair; says whether there was room. The first always has it.
+    #[must_use]
     #[inline]
     pub(super) fn push(&mut self, key: &[u8], value: &[u8]) -> bool {
         let bytes_max = 2 * wire::LENGTH_BYTES_MAX + key.len() + value.len();

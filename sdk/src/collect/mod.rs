@@ -92,7 +92,8 @@ impl Collector {
         }
         if !self.log.push(key, value) {
             self.finish(sink)?;
-            self.log.push(key, value);
+            // It is empty now.
+            let _ = self.log.push(key, value);
         }
         Ok(())
     }

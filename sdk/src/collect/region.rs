@@ -10,7 +10,8 @@ use std::ptr::NonNull;
 /// Regions of this size and more are put on huge pages; smaller ones would waste them.
 const HUGE_FROM_BYTES: usize = 8 << 20;
 const HUGE_PAGE_BYTES: usize = 2 << 20;
-pub(super) const PAGE_BYTES: usize = 4096;
+/// A page of the system, or several: elsewhere than on x86-64 it may be as large as this.
+pub(super) const PAGE_BYTES: usize = if cfg!(target_arch = "x86_64") { 4 << 10 } else { 64 << 10 };
 
 /// Where an empty region lies: aligned as any other.
 const NOWHERE: NonNull<u8> = NonNull::without_provenance(NonZero::new(PAGE_BYTES).unwrap());

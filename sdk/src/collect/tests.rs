@@ -242,6 +242,52 @@ fn emission_order_survives_giving_up_the_table_and_taking_it_up_again() {
     assert_eq!(of_keys.values().map(Vec::len).sum::<usize>(), 4 * 300_000);
 }
 
+/// Stands in one byte in the table, and in three hundred in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Bulky(u8);
+
+impl crate::Encode for Bulky {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend([self.0; 300]);
+    }
+}
+
+impl Codec for Bulky {
+    fn decode(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        from.array::<300>().map(|bytes| Self(bytes[0]))
+    }
+}
+
+#[test]
+fn nothing_is_lost_when_a_table_is_given_up_whose_pairs_do_not_fit_the_log() {
+    let (mut runs, mut collector) = (Runs::new(2), TypedCollector::new(4 << 20));
+    for n in 0..100_000_u64 {
+        collector.fold(&n.to_be_bytes(), Bulky(n as u8), |_, _| {}, &mut runs).unwrap();
+    }
+    assert!(!collector.is_hashing());
+    collector.finish(Some(|_: &mut Bulky, _| {}), &mut runs).unwrap();
+    assert_eq!(runs.runs.iter().map(Vec::len).sum::<usize>(), 100_000);
+}
+
+#[test]
+fn what_is_handed_over_does_not_depend_on_earlier_attempts() {
+    let attempt = |collector: &mut TypedCollector<u64>, keys: u64| {
+        let mut runs = Runs::new(1);
+        for n in 0..200_000_u64 {
+            collector.fold(&(n % keys).to_be_bytes(), 1, add, &mut runs).unwrap();
+        }
+        collector.finish(Some(add), &mut runs).unwrap();
+        collector.clear();
+        runs.runs
+    };
+    let mut fresh = TypedCollector::new(2 << 20);
+    let expected = attempt(&mut fresh, 60_000);
+    let mut used = TypedCollector::new(2 << 20);
+    attempt(&mut used, 200_000);
+    attempt(&mut used, 10);
+    assert!(attempt(&mut used, 60_000) == expected);
+}
+
 #[test]
 fn memory_stays_within_the_budget() {
     const BUDGET: usize = 4 << 20;

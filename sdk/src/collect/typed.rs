@@ -129,6 +129,7 @@ impl<V: Codec> TypedCollector<V> {
         if self.table.overflows() {
             self.hand_over_table(sink)?;
         }
+        sink.alive()?;
         self.tick(pairs, sink)
     }
 
@@ -161,6 +162,9 @@ impl<V: Codec> TypedCollector<V> {
             self.start_next_log(key, encoded, combine, sink)?;
         }
         self.scratch = scratch;
+        if self.log.len().is_multiple_of(BATCH_PAIRS) {
+            sink.alive()?;
+        }
         self.tick(1, sink)
     }
 
@@ -186,7 +190,8 @@ impl<V: Codec> TypedCollector<V> {
                 None => self.gather_wide(key, value),
             };
         } else {
-            self.log.push(key, value);
+            // The log is empty now.
+            let _ = self.log.push(key, value);
         }
         Ok(())
     }
@@ -201,7 +206,6 @@ impl<V: Codec> TypedCollector<V> {
     fn end_window<S: RunSink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
         self.window_left = WINDOW;
         self.scratch.shrink_to(RUN_BUFFER_BYTES);
-        sink.alive()?;
         if self.hashing {
             self.run_pairs += WINDOW;
             let fresh = self.table.len() - self.window_keys;
@@ -219,10 +223,16 @@ impl<V: Codec> TypedCollector<V> {
         if self.table.held_bytes() > self.memory_bytes / 4 {
             self.hand_over_table(sink)?;
         }
-        for (key, value) in self.table.unsorted() {
-            self.scratch.clear();
-            value.encode_last(&mut self.scratch);
-            self.log.push(key, &self.scratch);
+        let (log, scratch) = (&mut self.log, &mut self.scratch);
+        let moved = self.table.unsorted().all(|(key, value)| {
+            scratch.clear();
+            value.encode_last(scratch);
+            log.push(key, scratch)
+        });
+        if !moved {
+            // Encoded, the values are far longer than in the table: all of it becomes a run instead.
+            self.log.clear();
+            self.hand_over_table(sink)?;
         }
         self.table.release();
         Ok(())
@@ -255,6 +265,10 @@ impl<V: Codec> TypedCollector<V> {
         self.tiny.clear();
         self.batch.clear();
         self.clear_collected();
+        // What an attempt hands over must not depend on what was collected before it: neither on how far the table has grown, nor on what was
+        // found to pay.
+        self.table.release();
+        (self.hashing, self.proven) = (true, false);
         self.runs = 0;
     }
 

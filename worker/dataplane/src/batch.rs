@@ -85,6 +85,10 @@ impl GroupBatches {
         let values_at = bytes.len();
         loop {
             if bytes.len() + merge.value_length() > self.bytes_max {
+                // A long pair is checked when it is loaded, and the app must not see a key that is not as it was written.
+                if count == 0 {
+                    merge.load()?;
+                }
                 self.more = true;
                 break;
             }

@@ -92,7 +92,7 @@ impl KeySample {
             return;
         }
         if self.keys.len() >= HELD_KEYS_MAX || self.bytes.len() + key.len() > HELD_BYTES_MAX {
-            self.thin(HELD_KEYS_MAX / 4);
+            self.thin((HELD_KEYS_MAX / 4).min(self.keys.len() / 2).max(1));
         }
         self.keys.push(Held { at: self.bytes.len(), length: key.len(), weight });
         self.bytes.extend_from_slice(key);

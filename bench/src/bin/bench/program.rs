@@ -23,7 +23,6 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     Any,
-    EachOutput,
     AllOutputs,
 }
 

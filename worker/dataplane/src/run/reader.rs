@@ -334,7 +334,10 @@ impl SegmentReader {
     /// What the window has for any block but a long pair.
     fn window_bytes(&self) -> usize {
         let longest = self.entry.largest_block.max(self.entry.longest_lead);
-        self.limits.window_bytes.max(usize::try_from(longest).unwrap_or(usize::MAX)) + BLOCK_HEADER_BYTES
+        self.limits
+            .window_bytes
+            .max(usize::try_from(longest).unwrap_or(usize::MAX))
+            .saturating_add(BLOCK_HEADER_BYTES)
     }
 
     /// Gives back the memory of a long pair that was read.

@@ -36,7 +36,7 @@ pub(super) fn cases(setting: &Setting) -> Result<Vec<Case>> {
     sort.programs = vec![
         Program::gristmill(setting, "Gristmill", "sort", at, &inputs)
             .within(MEMORY)
-            .ordered(Order::EachOutput),
+            .ordered(Order::AllOutputs),
     ];
     sort.input = vec![lines];
     sort.rounds = ROUNDS;

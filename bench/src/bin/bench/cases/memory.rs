@@ -57,7 +57,7 @@ fn case(setting: &Setting, job: &Job<'_>, directory: &Path, input: Vec<PathBuf>)
     }
     if job.yardstick == "sort" {
         case.keeps_records = Some(Form::Lines);
-        case.programs = case.programs.into_iter().map(|program| program.ordered(Order::EachOutput)).collect();
+        case.programs = case.programs.into_iter().map(|program| program.ordered(Order::AllOutputs)).collect();
     }
     case.input = input;
     case.rounds = ROUNDS;

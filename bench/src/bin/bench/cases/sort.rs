@@ -23,13 +23,12 @@ fn lines(setting: &Setting, rivals: &Rivals<'_>) -> Result<Case> {
     let lines = data::lines(setting, setting.size)?;
     let inputs = [argument(&lines)];
     let title = format!("Sort, {} of lines of 100 bytes", bytes(setting.size));
-    let about =
-        "The app is `sort`, whose outputs are each in order; all others' are in order over all outputs.";
+    let about = "The app is `sort`. All outputs, one after the other, are in order.";
     let mut case = Case::new("sort-lines", setting, title, about);
     let at = &setting.data;
     case.programs = vec![
         Program::yardstick(setting, "sort", at, &inputs).ordered(Order::AllOutputs),
-        Program::gristmill(setting, "Gristmill", "sort", at, &inputs).ordered(Order::EachOutput),
+        Program::gristmill(setting, "Gristmill", "sort", at, &inputs).ordered(Order::AllOutputs),
     ];
     let (others, notes) = rivals.of(Job::Sort, at, &inputs);
     case.programs.extend(others);

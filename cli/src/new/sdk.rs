@@ -22,6 +22,10 @@ edition = "2024"
 rust-version = "{rust_version}"
 license = "MIT"
 publish = false
+
+[features]
+# Shows benches what is inside; nothing for apps.
+bench = []
 "#,
         version = env!("CARGO_PKG_VERSION"),
         rust_version = env!("CARGO_PKG_RUST_VERSION"),

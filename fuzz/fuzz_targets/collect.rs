@@ -9,8 +9,9 @@ use gristmill_sdk::{Bytes, Codec, DecodeError, Reader, partition_of, wire};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 
-/// So many pairs are enough for the table to be given up and taken up again.
-const PAIRS_MAX: usize = 80_000;
+const PAIRS_MAX: usize = 2_000;
+/// After so many the collector looks whether combining pays: few, so that a case gives up the table and takes it up again.
+const WINDOW: usize = 128;
 
 #[derive(Arbitrary, Debug)]
 struct Case {
@@ -39,10 +40,17 @@ enum How {
     Joined,
 }
 
+#[derive(Arbitrary, Debug)]
+enum Count {
+    Few(u8),
+    Some(u8, u8),
+    Many(u16),
+}
+
 /// Pairs whose keys go round.
 #[derive(Arbitrary, Debug)]
 struct Stretch {
-    count: u16,
+    count: Count,
     distinct: u16,
     first: u16,
     front: Vec<u8>,
@@ -51,6 +59,14 @@ struct Stretch {
 }
 
 impl Stretch {
+    fn count(&self) -> usize {
+        match self.count {
+            Count::Few(count) => count.into(),
+            Count::Some(count, times) => usize::from(count) * usize::from(times % 16),
+            Count::Many(count) => count.into(),
+        }
+    }
+
     fn key(&self, number: usize) -> Vec<u8> {
         let number = usize::from(self.first) + number % (usize::from(self.distinct) + 1);
         let digits = (number as u64).to_be_bytes();
@@ -127,16 +143,14 @@ impl Runs {
 fuzz_target!(|case: Case| {
     let memory_bytes = match case.memory {
         Memory::Little(bytes) => bytes.into(),
-        Memory::Some(bytes) => u64::from(bytes) % (4 << 20),
-        Memory::Much => u64::MAX,
+        Memory::Some(bytes) => u64::from(bytes) % (1 << 20),
+        Memory::Much => 1 << 30,
     };
     let runs = Runs { partitions: u32::from(case.partitions) + 1, pairs: Vec::new(), ended: 0, open: false };
     let pairs = case
         .stretches
         .iter()
-        .flat_map(|stretch| {
-            (0..usize::from(stretch.count)).map(move |n| (stretch.key(n), stretch.value_bytes))
-        })
+        .flat_map(|stretch| (0..stretch.count()).map(move |n| (stretch.key(n), stretch.value_bytes)))
         .take(PAIRS_MAX);
     match case.how {
         How::Encoded => encoded(pairs, memory_bytes, runs),
@@ -166,7 +180,7 @@ fn encoded(pairs: impl Iterator<Item = (Vec<u8>, u8)>, memory_bytes: u64, mut ru
 }
 
 fn kept(pairs: impl Iterator<Item = (Vec<u8>, u8)>, memory_bytes: u64, mut runs: Runs) {
-    let (mut collector, mut expected) = (Folding::<Bytes>::new(memory_bytes), Vec::new());
+    let (mut collector, mut expected) = (Folding::<Bytes>::with_window(memory_bytes, WINDOW), Vec::new());
     for (number, (key, bytes)) in pairs.enumerate() {
         let value = value(number, bytes);
         collector.keep(&key, value.as_slice(), &mut runs).unwrap();
@@ -179,7 +193,8 @@ fn kept(pairs: impl Iterator<Item = (Vec<u8>, u8)>, memory_bytes: u64, mut runs:
 
 fn added(pairs: impl Iterator<Item = (Vec<u8>, u8)>, memory_bytes: u64, mut runs: Runs) {
     let add = |total: &mut u64, next: u64| *total += next;
-    let (mut collector, mut expected) = (Folding::new(memory_bytes), BTreeMap::<Vec<u8>, u64>::new());
+    let (mut collector, mut expected) =
+        (Folding::with_window(memory_bytes, WINDOW), BTreeMap::<Vec<u8>, u64>::new());
     for (number, (key, _)) in pairs.enumerate() {
         collector.fold(&key, number as u64, add, &mut runs).unwrap();
         *expected.entry(key).or_default() += number as u64;
@@ -194,7 +209,8 @@ fn added(pairs: impl Iterator<Item = (Vec<u8>, u8)>, memory_bytes: u64, mut runs
 
 fn joined(pairs: impl Iterator<Item = (Vec<u8>, u8)>, memory_bytes: u64, mut runs: Runs) {
     let join = |total: &mut Bytes, next: Bytes| total.0.extend(next.0);
-    let (mut collector, mut expected) = (Folding::new(memory_bytes), BTreeMap::<Vec<u8>, Vec<u8>>::new());
+    let (mut collector, mut expected) =
+        (Folding::with_window(memory_bytes, WINDOW), BTreeMap::<Vec<u8>, Vec<u8>>::new());
     for (number, (key, bytes)) in pairs.enumerate() {
         let value = value(number, bytes);
         expected.entry(key.clone()).or_default().extend(&value);

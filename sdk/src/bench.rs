@@ -13,6 +13,11 @@ impl<V: Codec> Folding<V> {
         Self(TypedCollector::new(memory_bytes))
     }
 
+    /// One that looks after so many pairs whether combining pays, so that few show all that it does.
+    pub fn with_window(memory_bytes: u64, window: usize) -> Self {
+        Self(TypedCollector::with_window(memory_bytes, window))
+    }
+
     /// Takes a pair of an app that combines.
     #[inline(always)]
     pub fn fold<S>(

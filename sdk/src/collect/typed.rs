@@ -10,7 +10,7 @@ use super::table::{Folded, Table, TinyBatch, Word};
 use super::{KEY_BYTES_MAX, KeyTooLong, RUN_BUFFER_BYTES, RunBuffer, RunSink, memory_of};
 use crate::{Codec, DecodeError, Encode, Reader};
 
-/// How many pairs come between two looks at whether combining pays.
+/// The usual window: few enough that little is lost before combining is given up.
 const WINDOW: usize = 128 * BATCH_PAIRS;
 
 /// Combining pays unless more than seven of eight keys are new: a pair that is folded saves its sorting, writing and
@@ -33,6 +33,8 @@ pub(crate) struct TypedCollector<V> {
     hashing: bool,
     /// A whole run has shown that combining pays; single windows no longer count.
     proven: bool,
+    /// How many pairs come between two looks at whether combining pays.
+    window: usize,
     /// Pairs until the window ends.
     window_left: usize,
     /// Keys in the table when the window began.
@@ -45,6 +47,11 @@ pub(crate) struct TypedCollector<V> {
 
 impl<V: Codec> TypedCollector<V> {
     pub(crate) fn new(memory_bytes: u64) -> Self {
+        Self::with_window(memory_bytes, WINDOW)
+    }
+
+    /// One that takes so many pairs between two looks at whether combining pays.
+    pub(crate) fn with_window(memory_bytes: u64, window: usize) -> Self {
         let memory_bytes = memory_of(memory_bytes);
         Self {
             tiny: TinyBatch::new(),
@@ -56,7 +63,8 @@ impl<V: Codec> TypedCollector<V> {
             memory_bytes,
             hashing: true,
             proven: false,
-            window_left: WINDOW,
+            window,
+            window_left: window,
             window_keys: 0,
             run_pairs: 0,
             runs: 0,
@@ -204,12 +212,12 @@ impl<V: Codec> TypedCollector<V> {
 
     #[cold]
     fn end_window<S: RunSink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
-        self.window_left = WINDOW;
+        self.window_left = self.window;
         self.scratch.shrink_to(RUN_BUFFER_BYTES);
         if self.hashing {
-            self.run_pairs += WINDOW;
+            self.run_pairs += self.window;
             let fresh = self.table.len() - self.window_keys;
-            if !self.proven && !pays(fresh, WINDOW) {
+            if !self.proven && !pays(fresh, self.window) {
                 self.stop_hashing(sink)?;
             }
             self.window_keys = self.table.len();
@@ -277,7 +285,7 @@ impl<V: Codec> TypedCollector<V> {
         self.log.clear();
         self.buffer.clear();
         self.scratch = Vec::new();
-        self.window_left = WINDOW;
+        self.window_left = self.window;
         self.window_keys = 0;
         self.run_pairs = 0;
     }
@@ -287,8 +295,8 @@ impl<V: Codec> TypedCollector<V> {
         if self.table.is_empty() {
             return Ok(());
         }
-        let pairs = self.run_pairs + WINDOW - self.window_left;
-        self.proven = pairs > WINDOW && pays(self.table.len(), pairs);
+        let pairs = self.run_pairs + self.window - self.window_left;
+        self.proven = pairs > self.window && pays(self.table.len(), pairs);
         let handed_over = self.write_table(sink);
         self.runs += 1;
         // Pairs of the batches that had no room come after it.
@@ -321,7 +329,7 @@ impl<V: Codec> TypedCollector<V> {
         self.runs += 1;
         if let Ok(distinct) = handed_over
             && combines
-            && self.log.len() > WINDOW
+            && self.log.len() > self.window
             && pays(distinct, self.log.len())
         {
             (self.hashing, self.proven) = (true, true);

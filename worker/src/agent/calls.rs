@@ -74,6 +74,8 @@ impl Agent {
         let mut beat = interval(Duration::from_millis(heartbeat_ms).max(HEARTBEAT_MIN));
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.registration = Some(Registration { worker, cluster, beat });
+        // A new cluster counts its jobs from the beginning: what was made for a job of this name may be another's.
+        self.job_dirs.clear();
         let (ours, foreign): (Vec<_>, Vec<_>) =
             found.jobs.into_iter().partition(|found| found.cluster == cluster);
         // No worker of their clusters is left here, and most likely no cluster: every coordinator founds a new one. Should one live on,

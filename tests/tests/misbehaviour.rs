@@ -161,8 +161,15 @@ fn huge_keys_and_values_come_through() {
     let place = Place::new();
     let keys = job(&place, "huge-keys", "map").memory("16MiB").run_like_sequential();
     assert!(keys.bytes().len() > 7 << 20, "{keys:?}");
-    let values = job(&place, "huge-values", "map").memory("16MiB").run_like_sequential();
+    let values = job(&place, "huge-values", "map").memory("256MiB").run_like_sequential();
     assert_eq!(values.numbers_of("huge"), [3]);
+}
+
+#[test]
+fn value_beyond_the_memory_is_told_with_its_size() {
+    let place = Place::new();
+    let ended = job(&place, "huge-values", "map").memory("16MiB").run();
+    ended.failed().says(&["67108873 bytes", "the slot has 16777216 bytes of memory"]);
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn library_whose_descriptor_is_something_else_is_refused() {
 fn plugin_of_another_abi_version_is_refused_naming_both() {
     let place = Place::new();
     let newer = PluginFile::of("wc").of_abi_version(4711).write(&place);
-    run(&place, &newer).refused().says(&["4711", "version 1"]);
+    run(&place, &newer).refused().says(&["4711", "version 2"]);
 }
 
 #[test]

@@ -42,7 +42,9 @@ fuzz_target!(|case: Case| {
         Mode::Records(bytes) => InputMode::Records(bytes.into()),
         Mode::File => InputMode::File,
     };
-    let (block_bytes, record_max) = (case.block_bytes.into(), usize::from(case.record_bytes_max) + 1);
+    // No buffer is empty.
+    let (block_bytes, record_max) =
+        (usize::from(case.block_bytes) + 1, usize::from(case.record_bytes_max) + 1);
     let is_compressed = Compression::detect(&case.bytes).is_some();
     let in_one = read_split(&whole, mode, block_bytes, record_max);
     if let Ok(blocks) = &in_one

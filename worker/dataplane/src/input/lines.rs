@@ -83,7 +83,7 @@ impl Lines {
 
     /// Fills the buffer until it holds a whole line at least, and says how many bytes at its front are to be lent.
     fn whole_lines(&mut self) -> Result<usize, TaskFailure> {
-        let mut searched = 0;
+        let (mut searched, mut seen) = (0, 0);
         // Most blocks begin with a piece of a line and an otherwise empty buffer: fill it before looking for an end.
         let wants_more =
             self.filled < self.buffer.bytes.len() && self.offset + (self.filled as u64) < self.end;
@@ -108,11 +108,27 @@ impl Lines {
                 return Ok(self.filled);
             }
             searched = searched.max(self.filled);
-            if self.filled == self.buffer.bytes.len() && !self.buffer.lengthen() {
-                return Err(self.stream.document.too_long(self.offset, "line", self.buffer.record_bytes_max));
+            if self.filled == self.buffer.bytes.len() {
+                if let Some(at) = memchr::memrchr(b'\n', self.content(seen)) {
+                    // The last line of the split may need the whole buffer: those before it go first.
+                    return Ok(seen + at + 1);
+                }
+                seen = self.filled;
+                if !self.buffer.lengthen() {
+                    return self.longest_line();
+                }
             }
             at_end_of_document = self.read_more()? == 0;
         }
+    }
+
+    /// The buffer is as long as it may be and has no line end: a line, if the document ends here.
+    fn longest_line(&mut self) -> Result<usize, TaskFailure> {
+        if self.stream.fill(&mut [0])? > 0 {
+            return Err(self.stream.document.too_long(self.offset, "line", self.buffer.record_bytes_max));
+        }
+        self.ended = true;
+        Ok(self.filled)
     }
 
     fn content(&self, from: usize) -> &[u8] {

@@ -132,6 +132,34 @@ proptest! {
     }
 }
 
+#[test]
+fn the_last_line_of_a_split_may_be_as_long_as_any() {
+    let sizes = Sizes { block: 4, record: 8 };
+    for text in [&b"\n\n\n1234567\n"[..], b"12\n12345678", b"1\n12345678\n", b"12345678\n1234567\n1"] {
+        let path = file(text);
+        for cut in 0..=text.len() {
+            let lines = text.split_inclusive(|&byte| byte == b'\n');
+            let fits = lines.clone().all(|line| line.len() <= sizes.record);
+            let parts = [(0, cut), (cut, text.len() - cut)].map(|(from, bytes)| {
+                blocks(&split(&path, from as u64, bytes as u64), InputMode::Text, &sizes)
+            });
+            match parts {
+                [Ok(first), Ok(second)] => {
+                    assert!(fits, "{text:?} cut at {cut}");
+                    assert_covers(text, &[first, second]);
+                }
+                parts => {
+                    let at =
+                        lines.take_while(|line| line.len() <= sizes.record).map(<[u8]>::len).sum::<usize>();
+                    let message = format!("the line that begins at byte {at} is longer than 8 bytes");
+                    let failure = parts.into_iter().find_map(Result::err).unwrap();
+                    assert!(!fits && failure.message.contains(&message), "{failure:?}");
+                }
+            }
+        }
+    }
+}
+
 fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(content).unwrap();

@@ -37,7 +37,7 @@ impl Arena {
     }
 
     /// Keeps a piece of at most `bytes_max` bytes, for which there is room; `write` says how long it became.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, bytes_max: usize, write: impl FnOnce(&mut [u8]) -> usize) {
         assert!(self.fits(bytes_max), "the arena is full");
         // SAFETY: the range lies in the region, which is initialized and borrowed mutably.

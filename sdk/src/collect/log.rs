@@ -59,7 +59,7 @@ impl PairLog {
 
     /// Keeps a pair; says whether there was room. The first always has it.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, key: &[u8], value: &[u8]) -> bool {
         let bytes_max = 2 * wire::LENGTH_BYTES_MAX + key.len() + value.len();
         let takes = self.arena.held_bytes().max(self.arena.len() + bytes_max)

@@ -25,6 +25,7 @@ knows_no gristmill-dataplane "${async_and_wire[@]}" "${sides[@]}" gristmill-sche
 knows_no gristmill-storage "${async_and_wire[@]}" "${sides[@]}" gristmill-scheduler gristmill-sdk
 knows_no gristmill-coordinator gristmill-worker gristmill-dataplane gristmill-sdk libloading
 knows_no gristmill-worker gristmill-coordinator gristmill-scheduler
+knows_no gristmill-linearizable "${async_and_wire[@]}" "${sides[@]}" gristmill-model gristmill-scheduler serde rand rustix
 if [[ $(cargo tree --quiet -p gristmill-sdk --edges normal --prefix none | wc -l) -ne 1 ]]; then
     echo "absences: gristmill-sdk must have no dependency at all" >&2
     failed=1

@@ -1,0 +1,238 @@
+//! A group of coordinators as processes of their own, which can be killed, stopped, parted and started again.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+use rustix::process::Signal;
+
+use crate::{Ended, Place, Process, Service, Wires, Worker, free_address, gristmill, until};
+
+/// `gristmill coordinator`, so many times, as the members 1, 2, 3 and so on of one group.
+pub struct Group<'p> {
+    service: Service<'p>,
+    members: BTreeMap<u64, Member>,
+    /// What it was founded with: `1=ADDR,2=ADDR,…`.
+    peers: String,
+    wires: Option<Wires>,
+}
+
+/// A member, whether it runs or not.
+struct Member {
+    /// Where the others and its clients reach it.
+    address: String,
+    /// Where it listens: the same, unless there are wires.
+    listen: String,
+    data_dir: PathBuf,
+    process: Option<Process>,
+    joins: bool,
+}
+
+impl<'p> Deref for Group<'p> {
+    type Target = Service<'p>;
+
+    fn deref(&self) -> &Service<'p> {
+        &self.service
+    }
+}
+
+impl<'p> Group<'p> {
+    /// A group of so many, all of them started.
+    pub fn start(place: &'p Place, members: u64) -> Self {
+        Self::found(place, members, None)
+    }
+
+    /// The same with wires between its members, which can be cut.
+    pub fn start_with_wires(place: &'p Place, members: u64) -> Self {
+        Self::found(place, members, Some(Wires::new()))
+    }
+
+    fn found(place: &'p Place, members: u64, mut wires: Option<Wires>) -> Self {
+        let mut member = |id| (id, Member::new(place, id, wires.as_mut()));
+        let members: BTreeMap<u64, Member> = (1..=members).map(&mut member).collect();
+        let addresses: Vec<_> = members.values().map(|member| member.address.clone()).collect();
+        let peers: Vec<_> = members.iter().map(|(id, member)| format!("{id}={}", member.address)).collect();
+        let service = Service { place, address: addresses.join(",") };
+        let mut group = Self { service, members, peers: peers.join(","), wires };
+        group.restart_all();
+        group
+    }
+
+    /// The wires, if it was started with some.
+    pub fn wires(&self) -> &Wires {
+        self.wires.as_ref().expect("a group that was started with wires")
+    }
+
+    /// The ids of all members.
+    pub fn ids(&self) -> Vec<u64> {
+        self.members.keys().copied().collect()
+    }
+
+    /// What it was founded with: `1=ADDR,2=ADDR,…`.
+    pub fn peers(&self) -> &str {
+        &self.peers
+    }
+
+    /// Where a member is reached.
+    pub fn address_of(&self, id: u64) -> &str {
+        &self.members[&id].address
+    }
+
+    /// Where a member keeps what it knows.
+    pub fn data_dir(&self, id: u64) -> &Path {
+        &self.members[&id].data_dir
+    }
+
+    /// The running process of a member.
+    pub fn process(&self, id: u64) -> &Process {
+        self.members[&id].process.as_ref().expect("a member that runs")
+    }
+
+    /// Whether a member is running, as far as this harness has made it.
+    pub fn is_started(&self, id: u64) -> bool {
+        self.members[&id].process.is_some()
+    }
+
+    /// Asks one member alone.
+    pub fn ask_member<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        id: u64,
+        words: impl IntoIterator<Item = S>,
+    ) -> Ended {
+        let address = self.address_of(id).to_owned();
+        Service { place: self.place, address }.ask(words)
+    }
+
+    /// Who leads, as the group says; waits until it says so.
+    pub fn leader(&self) -> u64 {
+        until("the group to have a leader", || self.leader_if_any())
+    }
+
+    /// Who leads, if the group says so now.
+    pub fn leader_if_any(&self) -> Option<u64> {
+        let ended = self.ask(["members", "--json"]);
+        ended.is_success().then(|| ended.json())?["leader"].as_u64()
+    }
+
+    /// A member that does not lead.
+    pub fn follower(&self) -> u64 {
+        let leader = self.leader();
+        let others = self.members.iter().filter(|(id, member)| **id != leader && member.process.is_some());
+        *others.map(|(id, _)| id).next().expect("a group with a running follower")
+    }
+
+    /// Kills a member with SIGKILL.
+    pub fn kill(&mut self, id: u64) {
+        self.member(id).process.take().expect("a member that runs").kill();
+    }
+
+    /// Kills all members that run, all of them before any is gone.
+    pub fn kill_all(&mut self) {
+        let running: Vec<Process> =
+            self.members.values_mut().filter_map(|member| member.process.take()).collect();
+        running.iter().for_each(|process| process.signal(Signal::KILL));
+        running.into_iter().for_each(Process::kill);
+    }
+
+    /// Starts a member that does not run, and waits until it listens.
+    pub fn restart(&mut self, id: u64) {
+        self.launch(id);
+        self.until_listening(id);
+    }
+
+    /// Starts all members that do not run.
+    pub fn restart_all(&mut self) {
+        let down: Vec<u64> = self.ids().into_iter().filter(|&id| !self.is_started(id)).collect();
+        down.iter().for_each(|&id| self.launch(id));
+        down.iter().for_each(|&id| self.until_listening(id));
+    }
+
+    /// Stops a member with SIGSTOP.
+    pub fn stop(&self, id: u64) {
+        self.process(id).signal(Signal::STOP);
+    }
+
+    /// Lets a stopped member go on.
+    pub fn go_on(&self, id: u64) {
+        self.process(id).signal(Signal::CONT);
+    }
+
+    /// Starts a coordinator that is to join the group, and waits until it listens. The group does not know it yet.
+    pub fn start_joining(&mut self, id: u64) {
+        let mut member = Member::new(self.place, id, self.wires.as_mut());
+        member.joins = true;
+        self.service.address = format!("{},{}", self.service.address, member.address);
+        self.members.insert(id, member);
+        self.restart(id);
+    }
+
+    /// Forgets a member that the group has removed, and gives its process back.
+    pub fn forget(&mut self, id: u64) -> Option<Process> {
+        let member = self.members.remove(&id)?;
+        let addresses: Vec<_> = self.members.values().map(|member| member.address.clone()).collect();
+        self.service.address = addresses.join(",");
+        member.process
+    }
+
+    /// Ends the workers, then the coordinators, as an operator would; each must end with success. All jobs must be over.
+    pub fn end(mut self, workers: Vec<Worker>) {
+        workers.iter().for_each(Worker::until_jobs_are_forgotten);
+        workers.into_iter().for_each(Worker::end);
+        let running: Vec<Process> =
+            self.members.values_mut().filter_map(|member| member.process.take()).collect();
+        running.iter().for_each(|process| process.signal(Signal::TERM));
+        running.into_iter().for_each(|process| drop(process.wait().done()));
+    }
+
+    /// The command by which a member is started, for a test that wants it otherwise.
+    pub fn command(&self, id: u64) -> std::process::Command {
+        let member = &self.members[&id];
+        let mut command = self.place.command(gristmill());
+        command.args(["coordinator", "--id", &id.to_string(), "--listen", &member.listen]);
+        if member.joins {
+            command.arg("--join");
+        } else {
+            command.args(["--peers", &self.peers]);
+        }
+        command.arg("--data-dir").arg(&member.data_dir);
+        command
+    }
+
+    fn member(&mut self, id: u64) -> &mut Member {
+        self.members.get_mut(&id).unwrap_or_else(|| panic!("no member {id}"))
+    }
+
+    fn launch(&mut self, id: u64) {
+        let start = || self.place.start(&format!("coordinator-{id}"), self.command(id));
+        let process = match &self.wires {
+            Some(wires) => wires.start(id, start),
+            None => start(),
+        };
+        self.member(id).process = Some(process);
+    }
+
+    fn until_listening(&mut self, id: u64) {
+        let process = self.member(id).process.as_mut().expect("a member that was launched");
+        process.until("that it listens", |process| {
+            process.stdout().lines().any(|line| line.starts_with("listening ")).then_some(())
+        });
+    }
+}
+
+impl Member {
+    fn new(place: &Place, id: u64, wires: Option<&mut Wires>) -> Self {
+        let listen = free_address();
+        let address = wires.map_or_else(|| listen.clone(), |wires| relayed(wires, id, &listen));
+        let data_dir = place.folder("data").join(format!("member-{id}"));
+        Self { address, listen, data_dir, process: None, joins: false }
+    }
+}
+
+/// Where a relay listens for a member.
+fn relayed(wires: &mut Wires, id: u64, listen: &str) -> String {
+    let address = free_address();
+    let parsed = |text: &str| text.parse::<SocketAddr>().expect("an address");
+    wires.relay(id, parsed(listen), parsed(&address));
+    address
+}

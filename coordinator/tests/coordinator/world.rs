@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gristmill_coordinator::{Config, Coordinator};
 use gristmill_model::{
-    Assignment, AttemptId, AttemptStats, Blob, ClientId, FailureCause, Incarnation, InputFile, InputMode,
+    Assignment, AttemptId, AttemptStats, Blob, ClientId, ClusterId, FailureCause, Incarnation, InputFile, InputMode,
     JobId, JobOptions, JobRequest, MapResult, Outcome, PartitionSize, PathBytes, PluginInfo, Progress,
     ReduceResult, Refusal, Report, RequestId, RequestKey, SampleResult, SampledKey, TaskFailure, Work,
     WorkerId,
@@ -43,6 +43,10 @@ impl World {
 
     pub(crate) fn endpoint(&self) -> Endpoint {
         self.coordinator.endpoint()
+    }
+
+    pub(crate) async fn cluster(&self) -> ClusterId {
+        self.client().info().await.unwrap().cluster
     }
 
     pub(crate) fn client(&self) -> Client {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use gristmill_model::ClusterId;
 use gristmill_protocol::{Endpoint, ListenError, Listener, MemoryConnector, check_loopback, memory, serve};
-use gristmill_scheduler::{Leader, State};
+use gristmill_scheduler::{Fact, Leader, State, apply};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -80,7 +80,9 @@ impl Coordinator {
             heartbeat_ms: config.heartbeat_ms,
         };
         let clock = Clock::start();
-        let state = State::new(cluster);
+        let mut state = State::new();
+        // A state without facts takes no other first.
+        let _ = apply(&mut state, &Fact::Founded { cluster });
         let leader = Leader::new(&state, clock.now(), config.settings);
         let (stop, stopped) = watch::channel(false);
         let (ended_sender, ended) = watch::channel(false);

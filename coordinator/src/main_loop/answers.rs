@@ -1,6 +1,6 @@
 //! Answers: to polls, to calls that were waiting for a decision, and to questions.
 
-use gristmill_model::{Incarnation, JobId, JobStatus, NotFound, Refusal, Timestamp, WorkerId};
+use gristmill_model::{ClusterId, Incarnation, JobId, JobStatus, NotFound, Refusal, Timestamp, WorkerId};
 use gristmill_protocol::limits::{PAGE, SEGMENTS_PAGE};
 use gristmill_protocol::{ConnectionId, CoordinatorInfo, Orders, PollReply, Registered, Verdict};
 use gristmill_scheduler::{Input, LossCause};
@@ -83,7 +83,7 @@ impl<L: FactLog> MainLoop<L> {
         self.connections.bind(connection, worker);
         let _ = reply.send(Ok(Registered {
             worker,
-            cluster: self.state.cluster(),
+            cluster: self.state.cluster().unwrap_or(ClusterId(0)),
             live_jobs: self.state.live_jobs(),
             heartbeat_ms: self.tools.heartbeat_ms,
         }));
@@ -101,7 +101,11 @@ impl<L: FactLog> MainLoop<L> {
         match question {
             Question::Info(reply) => {
                 let version = env!("CARGO_PKG_VERSION").to_owned();
-                let info = CoordinatorInfo { cluster: state.cluster(), version, slots: state.slots() };
+                let info = CoordinatorInfo {
+                    cluster: state.cluster().unwrap_or(ClusterId(0)),
+                    version,
+                    slots: state.slots(),
+                };
                 let _ = reply.send(Ok(info));
             }
             Question::Jobs(after, reply) => drop(reply.send(Ok(self.jobs_page(after)))),

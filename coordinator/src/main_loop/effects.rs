@@ -19,7 +19,7 @@ impl<L: FactLog> MainLoop<L> {
         for effect in effects {
             match effect {
                 // The leader's answers and orders carry these.
-                Effect::Assign { .. } | Effect::Cancel { .. } => {}
+                Effect::Assign { .. } | Effect::Cancel { .. } | Effect::Place { .. } => {}
                 Effect::Commit { job, failures } => self.commit(job, failures),
                 Effect::JobEnded { job } => self.end(job),
                 Effect::JobForgotten { job } => self.tools.logs.forget(job),

@@ -247,6 +247,7 @@ mod tests {
             memory_bytes: 1,
             task_timeout_ms: 1,
             max_attempts: 1,
+            priority: 0,
         }
     }
 

@@ -72,6 +72,7 @@ impl JobArguments {
             max_attempts: self.max_attempts,
             overwrite: self.overwrite,
             slots,
+            priority: 0,
         }
     }
 }

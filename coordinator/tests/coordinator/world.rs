@@ -64,7 +64,7 @@ impl World {
     /// A request of its own for so many maps and reduces.
     pub(crate) fn request(&self, maps: u64, reduces: u32) -> JobRequest {
         static LAST: AtomicU64 = AtomicU64::new(0);
-        let client = ClientId(u128::from(LAST.fetch_add(1, Ordering::Relaxed)));
+        let client = ClientId(LAST.fetch_add(1, Ordering::Relaxed));
         JobRequest {
             key: RequestKey { client, request: RequestId(1) },
             plugin: PluginInfo {

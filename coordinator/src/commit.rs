@@ -58,7 +58,7 @@ impl Outputs {
     /// The output of a request which is no job yet, so has no id.
     fn of_request(&self, spec: &JobSpec) -> Output {
         let RequestKey { client, request } = spec.key;
-        let name = format!("gristmill-{}-request-{:032x}-{}", self.cluster, client.0, request.0);
+        let name = format!("gristmill-{}-request-{}-{}", self.cluster, client, request.0);
         Output::new(self.storage.clone(), &spec.output.to_path(), &name, spec.overwrite)
     }
 
@@ -216,6 +216,7 @@ mod tests {
             memory_bytes: 1,
             task_timeout_ms: 1,
             max_attempts: 1,
+            priority: 0,
         }
     }
 

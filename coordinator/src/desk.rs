@@ -2,18 +2,21 @@
 //!
 //! Nothing is decided here. A call whose caller has gone is dropped, and with it the way back for its answer.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures::FutureExt;
 use gristmill_model::{
-    AttemptId, AttemptLog, Blob, Explanation, JobId, JobRequest, NotFound, Refusal, RequestKey, Sha256,
-    TaskId,
+    AttemptId, AttemptLog, Blob, ClientId, Explanation, JobId, JobRequest, NotFound, Refusal, RequestKey,
+    Sha256, TaskId,
 };
 use gristmill_protocol::{
-    Answer, ClientServiceRequest, ClientServiceResponse, ConnectionId, PROTOCOL_VERSION, Services,
-    WorkerServiceRequest, WorkerServiceResponse,
+    Answer, ClientServiceRequest, ClientServiceResponse, ConnectionId, KvServiceRequest, KvServiceResponse,
+    Lane, PROTOCOL_VERSION, PeerServiceRequest, PeerServiceResponse, Services, WorkerServiceRequest,
+    WorkerServiceResponse,
 };
+use tarpc::ServerError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::attempt_logs::AttemptLogs;
@@ -41,9 +44,21 @@ impl Services for Desk {
         self.clone().answer_worker(connection, call).map(Ok).boxed()
     }
 
+    fn kv(&self, _: ConnectionId, _: KvServiceRequest) -> Answer<KvServiceResponse> {
+        async { Err(ServerError::new(ErrorKind::Unsupported, not_served().to_string())) }.boxed()
+    }
+
+    fn peer(&self, _: ConnectionId, _: Lane, _: PeerServiceRequest) -> Answer<PeerServiceResponse> {
+        async { Err(ServerError::new(ErrorKind::Unsupported, not_served().to_string())) }.boxed()
+    }
+
     fn closed(&self, connection: ConnectionId) {
         let _ = self.events.send(Event::Closed(connection));
     }
+}
+
+fn not_served() -> Refusal {
+    Refusal::Invalid("this coordinator does not serve that".to_owned())
 }
 
 impl Desk {
@@ -60,8 +75,7 @@ impl Desk {
                 Response::Info(self.client_call(|reply| ask(Question::Info(reply))).await)
             }
             Request::BlobBytes { sha256 } => {
-                let bytes = self.on_blobs(move |blobs| Ok(blobs.bytes(sha256, Instant::now()))).await;
-                Response::BlobBytes(bytes.unwrap_or(0))
+                Response::BlobBytes(self.on_blobs(move |blobs| Ok(blobs.bytes(sha256, Instant::now()))).await)
             }
             Request::PutBlob { sha256, total, offset, chunk: Blob(piece) } => {
                 let put = move |blobs: &Blobs| blobs.put(sha256, total, offset, &piece, Instant::now());
@@ -73,8 +87,7 @@ impl Desk {
                 Response::Job(status.await)
             }
             Request::Jobs { after } => {
-                let page = self.client_call(|reply| ask(Question::Jobs(after, reply))).await;
-                Response::Jobs(page.unwrap_or_default())
+                Response::Jobs(self.client_call(|reply| ask(Question::Jobs(after, reply))).await)
             }
             Request::Cancel { job } => {
                 Response::Cancel(self.client_call(|reply| ClientCall::Cancel(job, reply)).await)
@@ -82,9 +95,13 @@ impl Desk {
             Request::Explain { job, task } => Response::Explain(self.explain(job, task).await),
             Request::Logs { job, task, after } => Response::Logs(self.read_logs(job, task, after).await),
             Request::Workers {} => {
-                let workers = self.client_call(|reply| ask(Question::Workers(reply))).await;
-                Response::Workers(workers.unwrap_or_default())
+                Response::Workers(self.client_call(|reply| ask(Question::Workers(reply))).await)
             }
+            Request::OpenSession { nonce } => Response::OpenSession(Ok(ClientId(nonce))),
+            Request::KeepSession { .. } => Response::KeepSession(Ok(())),
+            Request::Drain { .. } => Response::Drain(Err(not_served())),
+            Request::Members {} => Response::Members(Err(not_served())),
+            Request::ChangeMembers { .. } => Response::ChangeMembers(Err(not_served())),
         }
     }
 

@@ -101,7 +101,8 @@ impl<L: FactLog> MainLoop<L> {
         match question {
             Question::Info(reply) => {
                 let version = env!("CARGO_PKG_VERSION").to_owned();
-                let info = CoordinatorInfo { cluster: state.cluster(), version, slots: state.slots() };
+                let (cluster, slots) = (state.cluster(), state.slots());
+                let info = CoordinatorInfo { cluster, version, slots, node: None, leader: None };
                 let _ = reply.send(Ok(info));
             }
             Question::Jobs(after, reply) => drop(reply.send(Ok(self.jobs_page(after)))),
@@ -136,7 +137,7 @@ impl<L: FactLog> MainLoop<L> {
 }
 
 fn orders(orders: gristmill_scheduler::Orders, finished: bool) -> Orders {
-    Orders { cancel: orders.cancel, forget: orders.forget, finished }
+    Orders { cancel: orders.cancel, forget: orders.forget, finished, leave: false }
 }
 
 fn wire(verdict: gristmill_scheduler::Verdict) -> Verdict {

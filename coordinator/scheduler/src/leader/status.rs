@@ -58,6 +58,7 @@ impl Leader {
                 running: worker.running.iter().copied().collect(),
                 silent_ms: now.ms.saturating_sub(heard.ms),
                 failures: worker.failures,
+                draining: false,
             }
         };
         live.map(status).collect()

@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use gristmill_model::{
-    ClientId, InputFile, JobId, JobOptions, JobRequest, Params, PathBytes, PluginInfo, RequestId, RequestKey,
-};
+use gristmill_model::{InputFile, JobId, JobOptions, JobRequest, Params, PathBytes, PluginInfo, RequestKey};
 use gristmill_protocol::{CallError, Client};
 
 use crate::apart;
@@ -86,14 +84,14 @@ impl Job {
             return Err(Failure::wrong(changed));
         }
         let request = JobRequest {
-            key: RequestKey { client: ClientId(rand::random()), request: RequestId(1) },
+            key: RequestKey::default(),
             plugin: self.plugin,
             params: self.params,
             inputs: self.inputs,
             output: PathBytes::from(self.output.as_path()),
             options,
         };
-        client.submit(&request).await.map_err(submit_failed)
+        client.submit(request).await.map_err(submit_failed)
     }
 }
 

@@ -61,7 +61,7 @@ impl Default for JobOptions {
 /// What a client submits. Inputs are sorted by name; the output directory is absolute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobRequest {
-    /// Repeats of it are the same job.
+    /// Repeats of it are the same job. Given by the client's session when the request is submitted.
     pub key: RequestKey,
     /// The plugin, already uploaded.
     pub plugin: PluginInfo,

@@ -10,6 +10,7 @@ mod error;
 mod ids;
 mod job;
 mod kv;
+mod members;
 mod plugin;
 mod report;
 mod sample;
@@ -26,6 +27,7 @@ pub use ids::{
 };
 pub use job::{InputFile, JobOptions, JobRequest, JobSpec, Params};
 pub use kv::{KvAnswer, KvChange, KvEntry, KvEvent, KvEvents, KvOp};
+pub use members::{MemberChange, MemberStatus, MembersStatus};
 pub use plugin::{InputMode, PluginInfo};
 pub use report::{
     AttemptStats, FailureCause, Location, LostRun, MapResult, Outcome, PartitionSize, ReduceResult, Report,

@@ -11,8 +11,9 @@ use gristmill_model::{
 };
 use gristmill_protocol::limits::{CHUNK_BYTES, SEGMENTS_PAGE};
 use gristmill_protocol::{
-    Answer, ClientServiceRequest, ClientServiceResponse, ConnectionId, Endpoint, Heartbeat, Listener, Orders,
-    PollReply, PollRequest, Registered, Services, Verdict, WorkerHello, WorkerServiceRequest as Call,
+    Answer, ClientServiceRequest, ClientServiceResponse, ConnectionId, Endpoint, Heartbeat, KvServiceRequest,
+    KvServiceResponse, Lane, Listener, Orders, PeerServiceRequest, PeerServiceResponse, PollReply,
+    PollRequest, Registered, Services, Verdict, WorkerHello, WorkerServiceRequest as Call,
     WorkerServiceResponse as Reply, serve,
 };
 use tokio::sync::{Notify, watch};
@@ -36,6 +37,7 @@ struct State {
     cancel: BTreeSet<AttemptId>,
     forget: BTreeSet<JobId>,
     finished: bool,
+    leave: bool,
     running: Vec<Progress>,
     heartbeats: u64,
     blobs: BTreeMap<Sha256, Vec<u8>>,
@@ -320,6 +322,7 @@ impl State {
             cancel: self.cancel.iter().filter(reported).copied().collect(),
             forget: self.forget.iter().copied().collect(),
             finished: self.finished,
+            leave: self.leave,
         }
     }
 }
@@ -345,6 +348,14 @@ impl Services for Coordinator {
             })
         }
         .boxed()
+    }
+
+    fn kv(&self, _: ConnectionId, call: KvServiceRequest) -> Answer<KvServiceResponse> {
+        panic!("no client is in this test: {call:?}")
+    }
+
+    fn peer(&self, _: ConnectionId, _: Lane, call: PeerServiceRequest) -> Answer<PeerServiceResponse> {
+        panic!("no peer is in this test: {call:?}")
     }
 
     fn closed(&self, _: ConnectionId) {}

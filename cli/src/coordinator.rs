@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gristmill_coordinator::{Config, Coordinator, Membership};
+use gristmill_coordinator::{Config, Coordinator};
 use gristmill_protocol::{CallError, Client};
 
 use crate::arguments::CoordinatorArguments;

@@ -39,7 +39,7 @@ pub struct Membership {
 impl Membership {
     /// A group of one, which listens at `address`.
     pub fn alone(address: String) -> Self {
-        Self { id: 1, members: BTreeMap::from([(1, address)]), timers: Timers::default() }
+        Self { id: 1, members: BTreeMap::from([(1, address)]), timers: Timers::LAN }
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use gristmill_model::Sha256;
 use gristmill_protocol::{Endpoint, ListenError, Listener, MemoryConnector, PeerLink, check_loopback, memory, serve};
-use gristmill_replication::{Config as ReplicationConfig, Node, NodeId};
+use gristmill_replication::{Config as ReplicationConfig, Node, Store};
 use gristmill_scheduler::State;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -104,12 +104,8 @@ impl Coordinator {
         let data_dir = DataDir::open(&config.data_dir)?;
         let Membership { id, members, timers } = membership;
         let link = PeerLink::new();
-        let replication = ReplicationConfig {
-            members: members.into_iter().map(|(id, address)| (NodeId(id), address)).collect(),
-            directory: Some(data_dir.subdirectory("replica")?),
-            timers,
-            ..ReplicationConfig::new(NodeId(id))
-        };
+        let store = Store::Directory(data_dir.subdirectory("replica")?);
+        let replication = ReplicationConfig { timers, ..ReplicationConfig::new(id, members, store) };
         let node = Node::start(replication, PeerNetwork(link.clone()), Replicated::default()).await?;
         let group = Group::new(node.clone(), link, id);
         let machine = node.clone();

@@ -12,7 +12,7 @@ use gristmill_model::{
 };
 use gristmill_protocol::{
     Answer, ClientServiceRequest, ClientServiceResponse, ConnectionId, CoordinatorInfo, KvServiceRequest,
-    KvServiceResponse, PROTOCOL_VERSION, PeerServiceRequest, PeerServiceResponse, Services,
+    KvServiceResponse, Lane, PROTOCOL_VERSION, PeerServiceRequest, PeerServiceResponse, Services,
     WorkerServiceRequest, WorkerServiceResponse,
 };
 use gristmill_scheduler::KvCall;
@@ -52,7 +52,7 @@ impl Services for Desk {
         self.clone().answer_worker(connection, call).map(Ok).boxed()
     }
 
-    fn peer(&self, _: ConnectionId, call: PeerServiceRequest) -> Answer<PeerServiceResponse> {
+    fn peer(&self, _: ConnectionId, _: Lane, call: PeerServiceRequest) -> Answer<PeerServiceResponse> {
         self.clone().answer_peer(call).map(Ok).boxed()
     }
 

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use gristmill_model::{Blob, MemberChange, MemberStatus, MembersStatus, Refusal, Sha256};
+use gristmill_model::{MemberChange, MemberStatus, MembersStatus, Refusal, Sha256};
 use gristmill_protocol::limits::CHUNK_BYTES;
-use gristmill_protocol::{PeerLane, PeerLink};
+use gristmill_protocol::{Lane as PeerLane, PeerLink};
 use gristmill_replication::{Lane, MembersError, Network, NetworkError, Node, NodeId};
 
 use crate::blobs::Blobs;
 use crate::replica::Replicated;
 
-/// How long a peer may take for one piece of a blob.
-const PIECE_MAX: Duration = Duration::from_secs(5);
+/// How long a change of the members may take: a new one has to catch up.
+const CHANGE_MAX: Duration = Duration::from_secs(60);
 
 /// See the module. Cheap to clone.
 #[derive(Clone)]
@@ -37,7 +37,7 @@ impl Network for PeerNetwork {
         timeout: Duration,
     ) -> Result<Vec<u8>, NetworkError> {
         let lane = match lane {
-            Lane::Quick => PeerLane::Quick,
+            Lane::Control => PeerLane::Urgent,
             Lane::Bulk => PeerLane::Bulk,
         };
         let sent = self.0.send(address, lane, message, timeout).await;
@@ -63,25 +63,25 @@ impl Group {
     pub(crate) async fn members(&self) -> Result<MembersStatus, Refusal> {
         let members = self.node.members();
         let member = |member: &gristmill_replication::Member| MemberStatus {
-            id: member.id.0,
+            id: member.id,
             address: member.address.clone(),
-            votes: member.votes,
+            votes: member.voter,
             behind: member.behind,
         };
         Ok(MembersStatus {
-            leader: members.leader.map(|leader| leader.0),
+            leader: members.leader,
             members: members.members.iter().map(member).collect(),
         })
     }
 
     pub(crate) async fn change_members(&self, change: MemberChange) -> Result<MembersStatus, Refusal> {
         let changed = match change {
-            MemberChange::Add { id, address } => self.node.add_member(NodeId(id), address).await,
-            MemberChange::Remove { id } => self.node.remove_member(NodeId(id)).await,
+            MemberChange::Add { id, address } => self.node.add_member(id, &address, CHANGE_MAX).await,
+            MemberChange::Remove { id } => self.node.remove_member(id, CHANGE_MAX).await,
             MemberChange::Replace { id, by, address } => {
-                self.node.replace_member(NodeId(id), NodeId(by), address).await
+                self.node.replace_member(id, by, &address, CHANGE_MAX).await
             }
-            MemberChange::Lead { id } => self.node.transfer_leadership(NodeId(id)).await,
+            MemberChange::Lead { id } => self.node.lead_with(id, CHANGE_MAX).await,
         };
         changed.map_err(to_refusal)?;
         self.members().await
@@ -90,8 +90,8 @@ impl Group {
     /// Brings a blob that is here to so many members that any majority has one who holds it.
     pub(crate) async fn share_blob(&self, blobs: &Arc<Blobs>, name: Sha256) -> Result<(), Refusal> {
         let members = self.node.members();
-        let voters = members.members.iter().filter(|member| member.votes);
-        let others: Vec<_> = voters.clone().filter(|member| member.id.0 != self.id).collect();
+        let voters = members.members.iter().filter(|member| member.voter);
+        let others: Vec<_> = voters.clone().filter(|member| member.id != self.id).collect();
         let needed = voters.count() / 2;
         let given = join_all(others.iter().map(|member| self.give_blob(blobs, name, &member.address))).await;
         let holders = given.iter().filter(|result| result.is_ok()).count();
@@ -104,10 +104,10 @@ impl Group {
 
     async fn give_blob(&self, blobs: &Arc<Blobs>, name: Sha256, address: &str) -> Result<(), String> {
         let total = on(blobs, move |blobs| Ok(blobs.bytes(name, Instant::now()))).await?;
-        let mut here = self.link.blob_bytes(address, name, PIECE_MAX).await.map_err(|error| error.to_string())?;
+        let mut here = self.link.blob_bytes(address, name).await.map_err(|error| error.to_string())?;
         while here < total {
             let piece = on(blobs, move |blobs| blobs.read(name, here)).await?;
-            let put = self.link.put_blob(address, name, total, here, Blob(piece), PIECE_MAX).await;
+            let put = self.link.put_blob(address, name, total, here, piece).await;
             let now = put.map_err(|error| error.to_string())?;
             if now <= here {
                 return Err(format!("{address} does not get beyond byte {here} of blob {name}"));
@@ -120,7 +120,7 @@ impl Group {
     /// Fetches a blob that this member missed from another that has it.
     pub(crate) async fn fetch_blob(&self, blobs: &Arc<Blobs>, name: Sha256) -> Result<(), Refusal> {
         let members = self.node.members();
-        for member in members.members.iter().filter(|member| member.id.0 != self.id) {
+        for member in members.members.iter().filter(|member| member.id != self.id) {
             match self.take_blob(blobs, name, &member.address).await {
                 Ok(()) => return Ok(()),
                 Err(reason) => tracing::debug!(blob = %name, member = %member.id, %reason, "not from this member"),
@@ -130,14 +130,14 @@ impl Group {
     }
 
     async fn take_blob(&self, blobs: &Arc<Blobs>, name: Sha256, address: &str) -> Result<(), String> {
-        let total = self.link.blob_bytes(address, name, PIECE_MAX).await.map_err(|error| error.to_string())?;
+        let total = self.link.blob_bytes(address, name).await.map_err(|error| error.to_string())?;
         let mut here = on(blobs, move |blobs| Ok(blobs.bytes(name, Instant::now()))).await?;
         if total == 0 {
             return Err("it does not have it".to_owned());
         }
         while here < total {
-            let read = self.link.blob(address, name, here, PIECE_MAX).await;
-            let Blob(piece) = read.map_err(|error| error.to_string())?;
+            let read = self.link.blob(address, name, here).await;
+            let piece = read.map_err(|error| error.to_string())?;
             if piece.is_empty() || piece.len() > CHUNK_BYTES {
                 return Err(format!("it gave {} bytes at {here} of {total}", piece.len()));
             }
@@ -159,7 +159,7 @@ async fn on<T: Send + 'static>(
 fn to_refusal(error: MembersError) -> Refusal {
     match error {
         MembersError::NotLeader { leader } => Refusal::NotLeader { leader: leader.map(|(_, address)| address) },
-        MembersError::Invalid(reason) => Refusal::Invalid(reason),
-        MembersError::Unavailable(reason) => Refusal::Unavailable(reason),
+        MembersError::Refused(reason) => Refusal::Invalid(reason),
+        MembersError::Late(reason) | MembersError::Failed(reason) => Refusal::Unavailable(reason),
     }
 }

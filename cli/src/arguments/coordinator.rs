@@ -52,8 +52,8 @@ impl CoordinatorArguments {
     /// Its place in its group, given where it listens; or what is wrong with it.
     pub(crate) fn membership(&self, listens: SocketAddr) -> Result<Membership, String> {
         let timers = match self.network {
-            Network::Local => Timers::default(),
-            Network::Wide => Timers::wide(),
+            Network::Local => Timers::LAN,
+            Network::Wide => Timers::WAN,
         };
         let Some(id) = self.id else {
             return Ok(Membership { timers, ..Membership::alone(listens.to_string()) });

@@ -144,7 +144,8 @@ impl<R: Replica> MainLoop<R> {
             Question::Workers(reply) => told.say(reply, Ok(self.leader.workers(state, now))),
             Question::Entry(key, reply) => told.say(reply, Ok(state.kv().get(&key))),
             Question::Entries { prefix, after, limit, reply } => {
-                told.say(reply, Ok(kv::page(state, &prefix, after.as_ref(), limit)));
+                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+                told.say(reply, Ok(state.kv().list(&prefix.0, after.as_ref(), limit)));
             }
         }
     }
@@ -165,7 +166,7 @@ impl<R: Replica> MainLoop<R> {
 }
 
 fn orders(orders: gristmill_scheduler::Orders, finished: bool) -> Orders {
-    Orders { cancel: orders.cancel, forget: orders.forget, finished: finished || orders.leave }
+    Orders { cancel: orders.cancel, forget: orders.forget, finished, leave: orders.leave }
 }
 
 fn wire(verdict: gristmill_scheduler::Verdict) -> Verdict {

@@ -1,7 +1,7 @@
 //! From events to the scheduler's inputs, and what is owed to the callers once these were decided upon.
 
 use gristmill_model::{
-    AttemptId, AttemptLog, ClientId, Incarnation, JobId, KvAnswer, NotFound, Refusal, Report, RequestKey,
+    AttemptId, AttemptLog, ClientId, Incarnation, JobId, KvAnswer, Refusal, Report, RequestKey,
     Segment, WorkerId,
 };
 use gristmill_protocol::limits::{ASSIGNMENTS_MAX, LONG_POLL_MAX, REPORTS_MAX};
@@ -199,7 +199,7 @@ impl<R: Replica> MainLoop<R> {
     fn take_report(&mut self, state: &State, holder: Holder, report: &mut Report) {
         let job = report.attempt.task.job;
         let Some(spec) = state.spec(job) else { return };
-        report_check::check(report, spec, &self.tools.outputs.staging(job, spec));
+        report_check::check(report, spec, &self.tools.outputs.staging(self.cluster, job, spec));
         let (outcome, failed) = report_check::outcome(report);
         if failed || !report.log.0.is_empty() {
             let log = report.log.clone();
@@ -216,7 +216,8 @@ impl<R: Replica> MainLoop<R> {
         inputs: &mut Vec<Input>,
         due: &mut Vec<Due>,
     ) {
-        if state.is_live_worker(worker) {
+        let workers = self.leader.workers(state, self.tools.clock.now());
+        if workers.iter().any(|known| known.id == worker) {
             inputs.push(Input::Drain(worker));
             due.push(Due::Done(reply));
         } else {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use gristmill_model::{Blob, KvAnswer, KvEntry, KvEvents, Refusal, RequestKey};
-use gristmill_protocol::limits::{LONG_POLL_MAX, PAGE};
+use gristmill_model::{Blob, KvAnswer, KvEvents, Refusal, RequestKey};
+use gristmill_protocol::limits::LONG_POLL_MAX;
 use gristmill_scheduler::{Input, KvCall, Recorded, State};
 use tokio::time::Instant;
 
@@ -12,9 +12,6 @@ use super::intake::Due;
 use super::told::Told;
 use crate::event::{Question, Reply};
 use crate::replica::Replica;
-
-/// What a page of entries or events may have in bytes, unless the first one alone has more: far below a frame.
-const PAGE_BYTES_MAX: usize = 2 << 20;
 
 impl<R: Replica> MainLoop<R> {
     pub(super) fn write(
@@ -26,21 +23,14 @@ impl<R: Replica> MainLoop<R> {
         due: &mut Vec<Due>,
     ) {
         let key = call.key;
-        match written_before(state, &call) {
-            Ok(()) => {
+        match state.admit_kv(&call) {
+            Ok(None) => {
                 inputs.push(Input::Kv(call));
                 due.push(Due::Written(key, reply));
             }
+            Ok(Some(_)) => due.push(Due::Written(key, reply)),
             Err(refusal) => due.push(Due::Answer(Question::Refused(refusal, reply))),
         }
-    }
-}
-
-/// Refuses what the store would refuse; what is recorded already goes on to be answered as it was.
-fn written_before(state: &State, call: &KvCall) -> Result<(), Refusal> {
-    match state.recorded(call.key)? {
-        Some(_) => Ok(()),
-        None => state.kv().check(&call.op),
     }
 }
 
@@ -51,12 +41,6 @@ pub(super) fn written(state: &State, key: RequestKey) -> Result<KvAnswer, Refusa
         Some(Recorded::Job(_)) => Err(Refusal::Invalid("this request was a submission".to_owned())),
         None => Err(Refusal::Unavailable("the store is full or was written to meanwhile".to_owned())),
     }
-}
-
-/// Entries whose keys begin with `prefix`, after `after`.
-pub(super) fn page(state: &State, prefix: &Blob, after: Option<&Blob>, limit: u32) -> Vec<KvEntry> {
-    let limit = usize::try_from(limit).unwrap_or(PAGE).clamp(1, PAGE * 16);
-    state.kv().list(prefix, after, limit, PAGE_BYTES_MAX)
 }
 
 /// Everyone who waits for a change of the store.
@@ -85,7 +69,7 @@ impl KvWatchers {
     pub(super) fn serve(&mut self, state: &State, told: &mut Told) {
         let now = Instant::now();
         for mut watcher in std::mem::take(&mut self.0) {
-            let found = state.kv().events(&watcher.prefix, watcher.from, PAGE_BYTES_MAX);
+            let found = state.kv().events(&watcher.prefix.0, watcher.from);
             match found {
                 KvEvents::Events { events, next } if events.is_empty() && now < watcher.until => {
                     if !watcher.reply.is_closed() {

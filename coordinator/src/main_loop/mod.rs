@@ -42,12 +42,11 @@ use std::time::Duration;
 
 use gristmill_model::{ClusterId, JobId};
 use gristmill_protocol::PollReply;
-use gristmill_scheduler::{Effect, Fact, Input, Leader, PollToken, Settings, State};
+use gristmill_scheduler::{Fact, Input, Leader, PollToken, Settings};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use self::connections::Connections;
-use self::intake::Due;
 use self::kv::KvWatchers;
 use self::submissions::Submissions;
 use self::watchers::Watchers;

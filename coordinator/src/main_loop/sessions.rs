@@ -11,5 +11,5 @@ pub(super) fn opened(state: &State, nonce: u64) -> Result<ClientId, Refusal> {
 
 /// Whether the session goes on.
 pub(super) fn kept(state: &State, client: ClientId) -> Result<(), Refusal> {
-    if state.knows_session(client) { Ok(()) } else { Err(Refusal::UnknownClient) }
+    if state.has_session(client) { Ok(()) } else { Err(Refusal::UnknownClient) }
 }

@@ -3,8 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use gristmill_protocol::PeerLink;
-use gristmill_replication::{Node, ProposeError};
+use gristmill_replication::{ConfirmError, Node, ProposeError, Role};
 use gristmill_scheduler::{Effect, Fact, State};
 
 use super::{Entry, Replica, ReplicaError, Replicated, Void};
@@ -48,17 +47,22 @@ impl Replica for GroupReplica {
     }
 
     async fn confirm(&self) -> Result<(), ReplicaError> {
-        self.node.confirm().await.map_err(to_error)
+        self.node.confirm().await.map_err(|error| match error {
+            ConfirmError::Failed(reason) => ReplicaError::Failed(reason),
+            ConfirmError::NotLeader { .. } | ConfirmError::NoQuorum => ReplicaError::Deposed,
+        })
     }
 
     async fn deposed(&self) {
-        self.node.deposed(self.term).await;
+        let leads = |role: &Role| matches!(role, Role::Leading { term } if *term == self.term);
+        // An error says that the node is gone, and its leadership with it.
+        let _ = self.node.leadership().wait_for(|role| !leads(role)).await;
     }
 }
 
 fn to_error(error: ProposeError) -> ReplicaError {
     match error {
         ProposeError::Failed(reason) => ReplicaError::Failed(reason),
-        ProposeError::NotLeader { .. } | ProposeError::Unknown(_) => ReplicaError::Deposed,
+        ProposeError::NotLeader { .. } | ProposeError::Unknown { .. } => ReplicaError::Deposed,
     }
 }

@@ -23,6 +23,7 @@ mod render;
 mod run;
 mod sequential;
 mod signal;
+mod state_dir;
 mod submit;
 mod worker;
 

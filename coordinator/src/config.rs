@@ -1,8 +1,10 @@
 //! What may be chosen about a coordinator.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use gristmill_replication::Timers;
 use gristmill_scheduler::Settings;
 use gristmill_storage::{Local, Storage};
 
@@ -21,6 +23,24 @@ pub struct Config {
     pub storage: Arc<dyn Storage>,
     /// The numbers by which the scheduler decides.
     pub settings: Settings,
+}
+
+/// Where a coordinator stands in its group. A group of one keeps its jobs over its own death, a larger one over that of any minority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// Its id in the group.
+    pub id: u64,
+    /// Where it and the others listen, itself included. Counts when the group is founded; later changes go through the group.
+    pub members: BTreeMap<u64, String>,
+    /// How fast a dead leader is replaced.
+    pub timers: Timers,
+}
+
+impl Membership {
+    /// A group of one, which listens at `address`.
+    pub fn alone(address: String) -> Self {
+        Self { id: 1, members: BTreeMap::from([(1, address)]), timers: Timers::LAN }
+    }
 }
 
 impl Config {

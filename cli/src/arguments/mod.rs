@@ -1,5 +1,6 @@
 //! The command line as people and scripts see it: commands, options, help.
 
+mod coordinator;
 mod examples;
 mod job;
 pub(crate) mod units;
@@ -13,6 +14,7 @@ use clap_complete::Shell;
 use gristmill_model::{JobId, TaskId};
 use gristmill_protocol::{AddressError, parse_address};
 
+pub(crate) use coordinator::CoordinatorArguments;
 pub(crate) use job::{JobArguments, params};
 
 /// MapReduce over as much text or binary data as you have, with the same bytes at the end whatever dies on the way.
@@ -90,6 +92,14 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub work_dir: Option<PathBuf>,
 
+    /// Directory for all that is needed to go on with the job should this process die; emptied when the job is over
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "sequential")]
+    pub state_dir: Option<PathBuf>,
+
+    /// Go on with the job in --state-dir if there is one: give the same command again with this option
+    #[arg(long, requires = "state_dir")]
+    pub resume: bool,
+
     /// One process, one thread, no coordinator: slow, simple, and by definition right
     #[arg(long, conflicts_with = "listen")]
     pub sequential: bool,
@@ -109,18 +119,6 @@ pub(crate) struct TellArguments {
     /// Print the result as one JSON document
     #[arg(long)]
     pub json: bool,
-}
-
-/// `gristmill coordinator`.
-#[derive(Args, Debug)]
-pub(crate) struct CoordinatorArguments {
-    /// Where to listen; must be on loopback; with port 0 the system chooses (see the line `listening`)
-    #[arg(long, value_name = "ADDR", value_parser = parse_address, value_hint = ValueHint::Hostname)]
-    pub listen: SocketAddr,
-
-    /// Directory for plugins and job files [default: a temporary directory, removed at the end]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub data_dir: Option<PathBuf>,
 }
 
 /// `gristmill worker`.
@@ -410,6 +408,12 @@ mod tests {
             "gristmill run --app wc --memory lots a.txt",
             "gristmill run --app wc --max-attempts 0 a.txt",
             "gristmill coordinator --listen 0.0.0.0:7070",
+            "gristmill coordinator --listen 127.0.0.1:7070 --id 1",
+            "gristmill coordinator --listen 127.0.0.1:7070 --data-dir d --peers 1=127.0.0.1:7070",
+            "gristmill coordinator --listen 127.0.0.1:7070 --data-dir d --id 0 --peers 1=127.0.0.1:7070",
+            "gristmill coordinator --listen 127.0.0.1:7070 --data-dir d --id 1 --join --peers 1=127.0.0.1:7070",
+            "gristmill run --app wc --resume a.txt",
+            "gristmill run --app wc --sequential --state-dir d a.txt",
             "gristmill worker --coordinator 127.0.0.1:1 --slots 0",
             "gristmill worker --coordinator 127.0.0.1:0",
             "gristmill worker --coordinator 7070",

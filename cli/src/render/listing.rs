@@ -134,6 +134,7 @@ mod tests {
             running: vec![attempt, TaskId::reduce(JobId(1), 0).attempt(1)],
             silent_ms: 1200,
             failures: 3,
+            draining: false,
         };
         let listed = worker(&status);
         assert_eq!(listed.text, "w4 name=box-1 slots=2 running=j1.m2.a0,j1.r0.a1 failures=3 silent=1.200\n");

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use gristmill_model::{AttemptId, Incarnation, JobId, JobSpec, Progress, Report, WorkerId};
+use gristmill_model::{
+    AttemptId, ClientId, ClusterId, Incarnation, JobId, JobSpec, KvOp, Progress, Report, RequestId,
+    RequestKey, WorkerId,
+};
 
 use crate::fact::LossCause;
 use crate::plan::Planner;
@@ -43,6 +46,37 @@ pub enum Input {
         /// The error is one line for the user.
         result: Result<(), String>,
     },
+    /// The cluster begins, under this name. The first input of all: whatever comes before it is dropped. Ignored when there is one.
+    Found(ClusterId),
+    /// A client wants a session. Afterwards [`State::session_of`](crate::State::session_of) knows its id by the number.
+    OpenSession {
+        /// Drawn at random by the client; the same for repeats of the call.
+        nonce: u64,
+    },
+    /// A client is there, and has all answers to requests before this one.
+    KeepSession {
+        /// Who.
+        client: ClientId,
+        /// The first request whose answer it may not have.
+        done_below: RequestId,
+    },
+    /// A client asks for a change in the key/value store. Afterwards [`State::recorded`](crate::State::recorded) knows the answer; if it
+    /// does not, [`State::admit_kv`](crate::State::admit_kv) says why the call was refused (or, when it would admit it now, the store was full at
+    /// this very moment: the client may try again).
+    Kv(KvCall),
+    /// Somebody wants a worker to get nothing any more, and to leave when nothing needs it.
+    Drain(WorkerId),
+}
+
+/// A change in the key/value store, as a client asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KvCall {
+    /// Who asks, and which of its calls this is.
+    pub key: RequestKey,
+    /// The client has all answers to requests before this one.
+    pub done_below: RequestId,
+    /// What is to be done.
+    pub op: Arc<KvOp>,
 }
 
 /// How a worker introduces itself.

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use gristmill_coordinator::{Config, Coordinator, Entry, FactLog, LogError, StartError};
+use gristmill_coordinator::{Config, Coordinator, StartError};
 use gristmill_model::{JobPhase, Refusal};
 use gristmill_protocol::Client;
 
-use crate::world::{PLUGIN, Worker, World, refused, succeed};
+use crate::world::{PLUGIN, World, refused, succeed};
 
 #[tokio::test]
 async fn finishing_lets_the_workers_go() {
@@ -117,28 +117,4 @@ async fn a_port_beyond_loopback_is_refused() {
     let world = World::new().await;
     let open = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
     assert!(world.coordinator.serve(open).unwrap_err().to_string().contains("loopback"));
-}
-
-/// A log that loses its leadership with the third entry.
-struct Deposed(u32);
-
-impl FactLog for Deposed {
-    async fn propose(&mut self, _: Entry) -> Result<(), LogError> {
-        self.0 += 1;
-        if self.0 < 3 { Ok(()) } else { Err(LogError::NotLeader) }
-    }
-}
-
-#[tokio::test]
-async fn nobody_is_told_of_facts_that_are_not_certain() {
-    let directory = tempfile::tempdir().unwrap();
-    let config = Config::new(directory.path().join("data"));
-    let coordinator = Coordinator::start_with_log(config, Deposed(0)).await.unwrap();
-    let _one = Worker::join(coordinator.endpoint(), 1).await;
-    let _two = Worker::join(coordinator.endpoint(), 1).await;
-    let link = gristmill_protocol::WorkerLink::new(coordinator.endpoint(), Duration::ZERO);
-    let third = link.register(&crate::world::hello(gristmill_model::Incarnation(1 << 40), 1)).await;
-    assert!(matches!(refused(third), Err(Refusal::Unavailable(_))));
-    coordinator.ended().await;
-    assert!(coordinator.shutdown().await.unwrap_err().to_string().contains("no longer leads"));
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gristmill_coordinator::{Config, Coordinator};
 use gristmill_model::{
-    Assignment, AttemptId, AttemptStats, Blob, ClientId, FailureCause, Incarnation, InputFile, InputMode,
+    Assignment, AttemptId, AttemptStats, Blob, ClientId, ClusterId, FailureCause, Incarnation, InputFile, InputMode,
     JobId, JobOptions, JobRequest, MapResult, Outcome, PartitionSize, PathBytes, PluginInfo, Progress,
     ReduceResult, Refusal, Report, RequestId, RequestKey, SampleResult, SampledKey, TaskFailure, Work,
     WorkerId,
@@ -45,6 +45,10 @@ impl World {
         self.coordinator.endpoint()
     }
 
+    pub(crate) async fn cluster(&self) -> ClusterId {
+        self.client().info().await.unwrap().cluster
+    }
+
     pub(crate) fn client(&self) -> Client {
         Client::new(self.endpoint(), Duration::ZERO)
     }
@@ -60,7 +64,7 @@ impl World {
     /// A request of its own for so many maps and reduces.
     pub(crate) fn request(&self, maps: u64, reduces: u32) -> JobRequest {
         static LAST: AtomicU64 = AtomicU64::new(0);
-        let client = ClientId(u128::from(LAST.fetch_add(1, Ordering::Relaxed)));
+        let client = ClientId(LAST.fetch_add(1, Ordering::Relaxed));
         JobRequest {
             key: RequestKey { client, request: RequestId(1) },
             plugin: PluginInfo {

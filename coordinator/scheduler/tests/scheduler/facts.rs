@@ -3,16 +3,35 @@
 use std::sync::Arc;
 
 use gristmill_model::{
-    Blob, Bounds, ClusterId, FailureCause, Incarnation, JobId, Outcome, Stage, TaskId, Timestamp, WorkerId,
+    Blob, Bounds, ClientId, ClusterId, FailureCause, Incarnation, JobId, KvOp, Outcome, RequestId, Stage,
+    TaskId, Timestamp, WorkerId,
 };
 use gristmill_scheduler::{
     EndCause, FACT_VERSION, Fact, LossCause, Planner, RunLoss, Sampler, State, TaskResult, apply,
 };
 
-use crate::fixtures::{mapped, reduced, sampled, spec};
+use crate::fixtures::{key, mapped, reduced, sampled, spec};
 use crate::world::{map, reduce, sample};
 
 const AT: Timestamp = Timestamp::from_ms(5);
+
+fn founded() -> Fact {
+    Fact::Founded { cluster: ClusterId(1) }
+}
+
+fn opened(client: u64) -> Fact {
+    Fact::SessionOpened { client: ClientId(client), at: AT, nonce: client }
+}
+
+/// An operation of client 1; it has the answers to all before it.
+fn carried_out(request: u64, op: KvOp) -> Fact {
+    let done_below = RequestId(request);
+    Fact::KvApplied { key: key(1, request), at: AT, done_below, op: Arc::new(op) }
+}
+
+fn put(request: u64) -> Fact {
+    carried_out(request, KvOp::Put { key: blob("k"), value: blob("v") })
+}
 
 fn submitted(job: u64) -> Fact {
     Fact::JobSubmitted {
@@ -109,7 +128,20 @@ fn all() -> Vec<(&'static str, Fact)> {
         ("sample assigned", assigned(sample(0, 0), 1, false)),
         ("sample won", won(sample(0, 0))),
         ("bounds", bounds()),
+        ("founded", founded()),
+        ("opened", opened(2)),
+        ("kept", Fact::SessionKept { client: ClientId(1), at, done_below: RequestId(10) }),
+        ("expired", Fact::SessionExpired { client: ClientId(1), at }),
+        ("put", put(9)),
+        ("append", carried_out(9, KvOp::Append { key: blob("k"), value: blob("v") })),
+        ("cas", carried_out(9, KvOp::Cas { key: blob("k"), version: 1, value: blob("v") })),
+        ("delete", carried_out(9, KvOp::Delete { key: blob("k"), version: Some(1) })),
+        ("draining", Fact::WorkerDraining { worker: WorkerId(1), at }),
     ]
+}
+
+fn blob(text: &str) -> Blob {
+    Blob(text.as_bytes().to_vec())
 }
 
 /// FNV-1a: enough to notice a change.
@@ -140,7 +172,7 @@ fn the_log_of_an_older_version_can_be_read() {
 
 /// Applies what is legal; the last is what is tried.
 fn attempted(legal: &[Fact], tried: &Fact) -> Result<(), String> {
-    let mut state = State::new(ClusterId(1));
+    let mut state = State::new();
     for fact in legal {
         apply(&mut state, fact).expect("this far it is legal");
     }
@@ -157,19 +189,25 @@ fn attempted(legal: &[Fact], tried: &Fact) -> Result<(), String> {
 #[test]
 fn each_fact_is_legal_in_its_state_and_nowhere_else() {
     let (job, at) = (JobId(1), AT);
-    let running = [submitted(1), joined(1), assigned(map(0, 0), 1, false)];
+    let begun = [founded(), opened(1)];
+    let running = [&begun[..], &[submitted(1), joined(1), assigned(map(0, 0), 1, false)]].concat();
     let doubled = [&running[..], &[assigned(map(0, 1), 1, true)]].concat();
     let mapped = [&running[..], &[won(map(0, 0))]].concat();
     let reducing = [&mapped[..], &[assigned(reduce(0, 0), 1, false)]].concat();
     let complete = [&reducing[..], &[won(reduce(0, 0))]].concat();
     let done = [&complete[..], &[Fact::JobCommitted { job, at }]].concat();
-    let queued = [ordered(1), joined(1)];
+    let queued = [&begun[..], &[ordered(1), joined(1)]].concat();
+    let asked = [&begun[..], &[put(9)]].concat();
+    let draining = [&running[..4], &[Fact::WorkerDraining { worker: WorkerId(1), at }]].concat();
     let sampling = [&queued[..], &[assigned(sample(0, 0), 1, false)]].concat();
     let sampled = [&sampling[..], &[won(sample(0, 0))]].concat();
     let parted = [&sampled[..], &[bounds()]].concat();
-    let states: [(&str, &[Fact]); 12] = [
+    let states: [(&str, &[Fact]); 15] = [
         ("nothing", &[]),
-        ("queued", &running[..2]),
+        ("begun", &begun),
+        ("asked", &asked),
+        ("queued", &running[..4]),
+        ("draining", &draining),
         ("running", &running),
         ("doubled", &doubled),
         ("mapped", &mapped),
@@ -187,12 +225,15 @@ fn each_fact_is_legal_in_its_state_and_nowhere_else() {
             states.iter().filter(|(_, legal)| attempted(legal, &fact).is_ok()).map(|(state, _)| *state);
         table.push(format!("{name}: {}", legal.collect::<Vec<_>>().join(", ")));
     }
-    let expected = [
-        "submitted: nothing",
-        "planned even: nothing",
-        "planned falling: nothing",
-        "joined: nothing",
-        "lost: queued, running, doubled, mapped, reducing, complete, done, ordered, sampling, sampled, parted",
+    let begun = "begun, asked, queued, draining, running, doubled, mapped, reducing, complete, done, ordered, sampling, sampled, parted";
+    let unasked = begun.replace(" asked,", "");
+    let asked = begun.trim_start_matches("begun, ");
+    let mut expected: Vec<String> = [
+        "submitted: begun",
+        "planned even: begun",
+        "planned falling: begun",
+        "joined: begun, asked",
+        "lost: queued, draining, running, doubled, mapped, reducing, complete, done, ordered, sampling, sampled, parted",
         "assigned: queued, parted",
         "backup: running",
         "map won: running, doubled",
@@ -206,28 +247,45 @@ fn each_fact_is_legal_in_its_state_and_nowhere_else() {
         "reduce outdated: ",
         "commit failed: complete",
         "committed: complete",
-        "job failed: queued, running, doubled, mapped, reducing, complete, ordered, sampling, sampled, parted",
-        "cancelled: queued, running, doubled, mapped, reducing, ordered, sampling, sampled, parted",
+        "job failed: queued, draining, running, doubled, mapped, reducing, complete, ordered, sampling, sampled, parted",
+        "cancelled: queued, draining, running, doubled, mapped, reducing, ordered, sampling, sampled, parted",
         "forgotten: done",
-        "ordered: nothing",
+        "ordered: begun",
         "sample assigned: ordered",
         "sample won: sampling",
         "bounds: sampled",
-    ];
+        "founded: nothing",
+    ]
+    .map(str::to_owned)
+    .into();
+    expected.extend([format!("opened: {begun}"), format!("kept: {asked}"), format!("expired: {begun}")]);
+    expected.extend(["put", "append", "cas", "delete"].map(|op| format!("{op}: {unasked}")));
+    expected.push(
+        "draining: queued, running, doubled, mapped, reducing, complete, done, ordered, sampling, sampled, parted"
+            .into(),
+    );
     assert_eq!(table, expected);
 }
 
 #[test]
 fn an_illegal_fact_names_both_ends() {
-    let legal = [submitted(1), joined(1), assigned(map(0, 0), 1, false), won(map(0, 0))];
+    let legal =
+        [founded(), opened(1), submitted(1), joined(1), assigned(map(0, 0), 1, false), won(map(0, 0))];
     let told = attempted(&legal, &won(map(0, 0))).unwrap_err();
     assert_eq!(
         told,
         "illegal fact: j1.m0.a0 won, but j1 is Reducing (1/1 maps done) and j1.m0 has winner Some(0), running [], next attempt 1"
     );
-    let told = attempted(&[], &assigned(TaskId::map(JobId(4), 2).attempt(0), 3, false)).unwrap_err();
+    let told = attempted(&[founded()], &assigned(TaskId::map(JobId(4), 2).attempt(0), 3, false)).unwrap_err();
     assert_eq!(
         told,
         "illegal fact: j4.m2.a0 assigned to w3 (backup: false), but there is no job j4 and has no task j4.m2; there is no worker w3"
+    );
+    let told = attempted(&[], &joined(1)).unwrap_err();
+    assert_eq!(told, "illegal fact: w1 joined as 0000000000000001, but no cluster is founded");
+    let told = attempted(&[founded()], &put(9)).unwrap_err();
+    assert_eq!(
+        told,
+        "illegal fact: request 9 of c1 on a key, but this client's session is over; what it asks again is not executed"
     );
 }

@@ -9,7 +9,7 @@ use gristmill_model::{
 };
 use gristmill_scheduler::{Input, Planner};
 
-pub(crate) fn key(client: u128, request: u64) -> RequestKey {
+pub(crate) fn key(client: u64, request: u64) -> RequestKey {
     RequestKey { client: ClientId(client), request: RequestId(request) }
 }
 
@@ -40,6 +40,7 @@ pub(crate) fn spec(request: u64, maps: u64, reduces: u32) -> JobSpec {
         memory_bytes: 1 << 20,
         task_timeout_ms: 10_000,
         max_attempts: 2,
+        priority: 0,
     }
 }
 

@@ -168,7 +168,13 @@ impl Ledger {
                 assert!(self.stage_done(*job, Stage::Sample, samples), "{job} is parted before its samples");
                 self.job(*job).parted = true;
             }
-            Fact::WorkerJoined { .. } => {}
+            Fact::WorkerJoined { .. }
+            | Fact::Founded { .. }
+            | Fact::SessionOpened { .. }
+            | Fact::SessionKept { .. }
+            | Fact::SessionExpired { .. }
+            | Fact::KvApplied { .. }
+            | Fact::WorkerDraining { .. } => {}
         }
     }
 

@@ -159,7 +159,7 @@ impl Life {
             ahead_reserve: rng.below(3) as u32,
             ..Settings::default()
         };
-        let state = State::new(ClusterId(1));
+        let state = State::new();
         let now = Timestamp::from_ms(1_000_000);
         let leader = Leader::new(&state, now, settings.clone());
         let ledger = Ledger {
@@ -188,6 +188,7 @@ impl Life {
             reported_good: BTreeSet::new(),
             met: Met::default(),
         };
+        life.round(&[Input::Found(ClusterId(1)), Input::OpenSession { nonce: 1 }], 0);
         life.populate();
         life
     }
@@ -810,7 +811,7 @@ impl Life {
 
     /// Replays the whole log, and the end of it on the last snapshot.
     fn check_replay(&self) {
-        let mut replayed = State::new(ClusterId(1));
+        let mut replayed = State::new();
         for fact in &self.log {
             apply(&mut replayed, fact).unwrap_or_else(|illegal| panic!("{illegal}"));
         }

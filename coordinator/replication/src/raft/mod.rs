@@ -1,0 +1,7 @@
+//! openraft behind this crate's face: its types, what goes over the network, and what applies entries.
+
+pub(crate) mod applied;
+pub(crate) mod convert;
+pub(crate) mod link;
+pub(crate) mod types;
+pub(crate) mod wire;

@@ -1,0 +1,85 @@
+//! The key/value store: writes become facts, reads are answered from the state, watches wait for events.
+
+use std::time::Duration;
+
+use gristmill_model::{Blob, KvAnswer, KvEvents, Refusal, RequestKey};
+use gristmill_protocol::limits::LONG_POLL_MAX;
+use gristmill_scheduler::{Input, KvCall, Recorded, State};
+use tokio::time::Instant;
+
+use super::MainLoop;
+use super::intake::Due;
+use super::told::Told;
+use crate::event::{Question, Reply};
+use crate::replica::Replica;
+
+impl<R: Replica> MainLoop<R> {
+    pub(super) fn write(
+        &mut self,
+        state: &State,
+        call: KvCall,
+        reply: Reply<KvAnswer>,
+        inputs: &mut Vec<Input>,
+        due: &mut Vec<Due>,
+    ) {
+        let key = call.key;
+        match state.admit_kv(&call) {
+            Ok(None) => {
+                inputs.push(Input::Kv(call));
+                due.push(Due::Written(key, reply));
+            }
+            Ok(Some(_)) => due.push(Due::Written(key, reply)),
+            Err(refusal) => due.push(Due::Answer(Question::Refused(refusal, reply))),
+        }
+    }
+}
+
+/// What became of a write that was put to the scheduler.
+pub(super) fn written(state: &State, key: RequestKey) -> Result<KvAnswer, Refusal> {
+    match state.recorded(key)? {
+        Some(Recorded::Kv(answer)) => Ok(answer),
+        Some(Recorded::Job(_)) => Err(Refusal::Invalid("this request was a submission".to_owned())),
+        None => Err(Refusal::Unavailable("the store is full or was written to meanwhile".to_owned())),
+    }
+}
+
+/// Everyone who waits for a change of the store.
+#[derive(Default)]
+pub(super) struct KvWatchers(Vec<KvWatcher>);
+
+struct KvWatcher {
+    prefix: Blob,
+    from: u64,
+    until: Instant,
+    reply: Reply<KvEvents>,
+}
+
+impl KvWatchers {
+    pub(super) fn add(&mut self, prefix: Blob, from: u64, wait_ms: u64, reply: Reply<KvEvents>) {
+        let until = Instant::now() + Duration::from_millis(wait_ms).min(LONG_POLL_MAX);
+        self.0.push(KvWatcher { prefix, from, until, reply });
+    }
+
+    /// When somebody is to be answered though nothing happens.
+    pub(super) fn wake(&self) -> Option<Instant> {
+        self.0.iter().map(|watcher| watcher.until).min()
+    }
+
+    /// Answers those for whom there is something, or whose time is over.
+    pub(super) fn serve(&mut self, state: &State, told: &mut Told) {
+        let now = Instant::now();
+        for mut watcher in std::mem::take(&mut self.0) {
+            let found = state.kv().events(&watcher.prefix.0, watcher.from);
+            match found {
+                KvEvents::Events { events, next } if events.is_empty() && now < watcher.until => {
+                    if !watcher.reply.is_closed() {
+                        // What was looked at needs no second look.
+                        watcher.from = next;
+                        self.0.push(watcher);
+                    }
+                }
+                found => told.say(watcher.reply, Ok(found)),
+            }
+        }
+    }
+}

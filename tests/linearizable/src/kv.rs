@@ -201,6 +201,13 @@ impl Key {
     }
 }
 
+impl Value {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl From<Vec<u8>> for Value {
     fn from(bytes: Vec<u8>) -> Self {
         Self(bytes.into())

@@ -18,12 +18,11 @@ const CANCEL_MAX: Duration = Duration::from_secs(10);
 pub(crate) async fn coordinator(arguments: CoordinatorArguments) -> Outcome {
     let mut stop = Stop::listen().map_err(Failure::failed)?;
     let listener = gristmill_protocol::listen(arguments.listen).await.map_err(Failure::usage)?;
-    let address = listener.local_addr().map_err(Failure::failed)?;
     // Removed when it goes out of scope, at the very end.
     let mut temporary = None;
     let coordinator = match &arguments.data_dir {
         Some(data_dir) => {
-            let membership = arguments.membership(address).map_err(Failure::wrong)?;
+            let membership = arguments.membership().map_err(Failure::wrong)?;
             Coordinator::start_member(Config::new(data_dir), membership).await
         }
         None => {

@@ -26,8 +26,6 @@ pub(crate) struct Embedded {
     place: Place,
 }
 
-/// The address of a member that nobody outside needs to reach.
-const IN_THIS_PROCESS: &str = "embedded";
 /// A coordinator in the same process is there, or all is over.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -47,8 +45,8 @@ impl Embedded {
         };
         let coordinator = match state {
             Some(state) => {
-                let alone = Membership::alone(IN_THIS_PROCESS.to_owned());
-                let started = Coordinator::start_member(Config::new(state.coordinator()), alone).await;
+                let config = Config::new(state.coordinator());
+                let started = Coordinator::start_member(config, Membership::alone()).await;
                 started.map_err(Failure::usage)?
             }
             None => Coordinator::start(Config::new(place.path().join("coordinator")))

@@ -114,7 +114,7 @@ impl Outputs {
     /// The request has become a job: its staging directory takes the name that the workers know.
     pub(crate) fn assign(&self, cluster: ClusterId, job: JobId, spec: &JobSpec) -> Result<(), StorageError> {
         let (from, to) = (self.of_request(cluster, spec), self.of_job(cluster, job, spec));
-        let placed = self.storage.stat(to.staging())?.is_some();
+        let placed = self.storage.stat(to.staging()).is_ok_and(|found| found.is_some());
         if placed || self.storage.rename(from.staging(), to.staging()).is_err() {
             self.storage.create_directory(to.staging())?;
             self.storage.remove_tree(from.staging())?;

@@ -37,9 +37,9 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// A group of one, which listens at `address`.
-    pub fn alone(address: String) -> Self {
-        Self { id: 1, members: BTreeMap::from([(1, address)]), timers: Timers::LAN }
+    /// A group of one that nobody is to join, so that it may listen somewhere else each time.
+    pub fn alone() -> Self {
+        Self { id: 1, members: BTreeMap::from([(1, "alone".to_owned())]), timers: Timers::LAN }
     }
 }
 

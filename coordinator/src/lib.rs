@@ -31,6 +31,6 @@ mod request;
 
 pub use config::{Config, Membership};
 pub use coordinator::{Coordinator, Fault, StartError};
-pub use gristmill_replication::Timers;
+pub use gristmill_replication::{Timers, repair};
 pub use gristmill_scheduler::{AvoidSettings, BackupSettings, Settings};
 pub use manifest::{Manifest, ManifestInputs, ManifestOutput, ManifestPlugin};

@@ -61,10 +61,7 @@ pub(crate) async fn take_turns(
             Role::Failed { reason } => return Err(Fault::new(reason)),
             Role::Leading { term } => {
                 let replica = GroupReplica::new(node.clone(), term);
-                standing.send_replace(Standing::Leading);
-                let ended = lead(replica, tools.clone(), &mut events, &mut stop).await;
-                standing.send_replace(Standing::Following(None));
-                match ended {
+                match lead(replica, tools.clone(), &standing, &mut events, &mut stop).await {
                     Ok(Ending::Over) => return Ok(()),
                     Ok(Ending::Deposed) => tracing::warn!(term, "this coordinator no longer leads"),
                     Err(error) => return Err(error.into()),
@@ -91,13 +88,26 @@ pub(crate) async fn take_turns(
 async fn lead<R: Replica>(
     replica: R,
     tools: Tools,
+    standing: &watch::Sender<Standing>,
     events: &mut mpsc::UnboundedReceiver<Event>,
     stop: &mut watch::Receiver<bool>,
 ) -> Result<Ending, ReplicaError> {
-    match MainLoop::begin(replica, tools).await {
-        Ok(main_loop) => main_loop.run(events, stop).await,
-        Err(ReplicaError::Deposed) => Ok(Ending::Deposed),
+    let begun = tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => return Ok(Ending::Over),
+        begun = MainLoop::begin(replica, tools) => begun,
+        () = refuse_all(events, standing) => return Ok(Ending::Over),
+    };
+    let ended = match begun {
+        Ok(main_loop) => {
+            standing.send_replace(Standing::Leading);
+            main_loop.run(events, stop).await
+        }
         Err(error) => Err(error),
+    };
+    standing.send_replace(Standing::Following(None));
+    match ended {
+        Err(ReplicaError::Deposed) => Ok(Ending::Deposed),
+        ended => ended,
     }
 }
 

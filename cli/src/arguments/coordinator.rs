@@ -30,8 +30,9 @@ pub(crate) struct CoordinatorArguments {
     #[arg(long, value_name = "1=ADDR,2=ADDR…", requires = "id", value_delimiter = ',', value_parser = member)]
     pub peers: Vec<(u64, SocketAddr)>,
 
-    /// Join a group that exists already, as soon as `gristmill members add` tells it to take this member
-    #[arg(long, requires = "id", conflicts_with = "peers")]
+    /// Join a group that exists already, as soon as `gristmill members add` tells it to take this member; --peers are those by
+    /// which it was founded
+    #[arg(long, requires = "peers")]
     pub join: bool,
 
     /// How soon a leader that is not heard of is replaced
@@ -49,14 +50,14 @@ pub(crate) enum Network {
 }
 
 impl CoordinatorArguments {
-    /// Its place in its group, given where it listens; or what is wrong with it.
-    pub(crate) fn membership(&self, listens: SocketAddr) -> Result<Membership, String> {
+    /// Its place in its group, or what is wrong with it.
+    pub(crate) fn membership(&self) -> Result<Membership, String> {
         let timers = match self.network {
             Network::Local => Timers::LAN,
             Network::Wide => Timers::WAN,
         };
         let Some(id) = self.id else {
-            return Ok(Membership { timers, ..Membership::alone(listens.to_string()) });
+            return Ok(Membership { timers, ..Membership::alone() });
         };
         let mut members = BTreeMap::new();
         for (member, address) in &self.peers {
@@ -69,10 +70,9 @@ impl CoordinatorArguments {
             return Err("--peers gives two members the same address".to_owned());
         }
         match (self.join, members.contains_key(&id)) {
-            (true, _) | (false, true) => Ok(Membership { id, members, timers }),
-            (false, false) if members.is_empty() => {
-                Err("--id needs --peers, the list of all members, or --join for a group that exists already".to_owned())
-            }
+            (true, false) | (false, true) => Ok(Membership { id, members, timers }),
+            (true, true) => Err(format!("member {id} founded the group by --peers, so it cannot join it")),
+            (false, false) if members.is_empty() => Err("--id needs --peers, the list of all members".to_owned()),
             (false, false) => Err(format!("--peers does not name member {id}, which this is by its --id")),
         }
     }
@@ -103,7 +103,7 @@ mod tests {
     }
 
     fn membership(id: u64, peers: &str, join: bool) -> Result<Membership, String> {
-        arguments(id, peers, join).membership("127.0.0.1:7071".parse().unwrap())
+        arguments(id, peers, join).membership()
     }
 
     #[test]
@@ -116,7 +116,8 @@ mod tests {
     fn a_member_knows_all_others() {
         let group = membership(2, "1=127.0.0.1:1,2=127.0.0.1:2,3=127.0.0.1:3", false).unwrap();
         assert_eq!((group.id, group.members.len()), (2, 3));
-        assert!(membership(4, "", true).unwrap().members.is_empty());
+        assert_eq!(membership(4, "1=127.0.0.1:1", true).unwrap().members.len(), 1);
+        assert!(membership(1, "1=127.0.0.1:1", true).is_err());
     }
 
     #[test]

@@ -411,7 +411,7 @@ mod tests {
             "gristmill coordinator --listen 127.0.0.1:7070 --id 1",
             "gristmill coordinator --listen 127.0.0.1:7070 --data-dir d --peers 1=127.0.0.1:7070",
             "gristmill coordinator --listen 127.0.0.1:7070 --data-dir d --id 0 --peers 1=127.0.0.1:7070",
-            "gristmill coordinator --listen 127.0.0.1:7070 --data-dir d --id 1 --join --peers 1=127.0.0.1:7070",
+            "gristmill coordinator --listen 127.0.0.1:7070 --data-dir d --id 4 --join",
             "gristmill run --app wc --resume a.txt",
             "gristmill run --app wc --sequential --state-dir d a.txt",
             "gristmill worker --coordinator 127.0.0.1:1 --slots 0",

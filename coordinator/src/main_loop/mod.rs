@@ -61,6 +61,8 @@ use crate::replica::{Replica, ReplicaError};
 const BATCH_MAX: usize = 1024;
 /// Never wait less than this for a deadline.
 const TICK_MIN: Duration = Duration::from_millis(1);
+/// A leader that has only empty answers to give confirms itself so often.
+const CONFIRM_PAUSE: Duration = Duration::from_millis(500);
 /// How long workers may take to leave when everything is over.
 const LEAVE_MAX: Duration = Duration::from_secs(5);
 
@@ -100,6 +102,8 @@ pub(crate) struct MainLoop<R> {
     cleaning: BTreeSet<JobId>,
     /// Inputs that arose while answering; they are the beginning of the next turn.
     next_inputs: Vec<Input>,
+    /// When it was last certain that nobody else leads.
+    confirmed: Instant,
     finish: Finish,
 }
 
@@ -147,6 +151,7 @@ impl<R: Replica> MainLoop<R> {
             submissions: Submissions::default(),
             cleaning: BTreeSet::new(),
             next_inputs: Vec::new(),
+            confirmed: Instant::now(),
             finish: Finish::NotAsked,
         })
     }
@@ -230,8 +235,13 @@ impl<R: Replica> MainLoop<R> {
         }
         self.perform(&replica, effects);
         let told = self.prepare_answers(&replica, due, now);
-        if !certain && told.rests_on_the_state() {
+        // Workers would stay with a leader that is cut off and answers their heartbeats: it must notice.
+        let confirms = told.rests_on_the_state() || self.confirmed.elapsed() >= CONFIRM_PAUSE;
+        if !certain && confirms && !told.is_empty() {
             replica.confirm().await?;
+        }
+        if certain || confirms {
+            self.confirmed = Instant::now();
         }
         told.send();
         self.finish_if_done(&replica);

@@ -10,6 +10,7 @@ use gristmill_storage::Local;
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::clock::Clock;
 use crate::event::WorkerCall;
 use crate::replica::MemoryReplica;
 
@@ -59,7 +60,7 @@ fn scene() -> Scene {
     let directory = tempfile::tempdir().unwrap();
     let (events, received) = mpsc::unbounded_channel();
     let tools = Tools {
-        clock: crate::clock::Clock::start(),
+        clock: Clock::start(),
         events: events.downgrade(),
         logs: AttemptLogs::start(directory.path().to_owned(), 1 << 20, true).unwrap(),
         outputs: Outputs::new(Arc::new(Local)),

@@ -27,6 +27,11 @@ impl Told {
         self.rests_on_the_state
     }
 
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.answers.is_empty()
+    }
+
     /// Sends them.
     pub(super) fn send(self) {
         self.answers.into_iter().for_each(|answer| answer());

@@ -2,11 +2,16 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gristmill_replication::{ConfirmError, Node, ProposeError, Role};
 use gristmill_scheduler::{Effect, Fact, State};
+use tokio::time::timeout;
 
 use super::{Entry, Replica, ReplicaError, Replicated, Void};
+
+/// Time after which a leader that gets no entry through takes itself for one no more.
+const PROPOSE_MAX: Duration = Duration::from_secs(3);
 
 /// See the module.
 #[derive(Clone)]
@@ -39,7 +44,10 @@ impl Replica for GroupReplica {
     }
 
     async fn propose(&self, facts: Arc<[Fact]>) -> Result<Vec<Effect>, ReplicaError> {
-        let outcome = self.node.propose(self.term, Entry::new(self.term, facts)).await.map_err(to_error)?;
+        let proposed = self.node.propose(self.term, Entry::new(self.term, facts));
+        // A leader that is cut off would wait until it is not; whoever waits for it had better look for another.
+        let proposed = timeout(PROPOSE_MAX, proposed).await.map_err(|_| ReplicaError::Deposed)?;
+        let outcome = proposed.map_err(to_error)?;
         outcome.map_err(|void| match void {
             Void::Stale { .. } => ReplicaError::Deposed,
             Void::Illegal(illegal) => ReplicaError::Illegal(illegal.to_string()),

@@ -59,6 +59,9 @@ pub(crate) enum Command {
     /// List the workers of a coordinator
     #[command(after_help = examples::WORKERS)]
     Workers(AskArguments),
+    /// Show what is in the log of a coordinator that does not start, and cut off what is damaged
+    #[command(after_help = examples::REPAIR)]
+    Repair(RepairArguments),
     /// Write a new app: a crate that builds and runs at once
     #[command(after_help = examples::NEW)]
     New(NewArguments),
@@ -247,6 +250,18 @@ impl Subject {
             Err(_) => Err("write a job id, such as j7, or a task id, such as j7.m12 or j7.r3".to_owned()),
         }
     }
+}
+
+/// `gristmill repair`.
+#[derive(Args, Debug)]
+pub(crate) struct RepairArguments {
+    /// The coordinator's --data-dir; no coordinator may be using it
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data_dir: PathBuf,
+
+    /// Take everything away from the first damage on; it is kept beside the log
+    #[arg(long)]
+    pub cut: bool,
 }
 
 /// `gristmill new`.

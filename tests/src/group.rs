@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use gristmill_protocol::{Client, Endpoint};
 use rustix::process::Signal;
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
 
-use crate::{Ended, Place, Process, Service, Wires, Worker, free_address, gristmill, until};
+use crate::{Place, Process, Service, Wires, Worker, free_address, gristmill, until};
 
 /// `gristmill coordinator`, so many times, as the members 1, 2, 3 and so on of one group.
 pub struct Group<'p> {
@@ -16,7 +20,12 @@ pub struct Group<'p> {
     /// What it was founded with: `1=ADDR,2=ADDR,…`.
     peers: String,
     wires: Option<Wires>,
+    /// For questions that are asked all the time: a process for each would be slow.
+    runtime: Runtime,
 }
+
+/// How long a member may take to say whether it leads.
+const ANSWER_MAX: Duration = Duration::from_secs(1);
 
 /// A member, whether it runs or not.
 struct Member {
@@ -54,7 +63,8 @@ impl<'p> Group<'p> {
         let addresses: Vec<_> = members.values().map(|member| member.address.clone()).collect();
         let peers: Vec<_> = members.iter().map(|(id, member)| format!("{id}={}", member.address)).collect();
         let service = Service { place, address: addresses.join(",") };
-        let mut group = Self { service, members, peers: peers.join(","), wires };
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let mut group = Self { service, members, peers: peers.join(","), wires, runtime };
         group.restart_all();
         group
     }
@@ -94,25 +104,28 @@ impl<'p> Group<'p> {
         self.members[&id].process.is_some()
     }
 
-    /// Asks one member alone.
-    pub fn ask_member<S: AsRef<std::ffi::OsStr>>(
-        &self,
-        id: u64,
-        words: impl IntoIterator<Item = S>,
-    ) -> Ended {
-        let address = self.address_of(id).to_owned();
-        Service { place: self.place, address }.ask(words)
+    /// One member alone, for somebody who knows no other address.
+    pub fn only(&self, id: u64) -> Service<'p> {
+        Service { place: self.place, address: self.address_of(id).to_owned() }
     }
 
-    /// Who leads, as the group says; waits until it says so.
+    /// Who leads; waits until somebody does.
     pub fn leader(&self) -> u64 {
         until("the group to have a leader", || self.leader_if_any())
     }
 
-    /// Who leads, if the group says so now.
+    /// Which of the running members leads now, as far as it knows itself.
     pub fn leader_if_any(&self) -> Option<u64> {
-        let ended = self.ask(["members", "--json"]);
-        ended.is_success().then(|| ended.json())?["leader"].as_u64()
+        let running = self.members.iter().filter(|(_, member)| member.process.is_some());
+        running.map(|(id, _)| *id).find(|&id| self.leads(id))
+    }
+
+    /// Whether a member answers as one that leads.
+    pub fn leads(&self, id: u64) -> bool {
+        let endpoint = Endpoint::parse(self.address_of(id)).expect("an address");
+        // A client that was told of another leader would ask that one the next time: so it is a new one each time.
+        let ask = async { timeout(ANSWER_MAX, Client::new(endpoint, Duration::ZERO).members()).await };
+        matches!(self.runtime.block_on(ask), Ok(Ok(members)) if members.leader == Some(id))
     }
 
     /// A member that does not lead.
@@ -190,12 +203,10 @@ impl<'p> Group<'p> {
         let member = &self.members[&id];
         let mut command = self.place.command(gristmill());
         command.args(["coordinator", "--id", &id.to_string(), "--listen", &member.listen]);
+        command.args(["--peers", &self.peers, "--data-dir"]).arg(&member.data_dir);
         if member.joins {
             command.arg("--join");
-        } else {
-            command.args(["--peers", &self.peers]);
         }
-        command.arg("--data-dir").arg(&member.data_dir);
         command
     }
 

@@ -90,11 +90,13 @@ fn request_is_one_job_however_often_it_is_sent_and_whoever_leads() {
     let mut group = place.group(3);
     let runtime = Runtime::new().unwrap();
     let recorder = Arc::new(Recorder::default());
-    let submitters = Submitters::new(&place, group.address(), 60);
+    let submitters = Submitters::new(&place, group.address(), 500);
     let load = runtime.spawn(submitters.run(recorder.clone()));
     play_all(&mut group, &Mischief::PROCESSES, faults(4), &mut Random::new(5));
+    recorder.end();
     runtime.block_on(load).expect("the clients end");
     let history = Arc::into_inner(recorder).expect("nobody records any more").into_history();
+    eprintln!("{} operations on requests, of which each is one job", history.len());
     let verdict = check::<Submissions>(&history, BUDGET);
     assert_eq!(verdict, Verdict::Linearizable, "{verdict}");
     if let Err(disorder) = Submissions::jobs(&history) {

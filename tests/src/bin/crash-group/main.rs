@@ -8,7 +8,7 @@
     clippy::print_stdout,
     reason = "a program for people and scripts, which report by panicking when something is wrong"
 )]
-#![expect(clippy::expect_used, clippy::panic, reason = "as the tests do")]
+#![expect(clippy::panic, reason = "as the tests do")]
 
 mod commit_watch;
 mod fire;

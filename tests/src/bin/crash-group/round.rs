@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gristmill_tests::{Job, Output, Place, books};
-use serde_json::Value;
+use gristmill_tests::{Job, Output, Place, assert_undisturbed, books, lab_books};
 
 use crate::commit_watch::CommitWatch;
 use crate::fire::Fire;
@@ -97,7 +96,8 @@ impl<'p> Rounds<'p> {
     fn round(&self) -> Round<'p> {
         let books = std::iter::repeat_n(books(), self.copies).flatten();
         let wc = self.place.job("wc").reduces(REDUCES).split_size("64KiB").inputs(books);
-        let crash = |app: &str| self.place.job(app).reduces(REDUCES).inputs(books_of_crash());
+        // That app takes whole files and lives through each only by luck: eight small ones are enough.
+        let crash = |app: &str| self.place.job(app).reduces(REDUCES).inputs(lab_books());
         match self.done % 3 {
             0 => Round { name: "wc", job: wc.clone(), oracle: wc, hits_workers: true },
             1 => {
@@ -148,26 +148,8 @@ fn target(fire: &Fire<'_>) -> Option<(u64, u32)> {
     Some((leader, fire.troops.group.process(leader).id()))
 }
 
-/// The crash app takes whole files and lives through each only by luck: eight small ones are enough.
-fn books_of_crash() -> Vec<PathBuf> {
-    gristmill_tests::lab_books()
-}
-
 fn assert_like(round: &Round<'_>, output: &Path) {
     let expected = round.oracle.sequential().done().output();
     let output = Output::committed(output);
     assert!(output.parts() == expected.parts(), "job {}: {output:?} instead of {expected:?}", round.name);
-}
-
-/// Every task has one winner, no finished task ran again, and no attempt was ended by what befell the coordinators: those beside the
-/// winners can only be backups of slow ones.
-fn assert_undisturbed(status: &Value) {
-    let attempts = |outcome: &str| status["attempts"][outcome].as_u64().expect("a number of attempts");
-    let tasks = ["maps", "reduces"].map(|stage| status[stage]["total"].as_u64().expect("a number of tasks"));
-    assert_eq!(attempts("won"), tasks.iter().sum::<u64>(), "winners of {status}");
-    for outcome in ["failed", "timed_out", "worker_lost", "runs_lost"] {
-        assert_eq!(attempts(outcome), 0, "attempts {outcome} of {status}");
-    }
-    let beaten = attempts("lost") + attempts("cancelled");
-    assert_eq!(beaten, attempts("backups"), "attempts beside the winners of {status}");
 }

@@ -234,6 +234,7 @@ fn assemble(
         outputs: Outputs::new(config.storage),
         history: History::new(&config.data_dir),
         heartbeat_ms: config.heartbeat_ms,
+        workers_died: config.workers_died,
         settings: config.settings,
     };
     Ok(Parts { data_dir, desk: Desk { events, blobs, logs, standing, group }, tools, received })

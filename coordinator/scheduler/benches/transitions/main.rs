@@ -1,0 +1,92 @@
+//! What decisions cost: transitions a second, bytes of state for each task, and what a copy and a snapshot of a large state take.
+//!
+//! `cargo bench -p gristmill-scheduler` runs jobs of 10,000 to 1,000,000 map tasks on 1,000 workers, in memory and on one core. A
+//! transition is one fact, decided, applied and answered. Time is what the thread had of a processor, so that it says the same on a busy
+//! machine. Memory is what the process has resident.
+#![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
+
+mod world;
+
+use std::error::Error;
+use std::fs;
+use std::hint::black_box;
+use std::io::{Write, stdout};
+use std::time::{Duration, Instant};
+
+use gristmill_scheduler::State;
+
+use self::world::{Copies, World};
+
+const WORKERS: u64 = 1_000;
+const SLOTS: u32 = 4;
+const TASKS_MAX: u64 = 1_000_000;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut out = stdout().lock();
+    writeln!(
+        out,
+        "{WORKERS} workers of {SLOTS} slots; a transition is one fact decided, applied and answered"
+    )?;
+    memory(&mut out)?;
+    for tasks in [TASKS_MAX, 100_000, 10_000] {
+        for (batch, copies) in
+            [(1, Copies::Never), (10, Copies::Never), (100, Copies::Never), (10, Copies::Often)]
+        {
+            let (mut facts, mut time) = (0, Duration::ZERO);
+            for _ in 0..TASKS_MAX / tasks {
+                let (more, longer) = World::new(WORKERS, SLOTS, tasks).run(tasks, batch, copies)?;
+                facts += more;
+                time += longer;
+            }
+            let seconds = time.as_secs_f64();
+            let (rate, each) = (facts as f64 / seconds, seconds * 1e6 / facts as f64);
+            writeln!(
+                out,
+                "{tasks} tasks, {batch} polls a decision, copied {copies}: {rate:.0} transitions/s, {each:.2} µs each"
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// What a large job takes while it waits and when all its maps have won, and what it takes to copy it.
+fn memory(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+    let empty_bytes = resident_bytes()?;
+    let mut world = World::new(WORKERS, SLOTS, TASKS_MAX);
+    let waiting_bytes = resident_bytes()?.saturating_sub(empty_bytes);
+    world.run(TASKS_MAX, 10, Copies::Never)?;
+    let won_bytes = resident_bytes()?.saturating_sub(empty_bytes);
+    let (waiting, won) = (waiting_bytes / TASKS_MAX, won_bytes / TASKS_MAX);
+    writeln!(out, "{TASKS_MAX} tasks: {waiting} bytes for each when all wait, {won} when all have won")?;
+    snapshot(out, &world.state, TASKS_MAX)
+}
+
+fn snapshot(out: &mut impl Write, state: &State, tasks: u64) -> Result<(), Box<dyn Error>> {
+    let begin = Instant::now();
+    let copies: Vec<State> = (0..1_000).map(|_| black_box(state).clone()).collect();
+    let copied = begin.elapsed() / 1_000;
+    drop(copies);
+    let begin = Instant::now();
+    let bytes = postcard::to_allocvec(state)?;
+    let written = begin.elapsed();
+    let begin = Instant::now();
+    let restored: State = postcard::from_bytes(&bytes)?;
+    let read = begin.elapsed();
+    let begin = Instant::now();
+    restored.validate()?;
+    let validated = begin.elapsed();
+    writeln!(
+        out,
+        "{tasks} tasks: a copy takes {copied:?}; a snapshot has {} bytes ({} for each task), takes {written:?} to write, {read:?} to read and {validated:?} to validate",
+        bytes.len(),
+        bytes.len() as u64 / tasks,
+    )?;
+    Ok(())
+}
+
+/// What the process has in memory, in pages of 4 KiB.
+fn resident_bytes() -> Result<u64, Box<dyn Error>> {
+    let statm = fs::read_to_string("/proc/self/statm")?;
+    let pages: u64 = statm.split_whitespace().nth(1).ok_or("no resident size")?.parse()?;
+    Ok(pages * 4096)
+}

@@ -13,7 +13,6 @@ use raft_log::api::raft_log_writer::RaftLogWriter;
 use raft_log::{Config, RaftLog};
 
 use super::codec::{Stored, Written};
-use super::memory::size;
 use crate::health::Health;
 use crate::raft::convert::{entry, position};
 use crate::raft::types::{Entry, LogId, Types, Vote};
@@ -80,8 +79,9 @@ impl DiskLog {
     }
 
     fn written(&self, flushed: IOFlushed<Types>) -> Written {
-        let log = self.clone();
-        Written::new(flushed, move |error| log.failed(error))
+        // Not a clone of the log: the thread that writes must never be the one to drop it.
+        let (health, directory) = (self.health.clone(), self.directory.clone());
+        Written::new(flushed, move |error| health.fail(|| failure(&directory, error)))
     }
 
     pub(crate) fn state(&self) -> io::Result<LogState<Types>> {
@@ -111,12 +111,11 @@ impl DiskLog {
             let mut read = Vec::new();
             for item in log.read(start, end) {
                 let (at, body) = item?;
-                let entry = entry(at, body).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
-                bytes += size(&entry);
+                bytes += body.size();
                 if bytes > bytes_max && !read.is_empty() {
                     break;
                 }
-                read.push(entry);
+                read.push(entry(at, body).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?);
             }
             Ok(read)
         })
@@ -160,7 +159,10 @@ impl DiskLog {
 
     /// Goes to the disk with the next entry: until then, entries that come back were never committed.
     pub(crate) fn truncate_after(&self, last: Option<LogId>) -> io::Result<()> {
-        self.with(|log| log.truncate(last.map_or(0, |id| id.index + 1)).map(drop))
+        self.with(|log| match position(last.as_ref()) {
+            last if last >= log.log_state().last().copied() => Ok(()),
+            last => log.truncate(last.map_or(0, |at| at.index + 1)).map(drop),
+        })
     }
 
     pub(crate) fn purge(&self, upto: LogId) -> io::Result<()> {

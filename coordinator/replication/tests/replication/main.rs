@@ -5,4 +5,11 @@
 mod ledger;
 mod world;
 
+mod agreement;
 mod basics;
+mod elections;
+mod members;
+mod network;
+mod persistence;
+mod proposals;
+mod snapshots;

@@ -3,6 +3,8 @@
 mod coordinator;
 mod examples;
 mod job;
+mod kv;
+mod members;
 pub(crate) mod units;
 
 use std::ffi::OsString;
@@ -11,11 +13,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
-use gristmill_model::{JobId, TaskId};
+use gristmill_model::{JobId, TaskId, WorkerId};
 use gristmill_protocol::{AddressError, parse_address};
 
 pub(crate) use coordinator::CoordinatorArguments;
 pub(crate) use job::{JobArguments, params};
+pub(crate) use kv::{KvArguments, KvCommand, ValueArguments};
+pub(crate) use members::MembersArguments;
 
 /// MapReduce over as much text or binary data as you have, with the same bytes at the end whatever dies on the way.
 #[derive(Parser, Debug)]
@@ -62,6 +66,18 @@ pub(crate) enum Command {
     /// Show what is in the log of a coordinator that does not start, and cut off what is damaged
     #[command(after_help = examples::REPAIR)]
     Repair(RepairArguments),
+    /// Let a worker finish what it runs and leave
+    #[command(after_help = examples::DRAIN)]
+    Drain(DrainArguments),
+    /// Print the jobs that are over, one JSON document a line
+    #[command(after_help = examples::HISTORY)]
+    History(HistoryArguments),
+    /// List the members of a group of coordinators, or change them
+    #[command(after_help = examples::MEMBERS)]
+    Members(MembersArguments),
+    /// Read and write the key/value store of the coordinators
+    #[command(after_help = examples::KV)]
+    Kv(KvArguments),
     /// Write a new app: a crate that builds and runs at once
     #[command(after_help = examples::NEW)]
     New(NewArguments),
@@ -229,6 +245,26 @@ pub(crate) struct LogsArguments {
     /// Whom to ask, and how to tell the answer.
     #[command(flatten)]
     pub ask: AskArguments,
+}
+
+/// `gristmill drain`.
+#[derive(Args, Debug)]
+pub(crate) struct DrainArguments {
+    /// The worker, such as w4
+    #[arg(value_name = "WORKER")]
+    pub worker: WorkerId,
+
+    /// Whom to ask, and how to tell the answer.
+    #[command(flatten)]
+    pub ask: AskArguments,
+}
+
+/// `gristmill history`.
+#[derive(Args, Debug)]
+pub(crate) struct HistoryArguments {
+    /// The coordinator.
+    #[command(flatten)]
+    pub coordinator: CoordinatorAddress,
 }
 
 /// A job as a whole, or one task of it.
@@ -441,3 +477,4 @@ mod tests {
         }
     }
 }
+mod tests;

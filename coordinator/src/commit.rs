@@ -189,7 +189,8 @@ impl Outputs {
         // A manifest made anew would differ in its times from one that is there already.
         let manifest = before.filter(|found| found.is_of(commit.cluster, commit.job));
         let manifest = manifest.as_ref().unwrap_or(&commit.manifest);
-        let mut text = serde_json::to_vec_pretty(manifest).map_err(|error| CommitError::Failed(error.to_string()))?;
+        let mut text =
+            serde_json::to_vec_pretty(manifest).map_err(|error| CommitError::Failed(error.to_string()))?;
         text.push(b'\n');
         commit.output.commit(&commit.files, &text)?;
         self.locks().remove(&commit.key);

@@ -63,9 +63,6 @@ pub(crate) enum Command {
     /// List the workers of a coordinator
     #[command(after_help = examples::WORKERS)]
     Workers(AskArguments),
-    /// Show what is in the log of a coordinator that does not start, and cut off what is damaged
-    #[command(after_help = examples::REPAIR)]
-    Repair(RepairArguments),
     /// Let a worker finish what it runs and leave
     #[command(after_help = examples::DRAIN)]
     Drain(DrainArguments),
@@ -78,6 +75,9 @@ pub(crate) enum Command {
     /// Read and write the key/value store of the coordinators
     #[command(after_help = examples::KV)]
     Kv(KvArguments),
+    /// Show what is in a coordinator's log, and cut off what is damaged
+    #[command(after_help = examples::REPAIR)]
+    Repair(RepairArguments),
     /// Write a new app: a crate that builds and runs at once
     #[command(after_help = examples::NEW)]
     New(NewArguments),
@@ -373,108 +373,4 @@ fn tell(error: &clap::Error) -> u8 {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    fn parse(line: &str) -> Result<CommandLine, clap::Error> {
-        CommandLine::try_parse_from(line.split_whitespace())
-    }
-
-    #[test]
-    fn the_definition_is_sound() {
-        CommandLine::command().debug_assert();
-    }
-
-    #[test]
-    fn every_command_has_an_example() {
-        for command in CommandLine::command().get_subcommands() {
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.contains(&format!("gristmill {}", command.get_name())), "{}", command.get_name());
-        }
-    }
-
-    #[test]
-    fn every_example_is_accepted() {
-        let mut commands: Vec<_> = CommandLine::command().get_subcommands().cloned().collect();
-        commands.push(CommandLine::command());
-        let mut tried = 0;
-        for command in commands {
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            for line in help.lines().map(str::trim).filter(|line| line.starts_with("gristmill ")) {
-                let line = line.split(['>', '|', '#', '&']).next().unwrap_or_default().replace('\'', "");
-                assert!(parse(&line).is_ok(), "{line}");
-                tried += 1;
-            }
-        }
-        assert!(tried > 20, "only {tried} examples found");
-    }
-
-    #[test]
-    fn defaults_of_a_job_are_those_of_the_model() {
-        let Ok(CommandLine { command: Command::Run(run) }) = parse("gristmill run --app wc a.txt") else {
-            panic!("not understood");
-        };
-        assert_eq!(run.job.options(None), gristmill_model::JobOptions::default());
-        assert_eq!(run.job.output, PathBuf::from("gristmill-out"));
-    }
-
-    #[test]
-    fn reduces_that_were_asked_for_win_over_the_default() {
-        let Ok(CommandLine { command: Command::Run(run) }) = parse("gristmill run --app wc -r 3 a.txt")
-        else {
-            panic!("not understood");
-        };
-        assert_eq!(run.job.options(Some(8)).reduces, Some(3));
-    }
-
-    #[test]
-    fn several_coordinators_are_separated_by_commas() {
-        let line = "gristmill worker --coordinator 127.0.0.1:1,127.0.0.1:2 --slots 2";
-        let Ok(CommandLine { command: Command::Worker(worker) }) = parse(line) else {
-            panic!("not understood")
-        };
-        assert_eq!(worker.coordinator.addresses.len(), 2);
-    }
-
-    #[test]
-    fn a_subject_is_a_job_or_a_task() {
-        let task = TaskId::map(JobId(7), 12);
-        assert_eq!(Subject::parse("j7"), Ok(Subject { job: JobId(7), task: None }));
-        assert_eq!(Subject::parse("j7.m12"), Ok(Subject { job: JobId(7), task: Some(task) }));
-        assert!(Subject::parse("m12").is_err() && Subject::parse("7").is_err());
-    }
-
-    #[test]
-    fn wrong_usage_is_refused() {
-        for line in [
-            "gristmill",
-            "gristmill run --app wc",
-            "gristmill run a.txt",
-            "gristmill run --app wc --slots -1 a.txt",
-            "gristmill run --app wc --sequential --listen 127.0.0.1:0 a.txt",
-            "gristmill run --app wc --arg nothing a.txt",
-            "gristmill run --app wc --arg =x a.txt",
-            "gristmill run --app wc --memory lots a.txt",
-            "gristmill run --app wc --max-attempts 0 a.txt",
-            "gristmill coordinator --listen 0.0.0.0:7070",
-            "gristmill coordinator --listen 127.0.0.1:7070 --id 1",
-            "gristmill coordinator --listen 127.0.0.1:7070 --data-dir d --peers 1=127.0.0.1:7070",
-            "gristmill coordinator --listen 127.0.0.1:7070 --data-dir d --id 0 --peers 1=127.0.0.1:7070",
-            "gristmill coordinator --listen 127.0.0.1:7070 --data-dir d --id 4 --join",
-            "gristmill run --app wc --resume a.txt",
-            "gristmill run --app wc --sequential --state-dir d a.txt",
-            "gristmill worker --coordinator 127.0.0.1:1 --slots 0",
-            "gristmill worker --coordinator 127.0.0.1:0",
-            "gristmill worker --coordinator 7070",
-            "gristmill jobs --coordinator 192.0.2.1:7070",
-            "gristmill job 7 --coordinator 127.0.0.1:1",
-            "gristmill jobs",
-            "gristmill slots",
-        ] {
-            assert!(parse(line).is_err_and(|error| error.use_stderr()), "{line}");
-        }
-    }
-}
 mod tests;

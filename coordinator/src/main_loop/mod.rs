@@ -141,7 +141,8 @@ impl<R: Replica> MainLoop<R> {
         let now = tools.clock.now();
         let leader = Leader::new(&replica.read(), now, tools.settings.clone());
         let dead = if tools.workers_died { leader.workers(&replica.read(), now) } else { Vec::new() };
-        let gone = |worker: &WorkerStatus| Input::WorkerGone { worker: worker.id, cause: LossCause::Disconnected };
+        let gone =
+            |worker: &WorkerStatus| Input::WorkerGone { worker: worker.id, cause: LossCause::Disconnected };
         Ok(Self {
             replica,
             cluster,
@@ -215,7 +216,8 @@ impl<R: Replica> MainLoop<R> {
             Finish::Leaving(until) => Some(until),
             Finish::NotAsked | Finish::Asked => None,
         };
-        let wake = [leader, self.watchers.wake(), self.kv_watchers.wake(), leaving].into_iter().flatten().min();
+        let wake =
+            [leader, self.watchers.wake(), self.kv_watchers.wake(), leaving].into_iter().flatten().min();
         wake.map(|wake| wake.max(Instant::now() + TICK_MIN))
     }
 

@@ -56,7 +56,8 @@ impl Machine for Replicated {
     fn read(input: &mut dyn Read) -> Result<Self, ReadError> {
         let mut bytes = Vec::new();
         input.read_to_end(&mut bytes)?;
-        let invalid = |error: &dyn std::fmt::Display| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
+        let invalid =
+            |error: &dyn std::fmt::Display| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
         let (state, rest) = postcard::take_from_bytes::<State>(&bytes).map_err(|error| invalid(&error))?;
         if !rest.is_empty() {
             return Err(invalid(&format!("{} bytes follow the state", rest.len())).into());

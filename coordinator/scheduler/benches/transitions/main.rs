@@ -11,7 +11,7 @@ use std::error::Error;
 use std::fs;
 use std::hint::black_box;
 use std::io::{Write, stdout};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gristmill_scheduler::State;
 
@@ -20,6 +20,7 @@ use self::world::{Copies, World};
 const WORKERS: u64 = 1_000;
 const SLOTS: u32 = 4;
 const TASKS_MAX: u64 = 1_000_000;
+const COPIES: u32 = 1_000_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out = stdout().lock();
@@ -62,26 +63,34 @@ fn memory(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
 }
 
 fn snapshot(out: &mut impl Write, state: &State, tasks: u64) -> Result<(), Box<dyn Error>> {
-    let begin = Instant::now();
-    let copies: Vec<State> = (0..1_000).map(|_| black_box(state).clone()).collect();
-    let copied = begin.elapsed() / 1_000;
-    drop(copies);
-    let begin = Instant::now();
-    let bytes = postcard::to_allocvec(state)?;
-    let written = begin.elapsed();
-    let begin = Instant::now();
-    let restored: State = postcard::from_bytes(&bytes)?;
-    let read = begin.elapsed();
-    let begin = Instant::now();
-    restored.validate()?;
-    let validated = begin.elapsed();
+    let (copied, ()) = timed(|| (0..COPIES).for_each(|_| drop(black_box(state).clone())))?;
+    let (written, bytes) = timed(|| postcard::to_allocvec(state))?;
+    let bytes = bytes?;
+    let (read, restored) = timed(|| postcard::from_bytes::<State>(&bytes))?;
+    let restored = restored?;
+    let (validated, valid) = timed(|| restored.validate())?;
+    valid?;
     writeln!(
         out,
-        "{tasks} tasks: a copy takes {copied:?}; a snapshot has {} bytes ({} for each task), takes {written:?} to write, {read:?} to read and {validated:?} to validate",
+        "{tasks} tasks: a copy takes {:?}; a snapshot has {} bytes ({} for each task), takes {written:?} to write, {read:?} to read and {validated:?} to validate",
+        copied / COPIES,
         bytes.len(),
         bytes.len() as u64 / tasks,
     )?;
     Ok(())
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> Result<(Duration, T), Box<dyn Error>> {
+    let begin = processor_time()?;
+    let made = work();
+    Ok((processor_time()?.saturating_sub(begin), made))
+}
+
+/// What this thread had of a processor. Told by the tick of its clock, so only long work can be timed.
+fn processor_time() -> Result<Duration, Box<dyn Error>> {
+    let stat = fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanoseconds = stat.split_whitespace().next().ok_or("no time of the thread")?.parse()?;
+    Ok(Duration::from_nanos(nanoseconds))
 }
 
 /// What the process has in memory, in pages of 4 KiB.

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use std::fmt;
-use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +12,8 @@ use gristmill_model::{
     Timestamp, WorkerId,
 };
 use gristmill_scheduler::{Hello, Input, Leader, Planner, Poll, PollToken, Settings, State, apply};
+
+use super::timed;
 
 const REDUCES: u32 = 16;
 
@@ -71,11 +72,14 @@ impl World {
             let told = left.min(self.running.len().div_ceil(2) as u64);
             let rounds: Vec<_> = (0..told.div_ceil(batch)).map(|_| self.polls(batch)).collect();
             left -= told;
-            let begin = processor_time()?;
-            let copy = matches!(copies, Copies::Often).then(|| self.state.clone());
-            facts += rounds.iter().map(|polls| self.turn(polls)).sum::<u64>();
-            drop(copy);
-            time += processor_time()?.saturating_sub(begin);
+            let (longer, more) = timed(|| {
+                let copy = matches!(copies, Copies::Often).then(|| self.state.clone());
+                let more: u64 = rounds.iter().map(|polls| self.turn(polls)).sum();
+                drop(copy);
+                more
+            })?;
+            time += longer;
+            facts += more;
         }
         Ok((facts, time))
     }
@@ -192,11 +196,4 @@ fn mapped(attempt: AttemptId) -> Report {
         stats,
     });
     Report { attempt, outcome, log: Blob::default() }
-}
-
-/// What this thread had of a processor.
-fn processor_time() -> Result<Duration, Box<dyn Error>> {
-    let stat = fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanoseconds = stat.split_whitespace().next().ok_or("no time of the thread")?.parse()?;
-    Ok(Duration::from_nanos(nanoseconds))
 }

@@ -87,7 +87,7 @@ fn bounds() -> Fact {
     Fact::BoundsChosen { job: JobId(1), at: AT, bounds: Arc::new(Bounds(vec![Blob(b"b".to_vec())])) }
 }
 
-fn all() -> Vec<(&'static str, Fact)> {
+pub(crate) fn all() -> Vec<(&'static str, Fact)> {
     let (job, at) = (JobId(1), AT);
     let failed = EndCause::Failed { cause: FailureCause::Signal(9), message: "m".into() };
     let ended = |cause| Fact::AttemptEnded { attempt: map(0, 0), at, cause };

@@ -5,6 +5,7 @@
 //! machine. Memory is what the process has resident.
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
 
+mod clients;
 mod world;
 
 use std::error::Error;
@@ -28,14 +29,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         out,
         "{WORKERS} workers of {SLOTS} slots; a transition is one fact decided, applied and answered"
     )?;
+    // Kept until all memory is measured: what is freed could be used again.
+    let sessions = clients::with_sessions(&mut out)?;
     memory(&mut out)?;
-    for tasks in [TASKS_MAX, 100_000, 10_000] {
+    clients::writes(&mut out, sessions)?;
+    for (tasks, jobs) in [(TASKS_MAX, 1), (100_000, 1), (10_000, 1), (TASKS_MAX, 1_000)] {
         for (batch, copies) in
             [(1, Copies::Never), (10, Copies::Never), (100, Copies::Never), (10, Copies::Often)]
         {
             let (mut facts, mut time) = (0, Duration::ZERO);
             for _ in 0..TASKS_MAX / tasks {
-                let (more, longer) = World::new(WORKERS, SLOTS, tasks).run(tasks, batch, copies)?;
+                let (more, longer) = World::new(WORKERS, SLOTS, tasks, jobs).run(tasks, batch, copies)?;
                 facts += more;
                 time += longer;
             }
@@ -43,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let (rate, each) = (facts as f64 / seconds, seconds * 1e6 / facts as f64);
             writeln!(
                 out,
-                "{tasks} tasks, {batch} polls a decision, copied {copies}: {rate:.0} transitions/s, {each:.2} µs each"
+                "{tasks} tasks of {jobs} jobs, {batch} polls a decision, copied {copies}: {rate:.0} transitions/s, {each:.2} µs each"
             )?;
         }
     }
@@ -53,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// What a large job takes while it waits and when all its maps have won, and what it takes to copy it.
 fn memory(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let empty_bytes = resident_bytes()?;
-    let mut world = World::new(WORKERS, SLOTS, TASKS_MAX);
+    let mut world = World::new(WORKERS, SLOTS, TASKS_MAX, 1);
     let waiting_bytes = resident_bytes()?.saturating_sub(empty_bytes);
     world.run(TASKS_MAX, 10, Copies::Never)?;
     let won_bytes = resident_bytes()?.saturating_sub(empty_bytes);

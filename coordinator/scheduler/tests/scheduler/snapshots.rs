@@ -2,11 +2,11 @@
 
 use gristmill_model::{ClientId, Incarnation, JobId, RequestId, TaskId, Timestamp, WorkerId};
 use gristmill_scheduler::{
-    Fact, Hello, Input, Leader, Poll, PollToken, RunLoss, Settings, State, TaskResult, apply,
+    Fact, Hello, Input, Leader, Poll, PollToken, RunLoss, STATE_VERSION, Settings, State, TaskResult, apply,
 };
 use proptest::prelude::*;
 
-use crate::facts::all;
+use crate::facts::{all, busy, fingerprint};
 use crate::fixtures::{call, mapped, put, spec, submit};
 use crate::simulation::life::Life;
 
@@ -88,6 +88,21 @@ fn try_every_attempt(state: &mut State) {
             drop(apply(state, &fact));
         }
     }
+}
+
+#[test]
+fn a_snapshot_of_an_older_version_can_be_read() {
+    let mut state = State::new();
+    for fact in busy() {
+        apply(&mut state, &fact).unwrap_or_else(|illegal| panic!("{illegal}"));
+    }
+    state.validate().expect("it is valid");
+    let bytes = written(&state);
+    assert_eq!(
+        format!("version {STATE_VERSION}: {} bytes, {:016x}\n", bytes.len(), fingerprint(&bytes)),
+        include_str!("snapshot.golden"),
+        "the encoding changed: raise STATE_VERSION"
+    );
 }
 
 #[test]

@@ -5,13 +5,14 @@
 //! machine. Memory is what the process has resident.
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
 
+mod clients;
 mod world;
 
 use std::error::Error;
 use std::fs;
 use std::hint::black_box;
 use std::io::{Write, stdout};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gristmill_scheduler::State;
 
@@ -20,6 +21,7 @@ use self::world::{Copies, World};
 const WORKERS: u64 = 1_000;
 const SLOTS: u32 = 4;
 const TASKS_MAX: u64 = 1_000_000;
+const COPIES: u32 = 1_000_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out = stdout().lock();
@@ -27,14 +29,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         out,
         "{WORKERS} workers of {SLOTS} slots; a transition is one fact decided, applied and answered"
     )?;
+    // Kept until all memory is measured: what is freed could be used again.
+    let sessions = clients::with_sessions(&mut out)?;
     memory(&mut out)?;
-    for tasks in [TASKS_MAX, 100_000, 10_000] {
+    clients::writes(&mut out, sessions)?;
+    for (tasks, jobs) in [(TASKS_MAX, 1), (100_000, 1), (10_000, 1), (TASKS_MAX, 1_000)] {
         for (batch, copies) in
             [(1, Copies::Never), (10, Copies::Never), (100, Copies::Never), (10, Copies::Often)]
         {
             let (mut facts, mut time) = (0, Duration::ZERO);
             for _ in 0..TASKS_MAX / tasks {
-                let (more, longer) = World::new(WORKERS, SLOTS, tasks).run(tasks, batch, copies)?;
+                let (more, longer) = World::new(WORKERS, SLOTS, tasks, jobs).run(tasks, batch, copies)?;
                 facts += more;
                 time += longer;
             }
@@ -42,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let (rate, each) = (facts as f64 / seconds, seconds * 1e6 / facts as f64);
             writeln!(
                 out,
-                "{tasks} tasks, {batch} polls a decision, copied {copies}: {rate:.0} transitions/s, {each:.2} µs each"
+                "{tasks} tasks of {jobs} jobs, {batch} polls a decision, copied {copies}: {rate:.0} transitions/s, {each:.2} µs each"
             )?;
         }
     }
@@ -52,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// What a large job takes while it waits and when all its maps have won, and what it takes to copy it.
 fn memory(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let empty_bytes = resident_bytes()?;
-    let mut world = World::new(WORKERS, SLOTS, TASKS_MAX);
+    let mut world = World::new(WORKERS, SLOTS, TASKS_MAX, 1);
     let waiting_bytes = resident_bytes()?.saturating_sub(empty_bytes);
     world.run(TASKS_MAX, 10, Copies::Never)?;
     let won_bytes = resident_bytes()?.saturating_sub(empty_bytes);
@@ -62,26 +67,34 @@ fn memory(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
 }
 
 fn snapshot(out: &mut impl Write, state: &State, tasks: u64) -> Result<(), Box<dyn Error>> {
-    let begin = Instant::now();
-    let copies: Vec<State> = (0..1_000).map(|_| black_box(state).clone()).collect();
-    let copied = begin.elapsed() / 1_000;
-    drop(copies);
-    let begin = Instant::now();
-    let bytes = postcard::to_allocvec(state)?;
-    let written = begin.elapsed();
-    let begin = Instant::now();
-    let restored: State = postcard::from_bytes(&bytes)?;
-    let read = begin.elapsed();
-    let begin = Instant::now();
-    restored.validate()?;
-    let validated = begin.elapsed();
+    let (copied, ()) = timed(|| (0..COPIES).for_each(|_| drop(black_box(state).clone())))?;
+    let (written, bytes) = timed(|| postcard::to_allocvec(state))?;
+    let bytes = bytes?;
+    let (read, restored) = timed(|| postcard::from_bytes::<State>(&bytes))?;
+    let restored = restored?;
+    let (validated, valid) = timed(|| restored.validate())?;
+    valid?;
     writeln!(
         out,
-        "{tasks} tasks: a copy takes {copied:?}; a snapshot has {} bytes ({} for each task), takes {written:?} to write, {read:?} to read and {validated:?} to validate",
+        "{tasks} tasks: a copy takes {:?}; a snapshot has {} bytes ({} for each task), takes {written:?} to write, {read:?} to read and {validated:?} to validate",
+        copied / COPIES,
         bytes.len(),
         bytes.len() as u64 / tasks,
     )?;
     Ok(())
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> Result<(Duration, T), Box<dyn Error>> {
+    let begin = processor_time()?;
+    let made = work();
+    Ok((processor_time()?.saturating_sub(begin), made))
+}
+
+/// What this thread had of a processor. Told by the tick of its clock, so only long work can be timed.
+fn processor_time() -> Result<Duration, Box<dyn Error>> {
+    let stat = fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanoseconds = stat.split_whitespace().next().ok_or("no time of the thread")?.parse()?;
+    Ok(Duration::from_nanos(nanoseconds))
 }
 
 /// What the process has in memory, in pages of 4 KiB.

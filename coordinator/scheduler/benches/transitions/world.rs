@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use std::fmt;
-use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +12,8 @@ use gristmill_model::{
     Timestamp, WorkerId,
 };
 use gristmill_scheduler::{Hello, Input, Leader, Planner, Poll, PollToken, Settings, State, apply};
+
+use super::timed;
 
 const REDUCES: u32 = 16;
 
@@ -42,8 +43,8 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// All slots of so many workers are busy with a job of so many map tasks.
-    pub(crate) fn new(workers: u64, slots: u32, tasks: u64) -> Self {
+    /// All slots of so many workers are busy with so many map tasks, of one job with reduces or of several without.
+    pub(crate) fn new(workers: u64, slots: u32, tasks: u64, jobs: u64) -> Self {
         let (state, now) = (State::new(), Timestamp::from_ms(1_000));
         let leader = Leader::new(&state, now, Settings::default());
         let mut world = Self { state, leader, now, tokens: 0, running: VecDeque::new() };
@@ -51,7 +52,10 @@ impl World {
         for worker in 1..=workers {
             world.turn(&[Input::Register(hello(worker, slots))]);
         }
-        world.turn(&[Input::Submit(Arc::new(spec(tasks)), Planner::EvenPieces)]);
+        let reduces = if jobs > 1 { 0 } else { REDUCES };
+        for job in 1..=jobs {
+            world.turn(&[Input::Submit(Arc::new(spec(job, tasks / jobs, reduces)), Planner::EvenPieces)]);
+        }
         let polls: Vec<_> = (1..=workers).map(|id| world.poll(WorkerId(id), slots, Vec::new())).collect();
         world.turn(&polls);
         world
@@ -71,11 +75,14 @@ impl World {
             let told = left.min(self.running.len().div_ceil(2) as u64);
             let rounds: Vec<_> = (0..told.div_ceil(batch)).map(|_| self.polls(batch)).collect();
             left -= told;
-            let begin = processor_time()?;
-            let copy = matches!(copies, Copies::Often).then(|| self.state.clone());
-            facts += rounds.iter().map(|polls| self.turn(polls)).sum::<u64>();
-            drop(copy);
-            time += processor_time()?.saturating_sub(begin);
+            let (longer, more) = timed(|| {
+                let copy = matches!(copies, Copies::Often).then(|| self.state.clone());
+                let more: u64 = rounds.iter().map(|polls| self.turn(polls)).sum();
+                drop(copy);
+                more
+            })?;
+            time += longer;
+            facts += more;
         }
         Ok((facts, time))
     }
@@ -85,7 +92,8 @@ impl World {
         let mut reports: BTreeMap<WorkerId, Vec<Report>> = BTreeMap::new();
         for _ in 0..count {
             let Some((worker, attempt)) = self.running.pop_front() else { break };
-            reports.entry(worker).or_default().push(mapped(attempt));
+            let reduces = self.state.spec(attempt.task.job).map_or(0, |spec| spec.reduces);
+            reports.entry(worker).or_default().push(mapped(attempt, reduces));
         }
         let poll = |(worker, reports): (WorkerId, Vec<Report>)| {
             self.poll(worker, u32::try_from(reports.len()).unwrap_or(u32::MAX), reports)
@@ -140,26 +148,26 @@ fn hello(worker: u64, slots: u32) -> Hello {
     }
 }
 
-fn spec(tasks: u64) -> JobSpec {
+fn spec(job: u64, tasks: u64, reduces: u32) -> JobSpec {
     let plugin = PluginInfo {
         sha256: Sha256([7; 32]),
         bytes: 1_000,
         name: "wc".into(),
         version: "1.0.0".into(),
         input_mode: InputMode::Text,
-        map_only: false,
+        map_only: reduces == 0,
         combines: true,
         total_order: false,
     };
     let file = InputFile { name: "a".into(), path: "/in/a".into(), bytes: tasks << 20, splittable: true };
     JobSpec {
-        key: RequestKey { client: ClientId(1), request: RequestId(1) },
+        key: RequestKey { client: ClientId(1), request: RequestId(job) },
         plugin,
         params: Default::default(),
         inputs: vec![file],
-        output: "/out".into(),
+        output: format!("/out/{job}").as_str().into(),
         overwrite: false,
-        reduces: REDUCES,
+        reduces,
         split_bytes: 1 << 20,
         memory_bytes: 1 << 28,
         task_timeout_ms: u64::MAX,
@@ -168,7 +176,7 @@ fn spec(tasks: u64) -> JobSpec {
     }
 }
 
-fn mapped(attempt: AttemptId) -> Report {
+fn mapped(attempt: AttemptId, reduces: u32) -> Report {
     let path = format!("/var/lib/gristmill/work/gristmill-0123456789abcdef-j1/{attempt}.run");
     let stats = AttemptStats {
         bytes_in: 1 << 20,
@@ -188,15 +196,8 @@ fn mapped(attempt: AttemptId) -> Report {
         path: PathBytes(path.into_bytes()),
         bytes: 140_000,
         digest: u64::from(attempt.task.index) << 20,
-        partitions: vec![PartitionSize { bytes: 9_000, pairs: 560 }; REDUCES as usize],
+        partitions: vec![PartitionSize { bytes: 9_000, pairs: 560 }; reduces as usize],
         stats,
     });
     Report { attempt, outcome, log: Blob::default() }
-}
-
-/// What this thread had of a processor.
-fn processor_time() -> Result<Duration, Box<dyn Error>> {
-    let stat = fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanoseconds = stat.split_whitespace().next().ok_or("no time of the thread")?.parse()?;
-    Ok(Duration::from_nanos(nanoseconds))
 }

@@ -87,7 +87,36 @@ fn bounds() -> Fact {
     Fact::BoundsChosen { job: JobId(1), at: AT, bounds: Arc::new(Bounds(vec![Blob(b"b".to_vec())])) }
 }
 
-fn all() -> Vec<(&'static str, Fact)> {
+/// What leads to a state with something of everything in it.
+pub(crate) fn busy() -> Vec<Fact> {
+    let failed = EndCause::Failed { cause: FailureCause::Signal(9), message: "m".into() };
+    vec![
+        founded(),
+        opened(1),
+        opened(2),
+        joined(1),
+        joined(2),
+        submitted(1),
+        assigned(map(0, 0), 1, false),
+        assigned(map(0, 1), 2, true),
+        Fact::AttemptEnded { attempt: map(0, 0), at: AT, cause: failed },
+        won(map(0, 1)),
+        assigned(reduce(0, 0), 1, false),
+        ordered(2),
+        assigned(TaskId::sample(JobId(2), 0).attempt(0), 1, false),
+        won(TaskId::sample(JobId(2), 0).attempt(0)),
+        Fact::BoundsChosen { job: JobId(2), at: AT, bounds: Arc::new(Bounds(vec![Blob(b"b".to_vec())])) },
+        submitted(3),
+        Fact::JobFailed { job: JobId(3), at: AT, message: "m".into() },
+        carried_out(9, put("k", "v")),
+        carried_out(10, put("l", "w")),
+        carried_out(11, delete("k", None)),
+        Fact::WorkerDraining { worker: WorkerId(1), at: AT },
+        Fact::WorkerLost { worker: WorkerId(2), at: AT, cause: LossCause::Silent },
+    ]
+}
+
+pub(crate) fn all() -> Vec<(&'static str, Fact)> {
     let (job, at) = (JobId(1), AT);
     let failed = EndCause::Failed { cause: FailureCause::Signal(9), message: "m".into() };
     let ended = |cause| Fact::AttemptEnded { attempt: map(0, 0), at, cause };
@@ -137,7 +166,7 @@ fn all() -> Vec<(&'static str, Fact)> {
 }
 
 /// FNV-1a: enough to notice a change.
-fn fingerprint(bytes: &[u8]) -> u64 {
+pub(crate) fn fingerprint(bytes: &[u8]) -> u64 {
     bytes
         .iter()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))

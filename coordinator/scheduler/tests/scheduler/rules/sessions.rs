@@ -21,7 +21,7 @@ fn answer(world: &World, client: u64, request: u64) -> Result<Option<Recorded>, 
 }
 
 fn refusal(answer: Result<Option<Recorded>, Refusal>) -> String {
-    answer.unwrap_err().to_string()
+    answer.expect_err("a refusal").to_string()
 }
 
 #[test]

@@ -26,7 +26,8 @@ fn ask(world: &mut World, worker: u64, free_slots: u32, reports: Vec<Report>) {
 
 /// How many attempts of each job run.
 fn running(world: &World, jobs: u64) -> Vec<u32> {
-    (1..=jobs).map(|job| world.leader.job_status(&world.state, JobId(job)).unwrap().map.running).collect()
+    let status = |job| world.leader.job_status(&world.state, JobId(job)).expect("the job");
+    (1..=jobs).map(|job| status(job).map.running).collect()
 }
 
 #[test]

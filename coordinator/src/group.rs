@@ -123,7 +123,7 @@ impl Group {
             match self.take_blob(blobs, name, &member.address).await {
                 Ok(()) => return Ok(()),
                 Err(reason) => {
-                    tracing::debug!(blob = %name, member = %member.id, %reason, "not from this member")
+                    tracing::debug!(blob = %name, member = %member.id, %reason, "not from this member");
                 }
             }
         }

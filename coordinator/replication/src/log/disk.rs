@@ -13,7 +13,7 @@ use raft_log::api::raft_log_writer::RaftLogWriter;
 use raft_log::{Config, RaftLog};
 
 use super::codec::{Stored, Written};
-use crate::health::Health;
+use crate::health::{Health, cannot_keep};
 use crate::raft::convert::{entry, position};
 use crate::raft::types::{Entry, LogId, Types, Vote};
 use crate::raft::wire::{Ballot, Body, Position};
@@ -75,13 +75,13 @@ impl DiskLog {
     }
 
     fn failed(&self, error: &io::Error) {
-        self.health.fail(|| failure(&self.directory, error));
+        self.health.fail(|| cannot_keep("log", &self.directory, error));
     }
 
     fn written(&self, flushed: IOFlushed<Types>) -> Written {
         // Not a clone of the log: the thread that writes must never be the one to drop it.
         let (health, directory) = (self.health.clone(), self.directory.clone());
-        Written::new(flushed, move |error| health.fail(|| failure(&directory, error)))
+        Written::new(flushed, move |error| health.fail(|| cannot_keep("log", &directory, error)))
     }
 
     pub(crate) fn state(&self) -> io::Result<LogState<Types>> {
@@ -171,14 +171,4 @@ impl DiskLog {
             log.flush(true, None)
         })
     }
-}
-
-fn failure(directory: &str, error: &io::Error) -> String {
-    let cure = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "make room on the disk and start the node again"
-        }
-        _ => "see to the disk and start the node again",
-    };
-    format!("the log in {directory} cannot be kept: {error}; nothing more is acknowledged here: {cure}")
 }

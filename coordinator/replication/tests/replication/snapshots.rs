@@ -1,5 +1,7 @@
 //! Snapshots: the log stays short, and whoever missed what is no longer in it gets the state instead.
 
+use std::path::PathBuf;
+
 use gristmill_replication::testing::Faults;
 use gristmill_replication::{Config, Node, StartError, Store};
 
@@ -147,6 +149,11 @@ async fn a_large_snapshot_comes_in_pieces_that_may_be_lost() {
     assert!(world.network.total().pieces >= 4);
 }
 
+fn first_log_file(world: &World, id: u64) -> PathBuf {
+    let Store::Directory(directory) = world.store(id) else { panic!("on the disk") };
+    directory.join("log").join("r-00_000_000_000_000_000_000.wal")
+}
+
 #[tokio::test]
 async fn snapshots_on_the_disk_reach_a_node_that_was_away() {
     let mut world = World::on_disk(3, |config| {
@@ -164,6 +171,12 @@ async fn snapshots_on_the_disk_reach_a_node_that_was_away() {
             pending.await.unwrap().unwrap();
         }
     }
+    let rest = world.others(&[away]);
+    world
+        .until("the first file of the logs is given back", |world| {
+            rest.iter().all(|id| !first_log_file(world, *id).exists()).then_some(())
+        })
+        .await;
     world.restart(away).await;
     world.agree("end", 3).await;
     assert!(world.network.total().pieces > 0);

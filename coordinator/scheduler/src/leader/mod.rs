@@ -161,11 +161,15 @@ impl Leader {
 
     /// When to decide again even if nothing comes in.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        let backup_at = self.backup_at.filter(|_| !self.idle.is_empty());
         let age = Duration::from_millis(self.settings.history_age_ms);
         let forgotten_at = self.history.first().map(|(ended, _)| *ended + age);
-        let deadlines = [self.timers.first(), self.sessions_end(), self.again, backup_at, forgotten_at];
-        deadlines.into_iter().flatten().min()
+        [self.next_look(), self.sessions_end(), forgotten_at].into_iter().flatten().min()
+    }
+
+    /// When something may happen to a task or a worker even if nothing comes in.
+    fn next_look(&self) -> Option<Timestamp> {
+        let backup_at = self.backup_at.filter(|_| !self.idle.is_empty());
+        [self.timers.first(), self.again, backup_at].into_iter().flatten().min()
     }
 
     /// When the first session ends of whose client nothing is heard any more.

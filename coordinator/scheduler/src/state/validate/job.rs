@@ -28,6 +28,8 @@ impl Job {
         })?;
         check(head.messages <= MESSAGES_MAX, || format!("it keeps {} messages", head.messages))?;
         self.figures.validate()?;
+        let shared = *self.plugin == head.spec.plugin && *self.params == head.spec.params;
+        check(shared, || "what assignments share is not its spec's".into())?;
         if !head.is_live() {
             let empty = self.samples.is_empty()
                 && self.maps.is_empty()
@@ -56,6 +58,8 @@ impl Job {
         check(self.reduces.len() == head.spec.reduces as usize, || "its number of reduces differs".into())?;
         check(self.figures.partitions.len() == self.reduces.len(), || "its partitions differ".into())?;
         self.plan.validate(&head.spec)?;
+        let names_bytes_max = self.plan.names_bytes_max(&head.spec);
+        check(self.names_bytes_max == names_bytes_max, || "the length of its longest names differs".into())?;
         let files = head.spec.inputs.len();
         let known = self.sample_pieces.iter().flatten().all(|piece| (piece.file as usize) < files);
         check(known, || "it samples a file that it does not have".into())

@@ -17,6 +17,8 @@ Examples:
   gristmill run --app grep --arg pattern='[Ww]hale' data/*.txt --json
   gristmill run --app ./target/release/libwc.so --slots 8 --memory 1GiB --split-size 64MiB big.txt
   gristmill run --app wc --sequential -o expected data/*.txt
+  gristmill run --app wc --state-dir state data/*.txt               # should it be killed, go on:
+  gristmill run --app wc --state-dir state --resume data/*.txt
   gristmill run --app wc --slots 0 --listen 127.0.0.1:7070 data/*.txt     # and elsewhere:
   gristmill worker --coordinator 127.0.0.1:7070
 
@@ -27,8 +29,10 @@ pub(super) const COORDINATOR: &str = "\
 Examples:
   gristmill coordinator --listen 127.0.0.1:7070 --data-dir /var/lib/gristmill
   gristmill coordinator --listen 127.0.0.1:0
+  gristmill coordinator --listen 127.0.0.1:7071 --data-dir one --id 1 --peers 1=127.0.0.1:7071,2=127.0.0.1:7072,3=127.0.0.1:7073
 
-Prints `listening ADDR` on standard output when it is ready. Ctrl-C or SIGTERM ends it.";
+Prints `listening ADDR` on standard output when it is ready. Ctrl-C or SIGTERM ends it. With --data-dir jobs
+go on when it is started again; a group of three goes on when any one of them is lost, one of five when two are.";
 
 pub(super) const WORKER: &str = "\
 Examples:
@@ -78,6 +82,14 @@ Examples:
 pub(super) const WORKERS: &str = "\
 Examples:
   gristmill workers --coordinator 127.0.0.1:7070";
+
+pub(super) const REPAIR: &str = "\
+Examples:
+  gristmill repair --data-dir /var/lib/gristmill
+  gristmill repair --data-dir /var/lib/gristmill --cut
+
+Without --cut nothing is changed. A torn end, as a crash leaves one, needs no repair. Exit status 1: there is
+damage.";
 
 pub(super) const DRAIN: &str = "\
 Examples:

@@ -1,5 +1,6 @@
 //! The command line as people and scripts see it: commands, options, help.
 
+mod coordinator;
 mod examples;
 mod job;
 mod kv;
@@ -15,6 +16,7 @@ use clap_complete::Shell;
 use gristmill_model::{JobId, TaskId, WorkerId};
 use gristmill_protocol::{AddressError, parse_address};
 
+pub(crate) use coordinator::CoordinatorArguments;
 pub(crate) use job::{JobArguments, params};
 pub(crate) use kv::{KvArguments, KvCommand, ValueArguments};
 pub(crate) use members::MembersArguments;
@@ -73,6 +75,9 @@ pub(crate) enum Command {
     /// Read and write the key/value store of the coordinators
     #[command(after_help = examples::KV)]
     Kv(KvArguments),
+    /// Show what is in a coordinator's log, and cut off what is damaged
+    #[command(after_help = examples::REPAIR)]
+    Repair(RepairArguments),
     /// Write a new app: a crate that builds and runs at once
     #[command(after_help = examples::NEW)]
     New(NewArguments),
@@ -106,6 +111,14 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub work_dir: Option<PathBuf>,
 
+    /// Directory for all that is needed to go on with the job should this process die; emptied when the job is over
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "sequential")]
+    pub state_dir: Option<PathBuf>,
+
+    /// Go on with the job in --state-dir if there is one: give the same command again with this option
+    #[arg(long, requires = "state_dir")]
+    pub resume: bool,
+
     /// One process, one thread, no coordinator: slow, simple, and by definition right
     #[arg(long, conflicts_with = "listen")]
     pub sequential: bool,
@@ -125,18 +138,6 @@ pub(crate) struct TellArguments {
     /// Print the result as one JSON document
     #[arg(long)]
     pub json: bool,
-}
-
-/// `gristmill coordinator`.
-#[derive(Args, Debug)]
-pub(crate) struct CoordinatorArguments {
-    /// Where to listen; must be on loopback; with port 0 the system chooses (see the line `listening`)
-    #[arg(long, value_name = "ADDR", value_parser = parse_address, value_hint = ValueHint::Hostname)]
-    pub listen: SocketAddr,
-
-    /// Directory for plugins and job files [default: a temporary directory, removed at the end]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub data_dir: Option<PathBuf>,
 }
 
 /// `gristmill worker`.
@@ -285,6 +286,18 @@ impl Subject {
             Err(_) => Err("write a job id, such as j7, or a task id, such as j7.m12 or j7.r3".to_owned()),
         }
     }
+}
+
+/// `gristmill repair`.
+#[derive(Args, Debug)]
+pub(crate) struct RepairArguments {
+    /// The coordinator's --data-dir; no coordinator may be using it
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data_dir: PathBuf,
+
+    /// Take everything away from the first damage on; it is kept beside the log
+    #[arg(long)]
+    pub cut: bool,
 }
 
 /// `gristmill new`.

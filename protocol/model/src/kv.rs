@@ -1,119 +1,135 @@
-//! The words of the key/value store: what may be asked of it, what it answers, what it holds and how that changes.
+//! The key/value store as its callers see it: what they ask, and what they are told.
+//!
+//! Every key has a version, which grows with each write of it and never comes twice, not even after the key was deleted: so a
+//! compare-and-swap can only succeed against the very value that its caller has seen. The store has a revision, which grows by one with
+//! each change of anything.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Blob;
 
-/// A change of the store. Keys and values are any bytes, within the limits of the store.
+/// A change that a client asks for. Executed once for each request key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KvOp {
-    /// Gives a key this value, whatever it has.
+    /// Writes a value, whatever was there.
     Put {
-        /// The key.
+        /// Where.
         key: Blob,
-        /// Its new value.
+        /// What.
         value: Blob,
     },
-    /// Adds to the end of a key's value; a key that is not there gets this value.
+    /// Adds bytes to the end of a value; an absent one counts as empty.
     Append {
-        /// The key.
+        /// Where.
         key: Blob,
         /// What is added.
         value: Blob,
     },
-    /// Gives a key this value if it has this version.
+    /// Writes a value if the key has this version.
     Cas {
-        /// The key.
+        /// Where.
         key: Blob,
-        /// The version that it must have; 0: it must not be there.
+        /// The version that it must have; 0: it must be absent.
         version: u64,
-        /// Its new value.
+        /// What.
         value: Blob,
     },
     /// Removes a key.
     Delete {
-        /// The key.
+        /// Which.
         key: Blob,
-        /// The version that it must have; `None`: any.
+        /// The version that it must have, if that matters; 0: it must be absent.
         version: Option<u64>,
     },
 }
 
-/// What came of a change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The outcome of a [`KvOp`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KvAnswer {
-    /// The key has the new value.
+    /// The value is written.
     Written {
-        /// The key's version now: 1 for a new key, one more with each change.
+        /// The version of the key now.
         version: u64,
-        /// The store's revision now.
+        /// The revision of the store after the write.
         revision: u64,
     },
-    /// The key is not there any more.
+    /// The key is absent.
     Deleted {
-        /// The store's revision now.
+        /// The revision of the store.
         revision: u64,
-        /// Whether the key was there.
+        /// Whether it was there.
         existed: bool,
     },
-    /// The key has another version than the change asks for: nothing was changed.
+    /// The key has another version, and nothing was changed.
     Mismatch {
-        /// The version that it has; 0 when it is not there.
+        /// The one that it has; 0: it is absent.
         version: u64,
     },
 }
 
-/// A key and what it holds.
+/// A key that is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KvEntry {
     /// The key.
     pub key: Blob,
     /// Its value.
     pub value: Blob,
-    /// How often the key was written since it is there.
+    /// Its version.
     pub version: u64,
-    /// The store's revision of its last change.
+    /// The revision of the store after it was last written.
     pub revision: u64,
 }
 
-/// A change of one key that has happened.
+/// Something that was changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KvEvent {
-    /// The store's revision that it made.
+    /// The revision of the store after the change. Each has one event.
     pub revision: u64,
     /// The key.
     pub key: Blob,
-    /// What happened to it.
+    /// What became of it.
     pub change: KvChange,
 }
 
-/// What happened to a key.
+/// What became of a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KvChange {
-    /// It has a new value.
+    /// It was written.
     Put {
-        /// The whole value.
+        /// Its whole value, also when bytes were appended.
         value: Blob,
-        /// The key's version.
+        /// Its version.
         version: u64,
     },
     /// It was removed.
     Deleted,
 }
 
-/// What a watch is told.
+/// The answer to one who watches from a revision on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KvEvents {
-    /// What has happened, in order.
+    /// What has happened, as far as one answer may hold it.
     Events {
-        /// The changes; none when nothing happened in time.
+        /// In order.
         events: Vec<KvEvent>,
-        /// The revision to go on from.
+        /// The revision to watch from next.
         next: u64,
     },
-    /// Changes that were asked for are no longer remembered: list the keys, then watch from there.
+    /// The store no longer knows all that has happened since: list the keys, then watch from a revision that is not older than this.
     Compacted {
-        /// The oldest revision that is remembered.
+        /// The oldest revision that can be watched from.
         oldest: u64,
     },
+}
+
+impl KvOp {
+    /// The key that it is about.
+    pub fn key(&self) -> &Blob {
+        match self {
+            Self::Put { key, .. }
+            | Self::Append { key, .. }
+            | Self::Cas { key, .. }
+            | Self::Delete { key, .. } => key,
+        }
+    }
 }

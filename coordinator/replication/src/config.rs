@@ -1,0 +1,86 @@
+//! How a node is set up.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::log::MemoryStore;
+use crate::network::NodeId;
+
+/// How a node is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Who this node is.
+    pub id: NodeId,
+    /// The members that found the group, with their addresses: the same list for every node. A node that is not in it waits until
+    /// the group [adds](crate::Node::add_member) it. A group that runs changes its members through its log, not through this list.
+    pub members: BTreeMap<NodeId, String>,
+    /// Where the log and the snapshots are kept.
+    pub store: Store,
+    /// When a leader is missed.
+    pub timers: Timers,
+    /// After how many bytes of log the next snapshot is taken.
+    pub snapshot_log_bytes: u64,
+    /// How many entries behind the snapshot stay in the log, so that a node which is a little late needs no snapshot.
+    pub kept_entries: u64,
+    /// How large one file of the log becomes. Only whole files are given back to the disk.
+    pub log_file_bytes: u64,
+}
+
+impl Config {
+    /// The defaults, for a member of a group of these founding members.
+    pub fn new(id: NodeId, members: BTreeMap<NodeId, String>, store: Store) -> Self {
+        Self {
+            id,
+            members,
+            store,
+            timers: Timers::LAN,
+            snapshot_log_bytes: 64 << 20,
+            kept_entries: 1024,
+            log_file_bytes: 16 << 20,
+        }
+    }
+}
+
+/// Where a node keeps what it must not forget.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// In files of this directory, which is made if need be. What is acknowledged survives the power.
+    Directory(PathBuf),
+    /// In memory. A node that is started again with a clone of the store goes on where the last one was.
+    Memory(MemoryStore),
+}
+
+impl Store {
+    /// A new, empty store in memory.
+    pub fn memory() -> Self {
+        Self::Memory(MemoryStore::default())
+    }
+}
+
+/// When a leader is missed. The same for all nodes of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timers {
+    /// How often a leader shows that it is there.
+    pub heartbeat: Duration,
+    /// The shortest time without a leader after which a node wants to lead.
+    pub election_min: Duration,
+    /// The longest.
+    pub election_max: Duration,
+}
+
+impl Timers {
+    /// For nodes in one place.
+    pub const LAN: Self = Self::of_millis(100, 300, 600);
+    /// For nodes far apart, or machines that stop for a moment now and then.
+    pub const WAN: Self = Self::of_millis(300, 1000, 2000);
+
+    /// Timers in milliseconds.
+    pub const fn of_millis(heartbeat: u64, election_min: u64, election_max: u64) -> Self {
+        Self {
+            heartbeat: Duration::from_millis(heartbeat),
+            election_min: Duration::from_millis(election_min),
+            election_max: Duration::from_millis(election_max),
+        }
+    }
+}

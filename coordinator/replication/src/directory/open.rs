@@ -1,0 +1,153 @@
+//! Opens a data directory: everything in it is checked before anything of it is used.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::identity::{DIRECTORY_VERSION, Identity, IdentityError};
+use crate::config::Config;
+use crate::error::StartError;
+use crate::health::Health;
+use crate::log::scan::{self, Scan};
+use crate::log::{DiskLog, LogStore};
+use crate::machine::{Machine, ReadError};
+use crate::raft::types::SnapshotMeta;
+use crate::snapshot::{
+    BadSnapshot, LoadError, SNAPSHOT, SNAPSHOT_VERSION, SnapshotStore, load, remove_unfinished,
+};
+
+/// What a node starts from.
+pub(crate) struct Opened<M> {
+    pub(crate) log: LogStore,
+    pub(crate) snapshots: SnapshotStore,
+    pub(crate) machine: M,
+    pub(crate) meta: SnapshotMeta,
+    pub(crate) identity: Identity,
+    /// Held as long as the node runs.
+    pub(crate) lock: Option<File>,
+}
+
+/// Opens the directory, or makes it. Blocks.
+pub(crate) fn open<M: Machine>(
+    config: &Config,
+    path: &Path,
+    initial: M,
+    health: &Arc<Health>,
+) -> Result<Opened<M>, StartError> {
+    let log_path = path.join("log");
+    fs::create_dir_all(&log_path).map_err(io_error(&log_path))?;
+    let lock = lock(path)?;
+    remove_unfinished(path).map_err(io_error(path))?;
+    let known = Identity::read(path).map_err(|error| bad_identity(path, error))?;
+    if let Some(known) = &known
+        && known.id != config.id
+    {
+        return Err(StartError::OtherNode { path: path.into(), found: known.id, expected: config.id });
+    }
+    let scan = checked(&log_path)?;
+    let snapshot_path = path.join(SNAPSHOT);
+    let has_snapshot = snapshot_path.try_exists().map_err(io_error(&snapshot_path))?;
+    match &known {
+        Some(_) if scan.files.is_empty() => return Err(StartError::LogLost { path: log_path }),
+        None if has_snapshot || !scan.state.is_pristine() => {
+            let what = "it is missing, and the directory is not empty".into();
+            return Err(StartError::Damaged { path: path.join(Identity::FILE), offset: 0, what });
+        }
+        _ => {}
+    }
+    let (machine, meta, snapshot) = match has_snapshot {
+        false => (initial, SnapshotMeta::default(), None),
+        true => {
+            let (machine, stored) =
+                load::<M>(&snapshot_path).map_err(|error| bad_snapshot(&snapshot_path, error))?;
+            let meta = SnapshotMeta::try_from(stored.about.clone())
+                .map_err(|error| damaged(&snapshot_path, 0, error))?;
+            (machine, meta, Some(stored))
+        }
+    };
+    let reaches = snapshot.as_ref().and_then(|snapshot| snapshot.about.last).map(|last| last.index);
+    if let Some(purged) = scan.state.purged.map(|purged| purged.index)
+        && reaches < Some(purged)
+    {
+        return Err(StartError::SnapshotLost { path: snapshot_path, purged });
+    }
+    let log = DiskLog::open(&log_path, config.log_file_bytes, health.clone()).map_err(io_error(&log_path))?;
+    let identity = match known {
+        Some(known) => known,
+        None => {
+            // With an identity, a directory without a log is one that has lost it.
+            sync_files(&log_path).map_err(io_error(&log_path))?;
+            let identity = Identity::new(config.id, config.members.clone());
+            identity.write(path).map_err(io_error(path))?;
+            identity
+        }
+    };
+    let snapshots = SnapshotStore::directory(path.into(), health.clone(), snapshot);
+    Ok(Opened { log: LogStore::Disk(log), snapshots, machine, meta, identity, lock: Some(lock) })
+}
+
+/// Takes the directory for this process.
+pub(crate) fn lock(path: &Path) -> Result<File, StartError> {
+    let name = path.join("lock");
+    let file =
+        File::options().write(true).create(true).truncate(false).open(&name).map_err(io_error(&name))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartError::InUse { path: path.into() }),
+        Err(TryLockError::Error(source)) => Err(StartError::Io { path: name, source }),
+    }
+}
+
+/// The log, with what a crash left unfinished taken off.
+fn checked(log_path: &Path) -> Result<Scan, StartError> {
+    let mut found = scan::scan(log_path).map_err(io_error(log_path))?;
+    let torn = found.damage.as_ref().is_none_or(|damage| damage.torn);
+    if torn && (found.damage.is_some() || !found.unfinished.is_empty()) {
+        let cut = scan::heal(&found).map_err(io_error(log_path))?;
+        tracing::info!("cut {cut} bytes of an unfinished write off the log in {}", log_path.display());
+        found = scan::scan(log_path).map_err(io_error(log_path))?;
+    }
+    match &found.damage {
+        None => Ok(found),
+        Some(damage) => Err(damaged(&damage.path, damage.offset, &damage.what)),
+    }
+}
+
+fn sync_files(log_path: &Path) -> io::Result<()> {
+    for (_, file) in scan::files(log_path)? {
+        File::open(file)?.sync_all()?;
+    }
+    File::open(log_path)?.sync_all()
+}
+
+fn damaged(path: &Path, offset: u64, what: impl ToString) -> StartError {
+    StartError::Damaged { path: path.into(), offset, what: what.to_string() }
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> StartError {
+    let path = PathBuf::from(path);
+    move |source| StartError::Io { path, source }
+}
+
+fn bad_identity(directory: &Path, error: IdentityError) -> StartError {
+    let path = directory.join(Identity::FILE);
+    match error {
+        IdentityError::Io(source) => StartError::Io { path, source },
+        IdentityError::Newer { found } => StartError::Newer { path, found, known: DIRECTORY_VERSION },
+        IdentityError::Damaged(what) => damaged(&path, 0, what),
+    }
+}
+
+fn bad_snapshot(path: &Path, error: LoadError) -> StartError {
+    match error {
+        LoadError::File(BadSnapshot::Io(source)) | LoadError::State(ReadError::Io(source)) => {
+            StartError::Io { path: path.into(), source }
+        }
+        LoadError::File(BadSnapshot::Newer { found }) => {
+            StartError::Newer { path: path.into(), found, known: SNAPSHOT_VERSION }
+        }
+        LoadError::File(BadSnapshot::Damaged { offset, what }) => damaged(path, offset, what),
+        LoadError::State(ReadError::Unknown(what)) => damaged(path, 0, what),
+    }
+}

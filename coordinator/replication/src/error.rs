@@ -1,0 +1,187 @@
+//! What can go wrong, told in a sentence.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::network::NodeId;
+
+/// Why a node cannot start. Nothing was changed, except that what a crash left unfinished may have been taken off.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The directory, or a file in it, cannot be used.
+    #[error("cannot use {}: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Another process has it.
+    #[error("{} is in use by another process", path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The directory was made for another node.
+    #[error("{} belongs to node {found} of its group, and this node is to be {expected}: give the data directory of node {expected}, or an empty one", path.display())]
+    OtherNode {
+        /// The directory.
+        path: PathBuf,
+        /// Whose it is.
+        found: NodeId,
+        /// Who asks.
+        expected: NodeId,
+    },
+    /// The directory was made by a group with other founding members.
+    #[error("{} belongs to a group that was founded by {found}, and this node was told {given}: give the same members as ever, or an empty directory", path.display())]
+    OtherGroup {
+        /// The directory.
+        path: PathBuf,
+        /// Who founded its group.
+        found: String,
+        /// Who was given.
+        given: String,
+    },
+    /// A later version has written there.
+    #[error("{} is of version {found}, and this one knows version {known} at most: start a newer gristmill", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u8,
+        /// The last known.
+        known: u8,
+    },
+    /// Bytes that were acknowledged are not what they were.
+    #[error("{} is damaged at offset {offset}: {what}; `gristmill repair` shows what is left and can cut it off", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        offset: u64,
+        /// How.
+        what: String,
+    },
+    /// The log goes on from a snapshot that is not there.
+    #[error("{} is missing or too old: the log begins behind entry {purged}, so the state before it is lost: replace this node by a new one", path.display())]
+    SnapshotLost {
+        /// Where it should be.
+        path: PathBuf,
+        /// The last entry that the log no longer has.
+        purged: u64,
+    },
+    /// The node was founded, and its log has gone.
+    #[error("{} holds no log, but the node had one: its votes are lost, so replace it by a new one with another id", path.display())]
+    LogLost {
+        /// The directory of the log.
+        path: PathBuf,
+    },
+    /// The members given make no sense.
+    #[error("{0}")]
+    Members(String),
+    /// The engine refuses what it was given.
+    #[error("the node does not start: {0}")]
+    Engine(String),
+}
+
+/// Who leads, as far as a node knows: its id and address.
+pub type Leader = Option<(NodeId, String)>;
+
+/// What became of a proposal that has no outcome here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProposeError {
+    /// This node does not lead in that term. The entry is nowhere, and never will be.
+    #[error("this node does not lead its group")]
+    NotLeader {
+        /// Who does.
+        leader: Leader,
+    },
+    /// Leadership was lost with the entry on its way. It may be committed, now or later, or never.
+    #[error("leadership was lost; whether the entry is committed is not known")]
+    Unknown {
+        /// Who leads now.
+        leader: Leader,
+    },
+    /// The node has stopped, or has been stopped. Whether the entry is committed is not known.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Why a state must not be read as the newest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfirmError {
+    /// Another node leads, or none.
+    #[error("this node does not lead its group")]
+    NotLeader {
+        /// Who does.
+        leader: Leader,
+    },
+    /// Too few members answer: another one may lead already.
+    #[error("this node cannot reach enough members of its group")]
+    NoQuorum,
+    /// The node has stopped, or has been stopped.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Why a message of a peer was refused. It had no effect.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeliverError {
+    /// It is no message, or says what no node would say.
+    #[error("not a message of a node: {0}")]
+    Rubbish(String),
+    /// It is of another version.
+    #[error(
+        "a message of version {found}, and this node speaks version {known}: run the same version on all nodes"
+    )]
+    Version {
+        /// Its version.
+        found: u8,
+        /// Ours.
+        known: u8,
+    },
+    /// It is for another node.
+    #[error(
+        "a message from node {from} for node {to}, and this is node {here}: compare the members' addresses"
+    )]
+    OtherNode {
+        /// Who sent it.
+        from: NodeId,
+        /// For whom it is.
+        to: NodeId,
+        /// Who got it.
+        here: NodeId,
+    },
+    /// It comes from a group with other founding members.
+    #[error(
+        "a message from node {from} of another group: compare the founding members that the nodes were given"
+    )]
+    OtherGroup {
+        /// Who sent it.
+        from: NodeId,
+    },
+    /// This node has stopped.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Why the members were not changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MembersError {
+    /// Another node leads, or none.
+    #[error("this node does not lead its group")]
+    NotLeader {
+        /// Who does.
+        leader: Leader,
+    },
+    /// It makes no sense as things are.
+    #[error("{0}")]
+    Refused(String),
+    /// It has not happened in time. What was begun goes on: a new member stays a learner, or may become a voter yet.
+    #[error("{0}")]
+    Late(String),
+    /// The node has stopped, or has been stopped.
+    #[error("{0}")]
+    Failed(String),
+}

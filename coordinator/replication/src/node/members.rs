@@ -1,0 +1,199 @@
+//! Who is in the group: telling it, and changing it while the group runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use openraft::ChangeMembers;
+use openraft::async_runtime::WatchReceiver;
+use openraft::errors::{ClientWriteError, RaftError};
+use openraft::impls::BasicNode;
+use tokio::time::timeout;
+
+use super::Node;
+use super::role::Metrics;
+use super::start::CAUGHT_UP;
+use crate::error::MembersError;
+use crate::machine::Machine;
+use crate::network::NodeId;
+
+/// Who is in the group, as this node knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Members {
+    /// The term.
+    pub term: u64,
+    /// Who leads.
+    pub leader: Option<NodeId>,
+    /// All of them, by id.
+    pub members: Vec<Member>,
+}
+
+/// One member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its id.
+    pub id: NodeId,
+    /// Its address.
+    pub address: String,
+    /// Whether it votes. One that does not is catching up, or was added and never did.
+    pub voter: bool,
+    /// How many entries it is behind, if this node leads and has heard of it.
+    pub behind: Option<u64>,
+}
+
+type Change = ChangeMembers<NodeId, BasicNode>;
+
+impl<M: Machine> Node<M> {
+    /// Who is in the group, as this node knows it.
+    pub fn members(&self) -> Members {
+        let metrics = self.0.engine.metrics();
+        let metrics = metrics.borrow_watched();
+        let membership = metrics.membership_config.membership();
+        let voters: BTreeSet<_> = membership.voter_ids().collect();
+        let last = metrics.last_log_index;
+        let behind = |id: NodeId| {
+            let matching = metrics.replication.as_ref()?.get(&id)?.as_ref()?;
+            Some(last?.saturating_sub(matching.index))
+        };
+        let members = membership
+            .nodes()
+            .map(|(id, node)| Member {
+                id: *id,
+                address: node.addr.clone(),
+                voter: voters.contains(id),
+                behind: behind(*id),
+            })
+            .collect();
+        Members { term: metrics.current_term, leader: metrics.current_leader, members }
+    }
+
+    /// Adds a member: it learns all entries first, and votes once it has caught up. Its id must never have been another's. The new
+    /// node is started with the founding members of the group, not with itself among them.
+    pub async fn add_member(
+        &self,
+        id: NodeId,
+        address: &str,
+        patience: Duration,
+    ) -> Result<(), MembersError> {
+        self.within(patience, "the new member has not caught up", async {
+            self.learn(id, address).await?;
+            self.change(Change::AddVoterIds(BTreeSet::from([id]))).await
+        })
+        .await
+    }
+
+    /// Removes a member. It may be the leader: the others then elect a new one.
+    pub async fn remove_member(&self, id: NodeId, patience: Duration) -> Result<(), MembersError> {
+        self.known(id)?;
+        self.within(patience, "too few members answer", async {
+            let voter = self.members().members.iter().any(|member| member.id == id && member.voter);
+            if voter {
+                self.change(Change::RemoveVoters(BTreeSet::from([id]))).await?;
+            }
+            if self.known(id).is_ok() {
+                self.change(Change::RemoveNodes(BTreeSet::from([id]))).await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Puts a new member in the place of another, in one step: the group is never smaller than it was.
+    pub async fn replace_member(
+        &self,
+        id: NodeId,
+        by: NodeId,
+        address: &str,
+        patience: Duration,
+    ) -> Result<(), MembersError> {
+        self.known(id)?;
+        self.within(patience, "the new member has not caught up", async {
+            self.learn(by, address).await?;
+            let add = Change::AddVoterIds(BTreeSet::from([by]));
+            let remove = Change::RemoveVoters(BTreeSet::from([id]));
+            self.change(Change::Batch(vec![add, remove])).await
+        })
+        .await
+    }
+
+    /// Hands leadership over.
+    pub async fn lead_with(&self, to: NodeId, patience: Duration) -> Result<(), MembersError> {
+        if !self.leads_now() {
+            return Err(MembersError::NotLeader { leader: self.leader() });
+        }
+        if to == self.0.id {
+            return Ok(());
+        }
+        if !self.members().members.iter().any(|member| member.id == to && member.voter) {
+            return Err(MembersError::Refused(format!("node {to} is no voting member of the group")));
+        }
+        self.within(patience, "the other node has not taken over", async {
+            let asked = self.0.engine.trigger().transfer_leader(to).await;
+            asked.map_err(|_| MembersError::Failed(self.failure()))?;
+            self.until(|metrics| metrics.current_leader == Some(to)).await
+        })
+        .await
+    }
+
+    fn known(&self, id: NodeId) -> Result<(), MembersError> {
+        if self.members().members.iter().any(|member| member.id == id) {
+            return Ok(());
+        }
+        Err(MembersError::Refused(format!("node {id} is no member of the group")))
+    }
+
+    /// Makes the node a learner, and waits until it has caught up.
+    async fn learn(&self, id: NodeId, address: &str) -> Result<(), MembersError> {
+        for member in self.members().members {
+            if member.id == id && member.address != address {
+                let known = member.address;
+                return Err(MembersError::Refused(format!(
+                    "node {id} is a member already, at {known}: a new node needs a new id"
+                )));
+            }
+            if member.id != id && member.address == address {
+                let other = member.id;
+                return Err(MembersError::Refused(format!("{address} is the address of member {other}")));
+            }
+        }
+        let node = BasicNode { addr: address.to_owned() };
+        self.change(Change::AddNodes(BTreeMap::from([(id, node)]))).await?;
+        self.until(|metrics| {
+            let Some(replication) = &metrics.replication else { return true };
+            let matching = replication.get(&id).cloned().flatten().map(|at| at.index);
+            let wanted = metrics.last_log_index.map(|last| last.saturating_sub(CAUGHT_UP));
+            matching.is_some() && matching >= wanted
+        })
+        .await
+    }
+
+    async fn until(&self, reached: impl Fn(&Metrics) -> bool) -> Result<(), MembersError> {
+        let mut metrics = self.0.engine.metrics();
+        while !reached(&metrics.borrow_and_update()) {
+            metrics.changed().await.map_err(|_| MembersError::Failed(self.failure()))?;
+        }
+        Ok(())
+    }
+
+    async fn change(&self, change: Change) -> Result<(), MembersError> {
+        match self.0.engine.change_membership(change, false).await {
+            Ok(_) => Ok(()),
+            Err(RaftError::Fatal(_)) => Err(MembersError::Failed(self.failure())),
+            Err(RaftError::APIError(
+                ClientWriteError::ForwardToLeader(_) | ClientWriteError::LogEntryDiscarded(_),
+            )) => Err(MembersError::NotLeader { leader: self.leader() }),
+            Err(RaftError::APIError(error)) => Err(MembersError::Refused(error.to_string())),
+        }
+    }
+
+    async fn within(
+        &self,
+        patience: Duration,
+        late: &str,
+        act: impl Future<Output = Result<(), MembersError>>,
+    ) -> Result<(), MembersError> {
+        match timeout(patience, act).await {
+            Ok(done) => done,
+            Err(_) => Err(MembersError::Late(format!("{late} after {} ms", patience.as_millis()))),
+        }
+    }
+}

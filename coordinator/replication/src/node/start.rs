@@ -1,0 +1,189 @@
+//! Starting a node: from its store, or from nothing.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex};
+
+use openraft::errors::{InitializeError, RaftError};
+use openraft::impls::BasicNode;
+use openraft::{Raft, SnapshotPolicy, StorageHelper};
+use tokio::sync::watch;
+
+use super::role::{Role, watch_role};
+use super::{Engine, Node, Running};
+use crate::config::{Config, Store};
+use crate::directory::{self, Identity, Opened};
+use crate::error::StartError;
+use crate::group::GroupId;
+use crate::health::Health;
+use crate::log::LogStore;
+use crate::machine::Machine;
+use crate::network::{Network, NodeId};
+use crate::raft::applied::Applied;
+use crate::raft::link::Links;
+use crate::raft::types::SnapshotMeta;
+use crate::snapshot::SnapshotStore;
+
+/// How many entries a new member may be behind and still count as having caught up.
+pub(super) const CAUGHT_UP: u64 = 64;
+
+impl<M: Machine> Node<M> {
+    /// Starts the node from what its store holds, or from `initial` if that is nothing. A founding member with an empty store
+    /// founds the group; that all of them do so, with the same list, is one group all the same.
+    pub async fn start<N: Network>(config: Config, network: N, initial: M) -> Result<Self, StartError> {
+        check_members(&config.members)?;
+        let engine_config = engine_config(&config)?;
+        let health = Arc::new(Health::default());
+        let opened = opened(config.clone(), initial, health.clone()).await?;
+        let Opened { mut log, snapshots, machine, meta, identity, lock } = opened;
+        let mut applied = Applied::new(machine, meta, snapshots, health.clone(), config.snapshot_log_bytes);
+        if identity.founders != config.members {
+            check_founders(&config, &identity, &mut log, &mut applied).await?;
+        }
+        let pristine = is_pristine(&log)?;
+        let group = GroupId::of(&identity.founders);
+        let links: Links<N, M> =
+            Links { network, from: config.id, group, timers: config.timers, machine: PhantomData };
+        let engine = Raft::new(config.id, engine_config, links, log.clone(), applied.clone())
+            .await
+            .map_err(|error| StartError::Engine(error.to_string()))?;
+        if pristine && identity.founders.contains_key(&config.id) {
+            found(&engine, &identity.founders).await?;
+        }
+        let (told, role) = watch::channel(Role::Following { leader: None });
+        let tasks = vec![
+            tokio::spawn(watch_role(engine.metrics(), health.clone(), told)),
+            tokio::spawn(take_snapshots(engine.clone(), applied.clone())),
+        ];
+        Ok(Self(Arc::new(Running {
+            id: config.id,
+            group,
+            timers: config.timers,
+            engine,
+            applied,
+            log,
+            health,
+            role,
+            incoming: Arc::default(),
+            told: Mutex::default(),
+            tasks,
+            lock: Mutex::new(lock),
+        })))
+    }
+}
+
+async fn opened<M: Machine>(
+    config: Config,
+    initial: M,
+    health: Arc<Health>,
+) -> Result<Opened<M>, StartError> {
+    match config.store.clone() {
+        Store::Directory(path) => {
+            let open = move || directory::open(&config, &path, initial, &health);
+            let opened = tokio::task::spawn_blocking(open).await;
+            opened.map_err(|error| StartError::Engine(error.to_string()))?
+        }
+        Store::Memory(store) => {
+            let identity = Identity::new(config.id, config.members);
+            let log = LogStore::Memory(store.clone());
+            let (machine, meta) = match store.snapshot() {
+                None => (initial, SnapshotMeta::default()),
+                Some(snapshot) => {
+                    let refuse = |error: String| StartError::Engine(error);
+                    let machine = snapshot.machine().map_err(|error| refuse(error.to_string()))?;
+                    let meta = SnapshotMeta::try_from(snapshot.about);
+                    (machine, meta.map_err(|error| refuse(error.to_string()))?)
+                }
+            };
+            let purged = log.state().ok().and_then(|state| state.last_purged_log_id);
+            if let Some(purged) = purged.filter(|_| meta.last_log_id < purged) {
+                return Err(StartError::SnapshotLost { path: "memory".into(), purged: purged.index });
+            }
+            let snapshots = SnapshotStore::Memory(store);
+            Ok(Opened { log, snapshots, machine, meta, identity, lock: None })
+        }
+    }
+}
+
+fn check_members(members: &BTreeMap<NodeId, String>) -> Result<(), StartError> {
+    if members.is_empty() {
+        return Err(StartError::Members("a group needs at least one founding member".into()));
+    }
+    let mut by_address = BTreeMap::new();
+    for (id, address) in members {
+        if let Some(other) = by_address.insert(address, id) {
+            let both = format!("members {other} and {id} have the same address {address}");
+            return Err(StartError::Members(both));
+        }
+    }
+    Ok(())
+}
+
+/// Another list than the one of the founders is right once the group has changed its members: then nobody goes by the list.
+async fn check_founders<M: Machine>(
+    config: &Config,
+    identity: &Identity,
+    log: &mut LogStore,
+    applied: &mut Applied<M>,
+) -> Result<(), StartError> {
+    let members = StorageHelper::new(log, applied).get_membership().await;
+    let members = members.map_err(|error| StartError::Engine(error.to_string()))?;
+    let changed = members.effective().log_id().as_ref().is_some_and(|at| at.index > 0);
+    if changed {
+        return Ok(());
+    }
+    let path = match &config.store {
+        Store::Directory(path) => path.clone(),
+        Store::Memory(_) => "memory".into(),
+    };
+    let (found, given) = (directory::text(&identity.founders), directory::text(&config.members));
+    Err(StartError::OtherGroup { path, found, given })
+}
+
+fn is_pristine(log: &LogStore) -> Result<bool, StartError> {
+    let refuse = |error: std::io::Error| StartError::Engine(error.to_string());
+    Ok(log.vote().map_err(refuse)?.is_none() && log.state().map_err(refuse)?.last_log_id.is_none())
+}
+
+async fn found<M: Machine>(
+    engine: &Engine<M>,
+    founders: &BTreeMap<NodeId, String>,
+) -> Result<(), StartError> {
+    let nodes: BTreeMap<_, _> =
+        founders.iter().map(|(id, address)| (*id, BasicNode { addr: address.clone() })).collect();
+    match engine.initialize(nodes).await {
+        // Another member was faster: its entries are here already.
+        Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
+        Err(error) => Err(StartError::Engine(error.to_string())),
+    }
+}
+
+fn engine_config(config: &Config) -> Result<Arc<openraft::Config>, StartError> {
+    let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let engine = openraft::Config {
+        cluster_name: "gristmill".into(),
+        heartbeat_interval: millis(config.timers.heartbeat),
+        election_timeout_min: millis(config.timers.election_min),
+        election_timeout_max: millis(config.timers.election_max),
+        // A node that was cut off comes back without forcing an election on the others.
+        enable_pre_vote: Some(true),
+        max_payload_entries: 1024,
+        replication_lag_threshold: CAUGHT_UP,
+        // By bytes: see `take_snapshots`.
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: config.kept_entries,
+        // A peer that comes back is found soon.
+        backoff: "50ms 100ms 200ms ..400ms".into(),
+        ..openraft::Config::default()
+    };
+    engine.validate().map(Arc::new).map_err(|error| StartError::Engine(error.to_string()))
+}
+
+async fn take_snapshots<M: Machine>(engine: Engine<M>, applied: Applied<M>) {
+    loop {
+        applied.snapshot_due().await;
+        if engine.trigger().snapshot().await.is_err() {
+            return;
+        }
+    }
+}

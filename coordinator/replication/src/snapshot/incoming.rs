@@ -1,0 +1,93 @@
+//! A snapshot on its way in: piece after piece, and resumed where it stopped.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use super::store::{LoadError, StoredSnapshot, load, load_bytes};
+use crate::machine::Machine;
+use crate::raft::wire::Piece;
+
+/// What has come of one snapshot.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    digest: u128,
+    total: u64,
+    received: u64,
+    sink: Sink,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Memory(Vec<u8>),
+    File(PathBuf, File),
+}
+
+/// What a piece was good for.
+pub(crate) enum Taken {
+    /// It is the bytes from here on that are wanted.
+    Next(u64),
+    /// It was the last.
+    Whole(Incoming),
+}
+
+impl Incoming {
+    /// Begins with the snapshot that this piece belongs to, at this path or in memory.
+    pub(crate) fn begin(piece: &Piece, path: Option<PathBuf>) -> io::Result<Self> {
+        let sink = match path {
+            None => Sink::Memory(Vec::new()),
+            Some(path) => {
+                let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
+                Sink::File(path, file)
+            }
+        };
+        Ok(Self { digest: piece.digest, total: piece.total, received: 0, sink })
+    }
+
+    /// Whether the piece belongs to this snapshot.
+    pub(crate) fn is_of(&self, piece: &Piece) -> bool {
+        self.digest == piece.digest && self.total == piece.total
+    }
+
+    /// Takes a piece in, if it is the one that comes next. Blocks.
+    pub(crate) fn take(mut self, piece: &Piece) -> io::Result<(Option<Self>, Taken)> {
+        let bytes = &piece.bytes.0;
+        let fits = piece.offset == self.received && bytes.len() as u64 <= self.total - self.received;
+        if fits {
+            match &mut self.sink {
+                Sink::Memory(all) => all.extend_from_slice(bytes),
+                Sink::File(_, file) => file.write_all(bytes)?,
+            }
+            self.received += bytes.len() as u64;
+        }
+        if self.received == self.total {
+            return Ok((None, Taken::Whole(self)));
+        }
+        let next = Taken::Next(self.received);
+        Ok((Some(self), next))
+    }
+
+    /// Gives it up.
+    pub(crate) fn discard(self) {
+        if let Sink::File(path, _) = self.sink {
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// Reads it whole: the state, and where it is until it is kept. What cannot be read is thrown away. Blocks.
+    pub(crate) fn read<M: Machine>(self) -> Result<(M, StoredSnapshot, Option<PathBuf>), LoadError> {
+        match self.sink {
+            Sink::Memory(bytes) => {
+                let (machine, stored) = load_bytes(bytes)?;
+                Ok((machine, stored, None))
+            }
+            Sink::File(path, file) => {
+                file.sync_all().map_err(super::file::BadSnapshot::Io)?;
+                let (machine, stored) = load(&path).inspect_err(|_| {
+                    let _ = fs::remove_file(&path);
+                })?;
+                Ok((machine, stored, Some(path)))
+            }
+        }
+    }
+}

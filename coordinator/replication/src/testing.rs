@@ -1,0 +1,282 @@
+//! A network in memory that does to messages what real ones do, when a test says so.
+//!
+//! Everything it decides comes from its seed and the order of the messages. It waits by tokio's clock, so a test may pause that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use tokio::time::sleep;
+
+use crate::error::DeliverError;
+use crate::machine::Machine;
+use crate::network::{Lane, Network, NetworkError, NodeId};
+use crate::node::Node;
+use crate::raft::wire::{Message, Request};
+
+type Deliver = Arc<dyn Fn(Vec<u8>) -> BoxFuture<'static, Result<Vec<u8>, DeliverError>> + Send + Sync>;
+
+/// A network in memory. Clones are the same network.
+#[derive(Clone)]
+pub struct FaultyNetwork(Arc<Mutex<Wires>>);
+
+/// What may happen to any message.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Faults {
+    /// How many of a thousand requests are lost, and of replies.
+    pub lost_per_mille: u32,
+    /// How many of a thousand requests arrive twice.
+    pub doubled_per_mille: u32,
+    /// How long a request travels at most.
+    pub delay_max: Duration,
+    /// Two of three replies take 200 to 2,200 ms, so that they overtake each other by far.
+    pub long_reordering: bool,
+    /// A message to a node that is cut off is given up after up to 7 s, not after up to 100 ms.
+    pub long_silence: bool,
+}
+
+impl Faults {
+    /// The classic unreliable network: a tenth of all requests and of all replies lost, delays to 27 ms.
+    pub const UNRELIABLE: Self = Self {
+        lost_per_mille: 100,
+        doubled_per_mille: 0,
+        delay_max: Duration::from_millis(27),
+        long_reordering: false,
+        long_silence: false,
+    };
+}
+
+/// What has been sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests that were sent, whatever became of them.
+    pub messages: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many of them were pieces of snapshots.
+    pub pieces: u64,
+}
+
+struct Wires {
+    random: SmallRng,
+    faults: Faults,
+    nodes: BTreeMap<NodeId, Deliver>,
+    cut: BTreeSet<NodeId>,
+    /// One way: from, to.
+    blocked: BTreeSet<(NodeId, NodeId)>,
+    counts: BTreeMap<Lane, Counts>,
+}
+
+/// The network as one node has it.
+#[derive(Clone)]
+pub struct Wire {
+    from: NodeId,
+    network: FaultyNetwork,
+}
+
+impl FaultyNetwork {
+    /// A network without faults.
+    pub fn new(seed: u64) -> Self {
+        Self(Arc::new(Mutex::new(Wires {
+            random: SmallRng::seed_from_u64(seed),
+            faults: Faults::default(),
+            nodes: BTreeMap::new(),
+            cut: BTreeSet::new(),
+            blocked: BTreeSet::new(),
+            counts: BTreeMap::new(),
+        })))
+    }
+
+    /// The end that a node sends by.
+    pub fn wire(&self, from: NodeId) -> Wire {
+        Wire { from, network: self.clone() }
+    }
+
+    /// Delivers to this node from now on.
+    pub fn attach<M: Machine>(&self, node: &Node<M>) {
+        // Not held alive by the network: a node that is dropped is gone.
+        let weak = node.downgrade();
+        let deliver: Deliver = Arc::new(move |message| {
+            let node = weak.upgrade();
+            Box::pin(async move {
+                let node = node.ok_or_else(|| DeliverError::Failed("this node was stopped".into()))?;
+                node.deliver(&message).await
+            })
+        });
+        self.wires().nodes.insert(node.id(), deliver);
+    }
+
+    /// Delivers nothing to this node any more.
+    pub fn detach(&self, id: NodeId) {
+        self.wires().nodes.remove(&id);
+    }
+
+    /// What happens to messages from now on.
+    pub fn set_faults(&self, faults: Faults) {
+        self.wires().faults = faults;
+    }
+
+    /// Cuts a node off: nothing reaches it, and nothing of it reaches anyone, replies included.
+    pub fn cut(&self, id: NodeId) {
+        self.wires().cut.insert(id);
+    }
+
+    /// Undoes [`cut`](Self::cut).
+    pub fn mend(&self, id: NodeId) {
+        self.wires().cut.remove(&id);
+    }
+
+    /// Whether a node is cut off.
+    pub fn is_cut(&self, id: NodeId) -> bool {
+        self.wires().cut.contains(&id)
+    }
+
+    /// Lets nothing pass from one node to another; the other way, requests arrive, and their replies do not return.
+    pub fn block(&self, from: NodeId, to: NodeId) {
+        self.wires().blocked.insert((from, to));
+    }
+
+    /// Splits the nodes: those named reach each other only.
+    pub fn split(&self, sides: &[&[NodeId]]) {
+        let mut wires = self.wires();
+        for (number, side) in sides.iter().enumerate() {
+            for other in sides.iter().enumerate().filter(|(other, _)| *other != number).flat_map(|(_, o)| *o)
+            {
+                wires.blocked.extend(side.iter().map(|from| (*from, *other)));
+            }
+        }
+    }
+
+    /// Undoes every cut, block and split.
+    pub fn heal(&self) {
+        let mut wires = self.wires();
+        wires.cut.clear();
+        wires.blocked.clear();
+    }
+
+    /// What has been sent on a lane since the beginning.
+    pub fn counts(&self, lane: Lane) -> Counts {
+        self.wires().counts.get(&lane).copied().unwrap_or_default()
+    }
+
+    /// What has been sent altogether.
+    pub fn total(&self) -> Counts {
+        let (control, bulk) = (self.counts(Lane::Control), self.counts(Lane::Bulk));
+        Counts {
+            messages: control.messages + bulk.messages,
+            bytes: control.bytes + bulk.bytes,
+            pieces: bulk.pieces,
+        }
+    }
+
+    /// A number below `end`, from the network's own dice: for tests that roll more of them.
+    pub fn roll(&self, end: u64) -> u64 {
+        self.wires().random.random_range(0..end.max(1))
+    }
+
+    fn wires(&self) -> MutexGuard<'_, Wires> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn carry(
+        &self,
+        from: NodeId,
+        to: NodeId,
+        lane: Lane,
+        message: Vec<u8>,
+    ) -> Result<Vec<u8>, NetworkError> {
+        let is_piece = lane == Lane::Bulk && is_piece(&message);
+        let fate = {
+            let mut wires = self.wires();
+            wires.count(lane, message.len(), is_piece);
+            wires.fate(from, to)
+        };
+        sleep(fate.there).await;
+        if fate.request_lost {
+            std::future::pending::<()>().await;
+        }
+        let Some(deliver) = self.wires().reach(from, to) else {
+            sleep(fate.silence).await;
+            return Err(NetworkError::Unreachable(format!("node {to} is cut off")));
+        };
+        if fate.doubled {
+            tokio::spawn(deliver(message.clone()));
+        }
+        // To its end, whether or not anybody still waits for the reply.
+        let reply = tokio::spawn(deliver(message)).await;
+        sleep(fate.back).await;
+        if fate.reply_lost || !self.wires().is_open(to, from) {
+            std::future::pending::<()>().await;
+        }
+        match reply {
+            Ok(reply) => reply.map_err(|refusal| NetworkError::Refused(refusal.to_string())),
+            Err(_) => Err(NetworkError::NoReply("the node has ended".into())),
+        }
+    }
+}
+
+impl Wires {
+    fn reach(&self, from: NodeId, to: NodeId) -> Option<Deliver> {
+        let node = self.nodes.get(&to)?;
+        self.is_open(from, to).then(|| node.clone())
+    }
+
+    fn is_open(&self, from: NodeId, to: NodeId) -> bool {
+        !self.cut.contains(&from) && !self.cut.contains(&to) && !self.blocked.contains(&(from, to))
+    }
+
+    fn count(&mut self, lane: Lane, bytes: usize, is_piece: bool) {
+        let counts = self.counts.entry(lane).or_default();
+        counts.messages += 1;
+        counts.bytes += bytes as u64;
+        counts.pieces += u64::from(is_piece);
+    }
+
+    fn fate(&mut self, from: NodeId, to: NodeId) -> Fate {
+        let faults = self.faults;
+        let mut one_in = |per_mille: u32| self.random.random_range(0..1000) < per_mille;
+        let (request_lost, reply_lost) = (one_in(faults.lost_per_mille), one_in(faults.lost_per_mille));
+        let doubled = one_in(faults.doubled_per_mille);
+        let late = faults.long_reordering && one_in(667);
+        let mut up_to = |max: u64| Duration::from_millis(self.random.random_range(0..=max));
+        let there = up_to(u64::try_from(faults.delay_max.as_millis()).unwrap_or(u64::MAX));
+        let back = if late { Duration::from_millis(200) + up_to(2000) } else { Duration::ZERO };
+        let silence = up_to(if faults.long_silence { 7000 } else { 100 });
+        debug_assert_ne!(from, to);
+        Fate { there, back, silence, request_lost, reply_lost, doubled }
+    }
+}
+
+fn is_piece(message: &[u8]) -> bool {
+    let message = postcard::from_bytes::<Message>(message);
+    message.is_ok_and(|message| matches!(message.request, Request::Piece(_)))
+}
+
+struct Fate {
+    there: Duration,
+    back: Duration,
+    silence: Duration,
+    request_lost: bool,
+    reply_lost: bool,
+    doubled: bool,
+}
+
+impl Network for Wire {
+    async fn send(
+        &self,
+        to: NodeId,
+        _: &str,
+        lane: Lane,
+        message: Vec<u8>,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, NetworkError> {
+        let carried = self.network.carry(self.from, to, lane, message);
+        match tokio::time::timeout(timeout, carried).await {
+            Ok(reply) => reply,
+            Err(_) => Err(NetworkError::NoReply(format!("within {} ms", timeout.as_millis()))),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Groups of nodes over a network that loses, delays and cuts, with stores that survive their nodes.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is how a test fails")]
+#![expect(clippy::print_stdout, reason = "the seed of a test that fails")]
+
+mod ledger;
+mod world;
+
+mod agreement;
+mod basics;
+mod elections;
+mod faults;
+mod members;
+mod network;
+mod persistence;
+mod processes;
+mod proposals;
+mod snapshots;

@@ -45,7 +45,8 @@ impl Embedded {
         };
         let coordinator = match state {
             Some(state) => {
-                let config = Config::new(state.coordinator());
+                let mut config = Config::new(state.coordinator());
+                config.workers_died = listen.is_none();
                 let started = Coordinator::start_member(config, Membership::alone()).await;
                 started.map_err(Failure::usage)?
             }

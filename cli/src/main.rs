@@ -16,6 +16,8 @@ mod follow;
 mod inputs;
 mod inspect;
 mod job;
+mod kv;
+mod members;
 mod new;
 mod output;
 mod place;
@@ -77,6 +79,10 @@ fn perform(command: Command) -> Outcome {
         Command::Logs(arguments) => wait_for(one_thread(), inspect::logs(&arguments)),
         Command::Workers(arguments) => wait_for(one_thread(), inspect::workers(&arguments)),
         Command::Repair(arguments) => repair::repair(&arguments),
+        Command::Drain(arguments) => wait_for(one_thread(), inspect::drain(&arguments)),
+        Command::History(arguments) => wait_for(one_thread(), inspect::history(&arguments)),
+        Command::Members(arguments) => wait_for(one_thread(), members::members(arguments)),
+        Command::Kv(arguments) => wait_for(one_thread(), kv::kv(arguments.command)),
         Command::New(arguments) => new::new(&arguments),
         Command::Check(arguments) => wait_for(threads(), check::check(arguments)),
         Command::Completions { shell } => completions::completions(shell),

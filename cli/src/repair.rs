@@ -54,5 +54,8 @@ fn text(report: &Report) -> String {
 }
 
 fn text_of_cut(cut: &Cut) -> String {
-    cut.kept_in.iter().map(|(path, bytes)| format!("cut {bytes} bytes, kept in {}\n", path.display())).collect()
+    cut.kept_in
+        .iter()
+        .map(|(path, bytes)| format!("cut {bytes} bytes, kept in {}\n", path.display()))
+        .collect()
 }

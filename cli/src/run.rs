@@ -23,7 +23,8 @@ pub(crate) async fn run(arguments: RunArguments) -> Outcome {
     }
     let telling = arguments.telling;
     let mut stop = Stop::listen().map_err(Failure::failed)?;
-    let state = arguments.state_dir.as_deref().map(|path| StateDir::take(path, arguments.resume)).transpose()?;
+    let state =
+        arguments.state_dir.as_deref().map(|path| StateDir::take(path, arguments.resume)).transpose()?;
     let resumes = state.as_ref().is_some_and(|state| state.resumes);
     let found = Job::find(&arguments.job, telling.quiet, resumes)?;
     // The engine starts while the app is looked at; no job is put to it before that.

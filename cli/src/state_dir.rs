@@ -38,12 +38,18 @@ impl StateDir {
         let resumes = mark.is_file();
         let foreign = fs::read_dir(path).map_err(cannot)?.flatten().any(|_| !resumes);
         if foreign {
-            return Err(Failure::wrong(format!("{} holds something that no run has left there", path.display()))
-                .hint("choose an empty or new directory for --state-dir"));
+            return Err(Failure::wrong(format!(
+                "{} holds something that no run has left there",
+                path.display()
+            ))
+            .hint("choose an empty or new directory for --state-dir"));
         }
         if resumes && !resume {
-            return Err(Failure::wrong(format!("{} holds the state of a run that has not ended", path.display()))
-                .hint("add --resume to go on with it, or remove the directory"));
+            return Err(Failure::wrong(format!(
+                "{} holds the state of a run that has not ended",
+                path.display()
+            ))
+            .hint("add --resume to go on with it, or remove the directory"));
         }
         let options = OpenOptions::new().create(true).truncate(false).write(true).open(&mark);
         let lock = options.map_err(cannot)?;

@@ -4,6 +4,7 @@
 //! functions block.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
@@ -119,9 +120,8 @@ impl Outputs {
             self.storage.create_directory(to.staging())?;
             self.storage.remove_tree(from.staging())?;
         }
-        if !self.locks().contains_key(&spec.key) {
-            let lock = to.lock_staging()?;
-            self.locks().insert(spec.key, lock);
+        if let Entry::Vacant(unlocked) = self.locks().entry(spec.key) {
+            unlocked.insert(to.lock_staging()?);
         }
         Ok(())
     }
@@ -189,7 +189,8 @@ impl Outputs {
         // A manifest made anew would differ in its times from one that is there already.
         let manifest = before.filter(|found| found.is_of(commit.cluster, commit.job));
         let manifest = manifest.as_ref().unwrap_or(&commit.manifest);
-        let mut text = serde_json::to_vec_pretty(manifest).map_err(|error| CommitError::Failed(error.to_string()))?;
+        let mut text =
+            serde_json::to_vec_pretty(manifest).map_err(|error| CommitError::Failed(error.to_string()))?;
         text.push(b'\n');
         commit.output.commit(&commit.files, &text)?;
         self.locks().remove(&commit.key);

@@ -19,6 +19,8 @@ pub struct Config {
     pub job_log_bytes_max: u64,
     /// What all blobs (plugins, job requests) may take on disk, in bytes.
     pub blobs_bytes_max: u64,
+    /// Whether workers of an earlier life are known to be dead, as those that ran in its process are.
+    pub workers_died: bool,
     /// Where outputs go.
     pub storage: Arc<dyn Storage>,
     /// The numbers by which the scheduler decides.
@@ -51,6 +53,7 @@ impl Config {
             heartbeat_ms: 1_000,
             job_log_bytes_max: 64 << 20,
             blobs_bytes_max: 8 << 30,
+            workers_died: false,
             storage: Arc::new(Local),
             settings: Settings::default(),
         }

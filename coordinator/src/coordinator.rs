@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gristmill_model::Sha256;
-use gristmill_protocol::{Endpoint, ListenError, Listener, MemoryConnector, PeerLink, check_loopback, memory, serve};
+use gristmill_protocol::{
+    Endpoint, ListenError, Listener, MemoryConnector, PeerLink, check_loopback, memory, serve,
+};
 use gristmill_replication::{Config as ReplicationConfig, Node, Store};
 use gristmill_scheduler::State;
 use tokio::net::TcpListener;
@@ -225,7 +227,8 @@ fn assemble(
     let blobs = Arc::new(blobs.map_err(failed(blob_dir))?);
     let log_dir = data_dir.subdirectory("logs")?;
     let afresh = group.is_none();
-    let logs = AttemptLogs::start(log_dir.clone(), config.job_log_bytes_max, afresh).map_err(failed(log_dir))?;
+    let logs =
+        AttemptLogs::start(log_dir.clone(), config.job_log_bytes_max, afresh).map_err(failed(log_dir))?;
     let (events, received) = mpsc::unbounded_channel();
     let tools = Tools {
         clock: Clock::start(),
@@ -234,6 +237,7 @@ fn assemble(
         outputs: Outputs::new(config.storage),
         history: History::new(&config.data_dir),
         heartbeat_ms: config.heartbeat_ms,
+        workers_died: config.workers_died,
         settings: config.settings,
     };
     Ok(Parts { data_dir, desk: Desk { events, blobs, logs, standing, group }, tools, received })

@@ -171,12 +171,19 @@ impl Desk {
         let (cluster, slots) = asked.await?;
         // Who answers leads.
         let node = self.group.as_ref().map(Group::id);
-        Ok(CoordinatorInfo { cluster, version: env!("CARGO_PKG_VERSION").to_owned(), slots, node, leader: node })
+        Ok(CoordinatorInfo {
+            cluster,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            slots,
+            node,
+            leader: node,
+        })
     }
 
     fn leading_group(&self) -> Result<Group, Refusal> {
         self.check_standing()?;
-        let alone = || Refusal::Invalid("this coordinator keeps its jobs in memory and has no members".to_owned());
+        let alone =
+            || Refusal::Invalid("this coordinator keeps its jobs in memory and has no members".to_owned());
         self.group.clone().ok_or_else(alone)
     }
 

@@ -4,9 +4,7 @@ use gristmill_model::{
     AttemptId, Blob, ClientId, ClusterId, Explanation, Incarnation, JobId, JobRequest, JobStatus, KvAnswer,
     KvEntry, KvEvents, Refusal, RequestId, RequestKey, Segment, TaskId, WorkerId, WorkerStatus,
 };
-use gristmill_protocol::{
-    ConnectionId, Heartbeat, Orders, PollReply, PollRequest, Registered, WorkerHello,
-};
+use gristmill_protocol::{ConnectionId, Heartbeat, Orders, PollReply, PollRequest, Registered, WorkerHello};
 use gristmill_scheduler::KvCall;
 use tokio::sync::oneshot;
 

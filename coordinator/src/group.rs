@@ -68,10 +68,7 @@ impl Group {
             votes: member.voter,
             behind: member.behind,
         };
-        Ok(MembersStatus {
-            leader: members.leader,
-            members: members.members.iter().map(member).collect(),
-        })
+        Ok(MembersStatus { leader: members.leader, members: members.members.iter().map(member).collect() })
     }
 
     pub(crate) async fn change_members(&self, change: MemberChange) -> Result<MembersStatus, Refusal> {
@@ -99,7 +96,9 @@ impl Group {
             return Ok(());
         }
         let reason = given.into_iter().find_map(Result::err).unwrap_or_default();
-        Err(Refusal::Unavailable(format!("the plugin cannot be brought to a majority of the group: {reason}")))
+        Err(Refusal::Unavailable(format!(
+            "the plugin cannot be brought to a majority of the group: {reason}"
+        )))
     }
 
     async fn give_blob(&self, blobs: &Arc<Blobs>, name: Sha256, address: &str) -> Result<(), String> {
@@ -123,7 +122,9 @@ impl Group {
         for member in members.members.iter().filter(|member| member.id != self.id) {
             match self.take_blob(blobs, name, &member.address).await {
                 Ok(()) => return Ok(()),
-                Err(reason) => tracing::debug!(blob = %name, member = %member.id, %reason, "not from this member"),
+                Err(reason) => {
+                    tracing::debug!(blob = %name, member = %member.id, %reason, "not from this member");
+                }
             }
         }
         Err(Refusal::UnknownBlob(name.to_string()))
@@ -158,7 +159,9 @@ async fn on<T: Send + 'static>(
 
 fn to_refusal(error: MembersError) -> Refusal {
     match error {
-        MembersError::NotLeader { leader } => Refusal::NotLeader { leader: leader.map(|(_, address)| address) },
+        MembersError::NotLeader { leader } => {
+            Refusal::NotLeader { leader: leader.map(|(_, address)| address) }
+        }
         MembersError::Refused(reason) => Refusal::Invalid(reason),
         MembersError::Late(reason) | MembersError::Failed(reason) => Refusal::Unavailable(reason),
     }

@@ -72,7 +72,9 @@ impl CoordinatorArguments {
         match (self.join, members.contains_key(&id)) {
             (true, false) | (false, true) => Ok(Membership { id, members, timers }),
             (true, true) => Err(format!("member {id} founded the group by --peers, so it cannot join it")),
-            (false, false) if members.is_empty() => Err("--id needs --peers, the list of all members".to_owned()),
+            (false, false) if members.is_empty() => {
+                Err("--id needs --peers, the list of all members".to_owned())
+            }
             (false, false) => Err(format!("--peers does not name member {id}, which this is by its --id")),
         }
     }
@@ -96,7 +98,11 @@ mod tests {
             listen: "127.0.0.1:7071".parse().unwrap(),
             data_dir: Some("data".into()),
             id: (id > 0).then_some(id),
-            peers: peers.split(',').filter(|part| !part.is_empty()).map(|part| member(part).unwrap()).collect(),
+            peers: peers
+                .split(',')
+                .filter(|part| !part.is_empty())
+                .map(|part| member(part).unwrap())
+                .collect(),
             join,
             network: Network::Local,
         }
@@ -131,7 +137,8 @@ mod tests {
             let error = membership(id, peers, false).unwrap_err();
             assert!(error.contains(says), "{error}");
         }
-        for text in ["1", "x=127.0.0.1:1", "0=127.0.0.1:1", "1=127.0.0.1:0", "1=192.0.2.1:7", "=127.0.0.1:1"] {
+        for text in ["1", "x=127.0.0.1:1", "0=127.0.0.1:1", "1=127.0.0.1:0", "1=192.0.2.1:7", "=127.0.0.1:1"]
+        {
             assert!(member(text).is_err(), "{text}");
         }
     }

@@ -1,5 +1,6 @@
 //! Why a node has stopped, if it has.
 
+use std::io;
 use std::sync::OnceLock;
 
 /// The first failure of a node's store. A node that has one acknowledges nothing any more.
@@ -20,4 +21,15 @@ impl Health {
     pub(crate) fn failure(&self) -> Option<&str> {
         self.0.get().map(String::as_str)
     }
+}
+
+/// The line that says why a node stops.
+pub(crate) fn cannot_keep(what: &str, directory: &str, error: &io::Error) -> String {
+    let cure = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on the disk",
+        _ => "see to the disk",
+    };
+    format!(
+        "the {what} in {directory} cannot be kept: {error}; nothing more is acknowledged here: {cure} and start the node again"
+    )
 }

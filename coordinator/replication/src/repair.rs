@@ -148,6 +148,10 @@ fn examine(directory: &Path) -> Result<(Report, Scan), StartError> {
     };
     let log = directory.join("log");
     let found = scan::scan(&log).map_err(|source| io_error(&log, source))?;
+    for path in &found.unfinished {
+        let what = "it was only begun".into();
+        damage.push(Damage { path: path.clone(), offset: 0, what, heals: true });
+    }
     if let Some(LogDamage { path, offset, torn, what }) = &found.damage {
         damage.push(Damage { path: path.clone(), offset: *offset, what: what.clone(), heals: *torn });
     }

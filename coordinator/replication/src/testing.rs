@@ -15,6 +15,7 @@ use crate::error::DeliverError;
 use crate::machine::Machine;
 use crate::network::{Lane, Network, NetworkError, NodeId};
 use crate::node::Node;
+use crate::raft::wire::{Message, Request};
 
 type Deliver = Arc<dyn Fn(Vec<u8>) -> BoxFuture<'static, Result<Vec<u8>, DeliverError>> + Send + Sync>;
 
@@ -55,6 +56,8 @@ pub struct Counts {
     pub messages: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// How many of them were pieces of snapshots.
+    pub pieces: u64,
 }
 
 struct Wires {
@@ -162,7 +165,11 @@ impl FaultyNetwork {
     /// What has been sent altogether.
     pub fn total(&self) -> Counts {
         let (control, bulk) = (self.counts(Lane::Control), self.counts(Lane::Bulk));
-        Counts { messages: control.messages + bulk.messages, bytes: control.bytes + bulk.bytes }
+        Counts {
+            messages: control.messages + bulk.messages,
+            bytes: control.bytes + bulk.bytes,
+            pieces: bulk.pieces,
+        }
     }
 
     /// A number below `end`, from the network's own dice: for tests that roll more of them.
@@ -181,7 +188,12 @@ impl FaultyNetwork {
         lane: Lane,
         message: Vec<u8>,
     ) -> Result<Vec<u8>, NetworkError> {
-        let fate = self.wires().fate(from, to, lane, message.len());
+        let is_piece = lane == Lane::Bulk && is_piece(&message);
+        let fate = {
+            let mut wires = self.wires();
+            wires.count(lane, message.len(), is_piece);
+            wires.fate(from, to)
+        };
         sleep(fate.there).await;
         if fate.request_lost {
             std::future::pending::<()>().await;
@@ -196,7 +208,7 @@ impl FaultyNetwork {
         // To its end, whether or not anybody still waits for the reply.
         let reply = tokio::spawn(deliver(message)).await;
         sleep(fate.back).await;
-        if fate.reply_lost || self.wires().reach(to, from).is_none() {
+        if fate.reply_lost || !self.wires().is_open(to, from) {
             std::future::pending::<()>().await;
         }
         match reply {
@@ -208,15 +220,22 @@ impl FaultyNetwork {
 
 impl Wires {
     fn reach(&self, from: NodeId, to: NodeId) -> Option<Deliver> {
-        let open =
-            !self.cut.contains(&from) && !self.cut.contains(&to) && !self.blocked.contains(&(from, to));
-        self.nodes.get(&to).filter(|_| open).cloned()
+        let node = self.nodes.get(&to)?;
+        self.is_open(from, to).then(|| node.clone())
     }
 
-    fn fate(&mut self, from: NodeId, to: NodeId, lane: Lane, bytes: usize) -> Fate {
+    fn is_open(&self, from: NodeId, to: NodeId) -> bool {
+        !self.cut.contains(&from) && !self.cut.contains(&to) && !self.blocked.contains(&(from, to))
+    }
+
+    fn count(&mut self, lane: Lane, bytes: usize, is_piece: bool) {
         let counts = self.counts.entry(lane).or_default();
         counts.messages += 1;
         counts.bytes += bytes as u64;
+        counts.pieces += u64::from(is_piece);
+    }
+
+    fn fate(&mut self, from: NodeId, to: NodeId) -> Fate {
         let faults = self.faults;
         let mut one_in = |per_mille: u32| self.random.random_range(0..1000) < per_mille;
         let (request_lost, reply_lost) = (one_in(faults.lost_per_mille), one_in(faults.lost_per_mille));
@@ -229,6 +248,11 @@ impl Wires {
         debug_assert_ne!(from, to);
         Fate { there, back, silence, request_lost, reply_lost, doubled }
     }
+}
+
+fn is_piece(message: &[u8]) -> bool {
+    let message = postcard::from_bytes::<Message>(message);
+    message.is_ok_and(|message| matches!(message.request, Request::Piece(_)))
 }
 
 struct Fate {

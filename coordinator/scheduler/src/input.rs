@@ -14,8 +14,8 @@ use crate::plan::Planner;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// A client submits a job, whose map tasks are to be planned so. Afterwards [`State::job_of`](crate::State::job_of) knows its id by its key; if it does not,
-    /// [`State::admit`](crate::State::admit) says why the job was refused (or, when
-    /// it would admit it now, the job was over and forgotten at this very moment: the client may try again).
+    /// [`State::admit`](crate::State::admit) says why the job was refused, or which it was that is forgotten since (or, when it would
+    /// admit it now, a job that wrote to the same place has ended at this very moment: the client may try again).
     Submit(Arc<JobSpec>, Planner),
     /// A worker introduces itself. Afterwards [`State::worker_of`](crate::State::worker_of) knows its id by its incarnation.
     Register(Hello),

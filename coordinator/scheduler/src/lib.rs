@@ -35,4 +35,4 @@ pub use leader::Leader;
 pub use plan::{Planner, choose_plan};
 pub use sampler::Sampler;
 pub use settings::{AvoidSettings, BackupSettings, Settings};
-pub use state::{IllegalFact, OutputPart, Recorded, State, apply};
+pub use state::{IllegalFact, OutputPart, Recorded, STATE_VERSION, State, apply};

@@ -1,8 +1,8 @@
 //! From events to the scheduler's inputs, and what is owed to the callers once these were decided upon.
 
 use gristmill_model::{
-    AttemptId, AttemptLog, ClientId, Incarnation, JobId, KvAnswer, Refusal, Report, RequestKey,
-    Segment, WorkerId,
+    AttemptId, AttemptLog, ClientId, Incarnation, JobId, KvAnswer, Refusal, Report, RequestKey, Segment,
+    WorkerId,
 };
 use gristmill_protocol::limits::{ASSIGNMENTS_MAX, LONG_POLL_MAX, REPORTS_MAX};
 use gristmill_protocol::{

@@ -40,9 +40,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gristmill_model::{ClusterId, JobId};
+use gristmill_model::{ClusterId, JobId, WorkerStatus};
 use gristmill_protocol::PollReply;
-use gristmill_scheduler::{Fact, Input, Leader, PollToken, Settings};
+use gristmill_scheduler::{Fact, Input, Leader, LossCause, PollToken, Settings};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -84,6 +84,7 @@ pub(crate) struct Tools {
     pub(crate) outputs: Outputs,
     pub(crate) history: History,
     pub(crate) heartbeat_ms: u64,
+    pub(crate) workers_died: bool,
     pub(crate) settings: Settings,
 }
 
@@ -137,7 +138,11 @@ impl<R: Replica> MainLoop<R> {
             }
         };
         tools.logs.retain(replica.read().jobs(JobId(0)).collect());
-        let leader = Leader::new(&replica.read(), tools.clock.now(), tools.settings.clone());
+        let now = tools.clock.now();
+        let leader = Leader::new(&replica.read(), now, tools.settings.clone());
+        let dead = if tools.workers_died { leader.workers(&replica.read(), now) } else { Vec::new() };
+        let gone =
+            |worker: &WorkerStatus| Input::WorkerGone { worker: worker.id, cause: LossCause::Disconnected };
         Ok(Self {
             replica,
             cluster,
@@ -150,7 +155,7 @@ impl<R: Replica> MainLoop<R> {
             kv_watchers: KvWatchers::default(),
             submissions: Submissions::default(),
             cleaning: BTreeSet::new(),
-            next_inputs: Vec::new(),
+            next_inputs: dead.iter().map(gone).collect(),
             confirmed: Instant::now(),
             finish: Finish::NotAsked,
         })
@@ -211,7 +216,8 @@ impl<R: Replica> MainLoop<R> {
             Finish::Leaving(until) => Some(until),
             Finish::NotAsked | Finish::Asked => None,
         };
-        let wake = [leader, self.watchers.wake(), self.kv_watchers.wake(), leaving].into_iter().flatten().min();
+        let wake =
+            [leader, self.watchers.wake(), self.kv_watchers.wake(), leaving].into_iter().flatten().min();
         wake.map(|wake| wake.max(Instant::now() + TICK_MIN))
     }
 

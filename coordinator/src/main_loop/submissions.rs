@@ -91,9 +91,9 @@ impl<R: Replica> MainLoop<R> {
             }
             Err(refusal) => {
                 let waiting = self.submissions.remove(&key).into_iter().flat_map(|known| known.replies);
-                due.extend(waiting.map(|reply| {
-                    Due::Answer(Question::Submitted(Err(refusal.clone()), reply))
-                }));
+                due.extend(
+                    waiting.map(|reply| Due::Answer(Question::Submitted(Err(refusal.clone()), reply))),
+                );
             }
         }
     }

@@ -4,8 +4,8 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use gristmill_model::{Incarnation, Refusal};
-use gristmill_scheduler::{Effect, State};
 use gristmill_protocol::{ConnectionId, PROTOCOL_VERSION, Registered, WorkerHello};
+use gristmill_scheduler::{Effect, State};
 use gristmill_storage::Local;
 use tokio::sync::oneshot;
 
@@ -45,7 +45,7 @@ impl Replica for Waning {
     }
 
     async fn deposed(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
@@ -66,12 +66,16 @@ fn scene() -> Scene {
         outputs: Outputs::new(Arc::new(Local)),
         history: History::new(directory.path()),
         heartbeat_ms: 1_000,
+        workers_died: false,
         settings: Settings::default(),
     };
     Scene { events, received, tools, _directory: directory }
 }
 
-fn register(events: &mpsc::UnboundedSender<Event>, number: u64) -> oneshot::Receiver<Result<Registered, Refusal>> {
+fn register(
+    events: &mpsc::UnboundedSender<Event>,
+    number: u64,
+) -> oneshot::Receiver<Result<Registered, Refusal>> {
     let hello = WorkerHello {
         protocol: PROTOCOL_VERSION,
         name: "worker".to_owned(),
@@ -110,7 +114,8 @@ async fn a_leader_that_cannot_confirm_itself_answers_no_reads() {
     let replica = Waning { inner: MemoryReplica::default(), entries: Arc::new(AtomicU32::new(99)) };
     let main_loop = MainLoop::begin(replica, scene.tools).await.unwrap();
     let (reply, answer) = oneshot::channel();
-    let _ = scene.events.send(Event::Client(crate::event::ClientCall::Ask(crate::event::Question::Slots(reply))));
+    let _ =
+        scene.events.send(Event::Client(crate::event::ClientCall::Ask(crate::event::Question::Slots(reply))));
     let (_keep, mut stop) = watch::channel(false);
     let ending = main_loop.run(&mut scene.received, &mut stop).await;
     assert_eq!(ending.unwrap(), Ending::Deposed);

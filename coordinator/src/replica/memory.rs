@@ -31,6 +31,6 @@ impl Replica for MemoryReplica {
     }
 
     async fn deposed(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

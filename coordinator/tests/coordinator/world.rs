@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use gristmill_coordinator::{Config, Coordinator};
 use gristmill_model::{
-    Assignment, AttemptId, AttemptStats, Blob, ClientId, ClusterId, FailureCause, Incarnation, InputFile, InputMode,
-    JobId, JobOptions, JobRequest, MapResult, Outcome, PartitionSize, PathBytes, PluginInfo, Progress,
-    ReduceResult, Refusal, Report, RequestId, RequestKey, SampleResult, SampledKey, TaskFailure, Work,
-    WorkerId,
+    Assignment, AttemptId, AttemptStats, Blob, ClientId, ClusterId, FailureCause, Incarnation, InputFile,
+    InputMode, JobId, JobOptions, JobRequest, MapResult, Outcome, PartitionSize, PathBytes, PluginInfo,
+    Progress, ReduceResult, Refusal, Report, RequestId, RequestKey, SampleResult, SampledKey, TaskFailure,
+    Work, WorkerId,
 };
 use gristmill_protocol::{
     CallError, Client, Endpoint, Heartbeat, Orders, PROTOCOL_VERSION, PollReply, PollRequest, Registered,

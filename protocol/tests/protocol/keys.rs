@@ -69,6 +69,14 @@ async fn an_answer_that_does_not_fit_is_an_error() {
 }
 
 #[tokio::test]
+async fn an_answer_to_another_call_ends_the_connection_and_nothing_else() {
+    let (running, kv) = store(|_| at_once(Reply::Get(Ok(None))));
+    assert!(kv.list(b"").await.unwrap_err().is_unreachable());
+    assert_eq!(kv.get(b"k").await.unwrap(), None);
+    drop(running);
+}
+
+#[tokio::test]
 async fn what_is_too_large_is_not_even_sent() {
     let (_running, kv) = store(|call| panic!("unexpected call {call:?}"));
     let (key, value) = (vec![b'k'; KV_KEY_BYTES_MAX + 1], vec![0; KV_VALUE_BYTES_MAX + 1]);

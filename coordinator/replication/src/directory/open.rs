@@ -76,6 +76,8 @@ pub(crate) fn open<M: Machine>(
     let identity = match known {
         Some(known) => known,
         None => {
+            // With an identity, a directory without a log is one that has lost it.
+            sync_files(&log_path).map_err(io_error(&log_path))?;
             let identity = Identity::new(config.id, config.members.clone());
             identity.write(path).map_err(io_error(path))?;
             identity
@@ -99,22 +101,24 @@ pub(crate) fn lock(path: &Path) -> Result<File, StartError> {
 
 /// The log, with what a crash left unfinished taken off.
 fn checked(log_path: &Path) -> Result<Scan, StartError> {
-    let found = scan::scan(log_path).map_err(io_error(log_path))?;
-    let Some(damage) = &found.damage else { return Ok(found) };
-    if !damage.torn {
-        return Err(damaged(&damage.path, damage.offset, &damage.what));
+    let mut found = scan::scan(log_path).map_err(io_error(log_path))?;
+    let torn = found.damage.as_ref().is_none_or(|damage| damage.torn);
+    if torn && (found.damage.is_some() || !found.unfinished.is_empty()) {
+        let cut = scan::heal(&found).map_err(io_error(log_path))?;
+        tracing::info!("cut {cut} bytes of an unfinished write off the log in {}", log_path.display());
+        found = scan::scan(log_path).map_err(io_error(log_path))?;
     }
-    let cut = scan::cut_torn(damage).map_err(io_error(&damage.path))?;
-    tracing::info!(
-        "cut {cut} bytes of an unfinished write off {} at offset {}",
-        damage.path.display(),
-        damage.offset
-    );
-    let again = scan::scan(log_path).map_err(io_error(log_path))?;
-    match &again.damage {
-        None => Ok(again),
+    match &found.damage {
+        None => Ok(found),
         Some(damage) => Err(damaged(&damage.path, damage.offset, &damage.what)),
     }
+}
+
+fn sync_files(log_path: &Path) -> io::Result<()> {
+    for (_, file) in scan::files(log_path)? {
+        File::open(file)?.sync_all()?;
+    }
+    File::open(log_path)?.sync_all()
 }
 
 fn damaged(path: &Path, offset: u64, what: impl ToString) -> StartError {

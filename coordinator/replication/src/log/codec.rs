@@ -26,7 +26,7 @@ impl raft_log::Types for Stored {
     }
 
     fn payload_size(body: &Body) -> u64 {
-        body.bytes() as u64
+        body.size() as u64
     }
 }
 

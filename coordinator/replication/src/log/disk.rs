@@ -13,8 +13,7 @@ use raft_log::api::raft_log_writer::RaftLogWriter;
 use raft_log::{Config, RaftLog};
 
 use super::codec::{Stored, Written};
-use super::memory::size;
-use crate::health::Health;
+use crate::health::{Health, cannot_keep};
 use crate::raft::convert::{entry, position};
 use crate::raft::types::{Entry, LogId, Types, Vote};
 use crate::raft::wire::{Ballot, Body, Position};
@@ -76,12 +75,13 @@ impl DiskLog {
     }
 
     fn failed(&self, error: &io::Error) {
-        self.health.fail(|| failure(&self.directory, error));
+        self.health.fail(|| cannot_keep("log", &self.directory, error));
     }
 
     fn written(&self, flushed: IOFlushed<Types>) -> Written {
-        let log = self.clone();
-        Written::new(flushed, move |error| log.failed(error))
+        // Not a clone of the log: the thread that writes must never be the one to drop it.
+        let (health, directory) = (self.health.clone(), self.directory.clone());
+        Written::new(flushed, move |error| health.fail(|| cannot_keep("log", &directory, error)))
     }
 
     pub(crate) fn state(&self) -> io::Result<LogState<Types>> {
@@ -111,12 +111,11 @@ impl DiskLog {
             let mut read = Vec::new();
             for item in log.read(start, end) {
                 let (at, body) = item?;
-                let entry = entry(at, body).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
-                bytes += size(&entry);
+                bytes += body.size();
                 if bytes > bytes_max && !read.is_empty() {
                     break;
                 }
-                read.push(entry);
+                read.push(entry(at, body).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?);
             }
             Ok(read)
         })
@@ -160,7 +159,10 @@ impl DiskLog {
 
     /// Goes to the disk with the next entry: until then, entries that come back were never committed.
     pub(crate) fn truncate_after(&self, last: Option<LogId>) -> io::Result<()> {
-        self.with(|log| log.truncate(last.map_or(0, |id| id.index + 1)).map(drop))
+        self.with(|log| match position(last.as_ref()) {
+            last if last >= log.log_state().last().copied() => Ok(()),
+            last => log.truncate(last.map_or(0, |at| at.index + 1)).map(drop),
+        })
     }
 
     pub(crate) fn purge(&self, upto: LogId) -> io::Result<()> {
@@ -169,14 +171,4 @@ impl DiskLog {
             log.flush(true, None)
         })
     }
-}
-
-fn failure(directory: &str, error: &io::Error) -> String {
-    let cure = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "make room on the disk and start the node again"
-        }
-        _ => "see to the disk and start the node again",
-    };
-    format!("the log in {directory} cannot be kept: {error}; nothing more is acknowledged here: {cure}")
 }

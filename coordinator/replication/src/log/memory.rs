@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openraft::LogState;
-use openraft::entry::RaftPayload;
 
 use crate::raft::convert::position;
-use crate::raft::types::{Entry, LogId, Payload, Types, Vote};
+use crate::raft::types::{Entry, LogId, Types, Vote};
+use crate::raft::wire::Body;
 use crate::snapshot::StoredSnapshot;
 
 /// A log and a snapshot in memory. Clones are the same store.
@@ -107,14 +107,6 @@ impl MemoryStore {
 }
 
 /// About how many bytes an entry takes.
-pub(crate) fn size(entry: &Entry) -> usize {
-    const AROUND: usize = 32;
-    match &entry.payload {
-        Payload::Blank => AROUND,
-        Payload::Normal(encoded) => AROUND + encoded.0.len(),
-        Payload::Membership(_) => {
-            let nodes = entry.payload.get_membership().map_or(0, |members| members.nodes().count());
-            AROUND + 64 * nodes
-        }
-    }
+fn size(entry: &Entry) -> usize {
+    Body::from(&entry.payload).size()
 }

@@ -22,6 +22,8 @@ type Record = RaftLogRecord<Stored>;
 pub(crate) struct Scan {
     pub(crate) files: Vec<ScannedFile>,
     pub(crate) state: Replayed,
+    /// Files at the end that were only begun when a crash came.
+    pub(crate) unfinished: Vec<PathBuf>,
     /// The first place where the log cannot be read on.
     pub(crate) damage: Option<LogDamage>,
 }
@@ -59,7 +61,8 @@ pub(crate) struct Replayed {
 /// Reads all files of the log in this directory. It need not exist.
 pub(crate) fn scan(directory: &Path) -> io::Result<Scan> {
     let mut scan = Scan::default();
-    let files = files(directory)?;
+    let mut files = files(directory)?;
+    scan.unfinished = take_unfinished(&mut files)?;
     let mut expected = files.first().map(|(start, _)| *start);
     for (number, (start, path)) in files.iter().enumerate() {
         if expected != Some(*start) {
@@ -74,10 +77,9 @@ pub(crate) fn scan(directory: &Path) -> io::Result<Scan> {
             break;
         }
         if let Err(error) = read {
-            let at = error.at;
             let torn = number + 1 == files.len() && is_torn(&bytes, &error);
-            let what = error.what.to_string();
-            scan.damage = Some(LogDamage { path: path.clone(), offset: at as u64, torn, what });
+            let (offset, what) = (error.at as u64, error.what.to_string());
+            scan.damage = Some(LogDamage { path: path.clone(), offset, torn, what });
             break;
         }
     }
@@ -90,20 +92,42 @@ pub(crate) fn scan(directory: &Path) -> io::Result<Scan> {
     Ok(scan)
 }
 
-/// Takes off what a crash has left unfinished at the end. Returns how many bytes that were.
-pub(crate) fn cut_torn(damage: &LogDamage) -> io::Result<u64> {
-    let file = File::options().write(true).open(&damage.path)?;
-    let cut = file.metadata()?.len().saturating_sub(damage.offset);
-    file.set_len(damage.offset)?;
-    file.sync_all()?;
-    if damage.offset == 0 {
-        // Not even its first record was written: the file never came to be.
-        fs::remove_file(&damage.path)?;
-        if let Some(directory) = damage.path.parent() {
-            File::open(directory)?.sync_all()?;
-        }
+/// Takes off what a crash has left unfinished, if that is all that is wrong. Returns how many bytes that were.
+pub(crate) fn heal(scan: &Scan) -> io::Result<u64> {
+    let mut cut = 0;
+    // The newest first: whatever is left, if this is cut off itself, is again the end of a log.
+    for path in scan.unfinished.iter().rev() {
+        cut += fs::metadata(path)?.len();
+        fs::remove_file(path)?;
+        sync_directory(path)?;
+    }
+    if let Some(damage) = &scan.damage {
+        let file = File::options().write(true).open(&damage.path)?;
+        cut += file.metadata()?.len().saturating_sub(damage.offset);
+        file.set_len(damage.offset)?;
+        file.sync_all()?;
     }
     Ok(cut)
+}
+
+fn sync_directory(file: &Path) -> io::Result<()> {
+    file.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+}
+
+/// Takes the files off the end that were only begun. A file is made before the one in front of it is written to its end, and gets
+/// its first record after that: until then it is no part of the log.
+fn take_unfinished(files: &mut Vec<(u64, PathBuf)>) -> io::Result<Vec<PathBuf>> {
+    let mut unfinished = Vec::new();
+    while let Some((_, path)) = files.last() {
+        let bytes = fs::read(path)?;
+        let first = record_at(&bytes, 0).map_err(|what| Unreadable { at: 0, what });
+        if first.err().is_none_or(|error| !is_torn(&bytes, &error)) {
+            break;
+        }
+        unfinished.insert(0, path.clone());
+        files.pop();
+    }
+    Ok(unfinished)
 }
 
 /// The files of a log with the offsets at which they begin, in order.
@@ -139,7 +163,7 @@ impl Scan {
     fn read_file(&mut self, path: &Path, bytes: &[u8]) -> (u64, Result<(), Unreadable>) {
         let mut at = 0;
         let mut records = 0;
-        // A file begins with a record, always: an empty one was not finished.
+        // A file begins with a record, always.
         while at < bytes.len() || records == 0 {
             let (record, len) = match record_at(bytes, at) {
                 Ok(found) => found,
@@ -221,7 +245,7 @@ impl Replayed {
             return None;
         }
         match self.entries {
-            Some((first, end)) if end == last && (first == next || self.purged.is_none()) => None,
+            Some((first, end)) if end == last && first == next => None,
             Some((first, _)) => Some(format!("entries {next} to {} are missing", first.saturating_sub(1))),
             None => Some(format!("entries {next} to {last} are missing")),
         }

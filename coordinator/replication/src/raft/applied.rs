@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::convert::position;
 use super::types::{Answer, LogId, Payload, Snapshot, SnapshotMeta, StoredMembership, Types};
-use super::wire::About;
+use super::wire::{About, Body};
 use crate::health::Health;
 use crate::machine::Machine;
 use crate::snapshot::{SnapshotStore, StoredSnapshot};
@@ -94,6 +94,7 @@ impl<M: Machine> Applied<M> {
 
     fn apply_one(&self, item: EntryResponder<Types>) -> io::Result<()> {
         let (entry, responder) = item;
+        let size = Body::from(&entry.payload).size();
         let answer = match entry.payload {
             Payload::Blank => {
                 self.write().last = Some(entry.log_id);
@@ -111,11 +112,10 @@ impl<M: Machine> Applied<M> {
                 let mut state = self.write();
                 let outcome = state.machine.apply(*entry.log_id.leader_id, decoded);
                 state.last = Some(entry.log_id);
-                drop(state);
-                self.count(encoded.0.len() as u64);
                 Answer::of(outcome)
             }
         };
+        self.count(size as u64);
         if let Some(responder) = responder {
             responder.send(answer);
         }

@@ -159,7 +159,7 @@ impl<N: Network, M: Machine> RaftNetworkV2<Types> for Link<N, M> {
         let append = Append::from(request);
         let previous = append.previous;
         let last = append.entries.last().map(|entry| entry.at).or(previous);
-        let bytes: usize = append.entries.iter().map(|entry| entry.body.bytes()).sum();
+        let bytes: usize = append.entries.iter().map(|entry| entry.body.size()).sum();
         let (lane, patience) = match append.entries.is_empty() {
             true => (Lane::Control, option.soft_ttl().max(self.timers.heartbeat)),
             false => (Lane::Bulk, self.patience(bytes)),

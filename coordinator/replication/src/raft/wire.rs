@@ -74,12 +74,13 @@ pub(crate) enum Body {
 }
 
 impl Body {
-    /// About how many bytes it is long.
-    pub(crate) fn bytes(&self) -> usize {
+    /// About how many bytes it takes, with what is around it.
+    pub(crate) fn size(&self) -> usize {
+        const AROUND: usize = 32;
         match self {
-            Self::Blank => 0,
-            Self::Entry(entry) => entry.0.len(),
-            Self::Members(members) => 64 * members.addresses.len(),
+            Self::Blank => AROUND,
+            Self::Entry(entry) => AROUND + entry.0.len(),
+            Self::Members(members) => AROUND + 64 * members.addresses.len(),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::file::{BadSnapshot, SnapshotReader, SnapshotWriter};
-use crate::health::Health;
+use crate::health::{Health, cannot_keep};
 use crate::log::MemoryStore;
 use crate::machine::{Machine, ReadError};
 use crate::raft::wire::About;
@@ -217,10 +217,8 @@ impl SnapshotStore {
     /// Tells why the node stops.
     pub(crate) fn failed(&self, error: &io::Error) {
         if let Self::Directory(directory) = self {
-            let path = directory.path.display();
-            directory.health.fail(|| {
-                format!("the snapshot in {path} cannot be kept: {error}; nothing more is acknowledged here: see to the disk and start the node again")
-            });
+            let path = directory.path.to_string_lossy();
+            directory.health.fail(|| cannot_keep("snapshot", &path, error));
         }
     }
 

@@ -5,4 +5,13 @@
 mod ledger;
 mod world;
 
+mod agreement;
 mod basics;
+mod elections;
+mod faults;
+mod members;
+mod network;
+mod persistence;
+mod processes;
+mod proposals;
+mod snapshots;

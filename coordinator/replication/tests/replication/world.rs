@@ -1,13 +1,14 @@
 //! A group in one process: its network, its stores, and what a test does to them.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gristmill_replication::testing::FaultyNetwork;
 use gristmill_replication::{Config, Node, NodeId, ProposeError, Role, Store, Timers};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::ledger::Ledger;
 
@@ -24,7 +25,29 @@ pub(crate) struct World {
     record: Vec<(u64, String)>,
     /// Who led in which term.
     leaders: BTreeMap<u64, NodeId>,
+    /// The nodes that run, for those who call them at their own pace.
+    roster: Roster,
     _directory: Option<TempDir>,
+}
+
+/// The nodes that run. Clones are the same list.
+#[derive(Clone, Default)]
+pub(crate) struct Roster(Arc<Mutex<BTreeMap<NodeId, Node<Ledger>>>>);
+
+impl Roster {
+    /// Proposes a command at whoever says that it leads. What it became, if it became something in time.
+    pub(crate) async fn propose(&self, command: &str, patience: Duration) -> Option<usize> {
+        let nodes: Vec<_> = self.0.lock().unwrap().values().cloned().collect();
+        for node in nodes {
+            let role = node.leadership().borrow().clone();
+            if let Role::Leading { term } = role
+                && let Ok(Ok(place)) = timeout(patience, node.propose(term, command.into())).await
+            {
+                return Some(place);
+            }
+        }
+        None
+    }
 }
 
 struct Slot {
@@ -66,7 +89,8 @@ impl World {
     ) -> Self {
         let network = FaultyNetwork::new(seed);
         let (record, leaders) = (Vec::new(), BTreeMap::new());
-        let mut world = Self { network, slots, configure, record, leaders, _directory: directory };
+        let roster = Roster::default();
+        let mut world = Self { network, slots, configure, record, leaders, roster, _directory: directory };
         for id in world.ids() {
             world.restart(id).await;
         }
@@ -92,6 +116,14 @@ impl World {
         self.slots[&id].node.clone().expect("the node runs")
     }
 
+    pub(crate) fn roster(&self) -> Roster {
+        self.roster.clone()
+    }
+
+    pub(crate) fn runs(&self, id: NodeId) -> bool {
+        self.slots[&id].node.is_some()
+    }
+
     pub(crate) fn store(&self, id: NodeId) -> Store {
         self.slots[&id].store.clone()
     }
@@ -110,6 +142,7 @@ impl World {
         let node = Node::start(self.config(id), self.network.wire(id), Ledger::default()).await.unwrap();
         self.network.attach(&node);
         let slot = self.slots.get_mut(&id).unwrap();
+        self.roster.0.lock().unwrap().insert(id, node.clone());
         slot.node = Some(node);
         slot.checked = 0;
     }
@@ -117,6 +150,7 @@ impl World {
     /// Ends a node. Its store stays.
     pub(crate) async fn crash(&mut self, id: NodeId) {
         self.network.detach(id);
+        self.roster.0.lock().unwrap().remove(&id);
         if let Some(node) = self.slots.get_mut(&id).unwrap().node.take() {
             node.shutdown().await;
         }
@@ -139,6 +173,35 @@ impl World {
                 slot.checked += 1;
             }
         }
+    }
+
+    /// All commands that any node has applied.
+    pub(crate) fn record(&mut self) -> Vec<String> {
+        self.check();
+        self.record.iter().map(|(_, command)| command.clone()).collect()
+    }
+
+    /// The bytes of the log in a node's memory, and of its snapshot.
+    pub(crate) fn stored(&self, id: NodeId) -> (u64, u64) {
+        match self.store(id) {
+            Store::Memory(store) => store.bytes(),
+            Store::Directory(_) => panic!("the store is on the disk"),
+        }
+    }
+
+    /// All nodes but these.
+    pub(crate) fn others(&self, but: &[NodeId]) -> Vec<NodeId> {
+        self.ids().into_iter().filter(|id| !but.contains(id)).collect()
+    }
+
+    /// Lets time pass in which something might happen that must not, and looks at the nodes all the while.
+    pub(crate) async fn pass(&mut self, time: Duration) {
+        let _: Option<()> = self.within(time, |_| None).await;
+    }
+
+    /// Two of the longest election timeouts.
+    pub(crate) async fn pass_elections(&mut self) {
+        self.pass(Timers::LAN.election_max * 2).await;
     }
 
     /// Waits until the condition gives something.
@@ -171,7 +234,13 @@ impl World {
 
     /// The leader among those that can be reached, and its term.
     pub(crate) async fn leader(&mut self) -> (NodeId, u64) {
-        self.until("a leader", |world| world.leader_now()).await
+        loop {
+            let (leader, term) = self.until("a leader", |world| world.leader_now()).await;
+            // One that was cut off and is back may not have heard of its successor.
+            if self.node(leader).confirm().await.is_ok() {
+                return (leader, term);
+            }
+        }
     }
 
     /// The one that leads in the latest term, if it can be reached.
@@ -245,4 +314,9 @@ impl World {
 /// The seed of a test's dice, from the environment or fixed.
 pub(crate) fn seed() -> u64 {
     std::env::var("GRISTMILL_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1)
+}
+
+/// How many rounds a test plays: so many, or as many times that as the environment says.
+pub(crate) fn rounds(usually: u64) -> u64 {
+    usually * std::env::var("GRISTMILL_ROUNDS").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
 }

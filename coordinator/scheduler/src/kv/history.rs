@@ -69,7 +69,7 @@ impl History {
     pub(super) fn validate(&self, revision: u64) -> Result<(), String> {
         let bytes = self.changes.iter().map(Change::bytes).fold(0, u64::saturating_add);
         let newest = self.oldest.checked_add(self.changes.len() as u64);
-        if self.oldest == 0 || newest != revision.checked_add(1) {
+        if self.oldest == 0 || newest.is_none() || newest != revision.checked_add(1) {
             return Err(format!("its changes from {} on do not end at revision {revision}", self.oldest));
         }
         if bytes != self.bytes || bytes > HISTORY_BYTES_MAX || self.changes.len() > HISTORY_EVENTS_MAX {

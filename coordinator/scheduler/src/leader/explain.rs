@@ -45,7 +45,7 @@ impl Leader {
             Some(stage) => self.text_of_stage(state, known, job, stage, now),
             None => text_of_end(head),
         };
-        let deadline = stage.and_then(|_| self.next_deadline());
+        let deadline = stage.and_then(|_| self.next_look());
         let mut all = vec![Explanation { task: None, text, deadline }];
         // In the order of the stages. Reduces may still run while a map runs again.
         let running = Stage::ALL.into_iter().flat_map(|stage| self.watches.range(attempts_of(job, stage)));
@@ -157,7 +157,7 @@ impl Leader {
             Some(_) => format!("{task} waits for {} maps that are not done", head.maps - head.maps_done),
             None => format!("nothing: {}", text_of_end(head)),
         };
-        Ok(explain(text, self.next_deadline()))
+        Ok(explain(text, self.next_look()))
     }
 }
 

@@ -102,6 +102,10 @@ impl Leader {
             if worker.is_live() {
                 leader.meet(id, &worker.machine, now);
                 leader.draining.extend(worker.draining.then_some(id));
+                // The leader before may have died before it told.
+                if let Some(contact) = leader.contacts.get_mut(&id) {
+                    contact.forget.extend(state.ended().map(|(_, job)| (job, memory::FORGET_TELLINGS)));
+                }
             }
             for attempt in &worker.running {
                 leader.watch(state, *attempt, id, now);
@@ -161,11 +165,15 @@ impl Leader {
 
     /// When to decide again even if nothing comes in.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        let backup_at = self.backup_at.filter(|_| !self.idle.is_empty());
         let age = Duration::from_millis(self.settings.history_age_ms);
         let forgotten_at = self.history.first().map(|(ended, _)| *ended + age);
-        let deadlines = [self.timers.first(), self.sessions_end(), self.again, backup_at, forgotten_at];
-        deadlines.into_iter().flatten().min()
+        [self.next_look(), self.sessions_end(), forgotten_at].into_iter().flatten().min()
+    }
+
+    /// When something may happen to a task or a worker even if nothing comes in.
+    fn next_look(&self) -> Option<Timestamp> {
+        let backup_at = self.backup_at.filter(|_| !self.idle.is_empty());
+        [self.timers.first(), self.again, backup_at].into_iter().flatten().min()
     }
 
     /// When the first session ends of whose client nothing is heard any more.

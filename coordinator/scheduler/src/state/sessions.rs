@@ -10,6 +10,7 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use super::encoding;
+use super::validate::COUNT_MAX;
 
 /// Answers kept for one client.
 pub(crate) const RECORDS_MAX: usize = 1_024;
@@ -146,6 +147,9 @@ impl Sessions {
 
     /// Whether they are ones that facts can lead to.
     pub(crate) fn validate(&self, next_job: JobId) -> Result<(), String> {
+        if self.next.0 >= COUNT_MAX {
+            return Err("the next client is too high".into());
+        }
         let nonces = self.sessions.iter().map(|(client, session)| (session.nonce, *client));
         if nonces.collect::<OrdMap<_, _>>() != self.nonces || self.nonces.len() != self.sessions.len() {
             return Err("the numbers of their openings differ from the sessions'".into());

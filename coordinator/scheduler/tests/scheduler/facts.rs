@@ -10,7 +10,7 @@ use gristmill_scheduler::{
     EndCause, FACT_VERSION, Fact, LossCause, Planner, RunLoss, Sampler, State, TaskResult, apply,
 };
 
-use crate::fixtures::{key, mapped, reduced, sampled, spec};
+use crate::fixtures::{append, cas, delete, key, mapped, put, reduced, sampled, spec};
 use crate::world::{map, reduce, sample};
 
 const AT: Timestamp = Timestamp::from_ms(5);
@@ -27,10 +27,6 @@ fn opened(client: u64) -> Fact {
 fn carried_out(request: u64, op: KvOp) -> Fact {
     let done_below = RequestId(request);
     Fact::KvApplied { key: key(1, request), at: AT, done_below, op: Arc::new(op) }
-}
-
-fn put(request: u64) -> Fact {
-    carried_out(request, KvOp::Put { key: blob("k"), value: blob("v") })
 }
 
 fn submitted(job: u64) -> Fact {
@@ -91,7 +87,36 @@ fn bounds() -> Fact {
     Fact::BoundsChosen { job: JobId(1), at: AT, bounds: Arc::new(Bounds(vec![Blob(b"b".to_vec())])) }
 }
 
-fn all() -> Vec<(&'static str, Fact)> {
+/// What leads to a state with something of everything in it.
+pub(crate) fn busy() -> Vec<Fact> {
+    let failed = EndCause::Failed { cause: FailureCause::Signal(9), message: "m".into() };
+    vec![
+        founded(),
+        opened(1),
+        opened(2),
+        joined(1),
+        joined(2),
+        submitted(1),
+        assigned(map(0, 0), 1, false),
+        assigned(map(0, 1), 2, true),
+        Fact::AttemptEnded { attempt: map(0, 0), at: AT, cause: failed },
+        won(map(0, 1)),
+        assigned(reduce(0, 0), 1, false),
+        ordered(2),
+        assigned(TaskId::sample(JobId(2), 0).attempt(0), 1, false),
+        won(TaskId::sample(JobId(2), 0).attempt(0)),
+        Fact::BoundsChosen { job: JobId(2), at: AT, bounds: Arc::new(Bounds(vec![Blob(b"b".to_vec())])) },
+        submitted(3),
+        Fact::JobFailed { job: JobId(3), at: AT, message: "m".into() },
+        carried_out(9, put("k", "v")),
+        carried_out(10, put("l", "w")),
+        carried_out(11, delete("k", None)),
+        Fact::WorkerDraining { worker: WorkerId(1), at: AT },
+        Fact::WorkerLost { worker: WorkerId(2), at: AT, cause: LossCause::Silent },
+    ]
+}
+
+pub(crate) fn all() -> Vec<(&'static str, Fact)> {
     let (job, at) = (JobId(1), AT);
     let failed = EndCause::Failed { cause: FailureCause::Signal(9), message: "m".into() };
     let ended = |cause| Fact::AttemptEnded { attempt: map(0, 0), at, cause };
@@ -132,20 +157,16 @@ fn all() -> Vec<(&'static str, Fact)> {
         ("opened", opened(2)),
         ("kept", Fact::SessionKept { client: ClientId(1), at, done_below: RequestId(10) }),
         ("expired", Fact::SessionExpired { client: ClientId(1), at }),
-        ("put", put(9)),
-        ("append", carried_out(9, KvOp::Append { key: blob("k"), value: blob("v") })),
-        ("cas", carried_out(9, KvOp::Cas { key: blob("k"), version: 1, value: blob("v") })),
-        ("delete", carried_out(9, KvOp::Delete { key: blob("k"), version: Some(1) })),
+        ("put", carried_out(9, put("k", "v"))),
+        ("append", carried_out(9, append("k", "v"))),
+        ("cas", carried_out(9, cas("k", 1, "v"))),
+        ("delete", carried_out(9, delete("k", Some(1)))),
         ("draining", Fact::WorkerDraining { worker: WorkerId(1), at }),
     ]
 }
 
-fn blob(text: &str) -> Blob {
-    Blob(text.as_bytes().to_vec())
-}
-
 /// FNV-1a: enough to notice a change.
-fn fingerprint(bytes: &[u8]) -> u64 {
+pub(crate) fn fingerprint(bytes: &[u8]) -> u64 {
     bytes
         .iter()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
@@ -197,7 +218,7 @@ fn each_fact_is_legal_in_its_state_and_nowhere_else() {
     let complete = [&reducing[..], &[won(reduce(0, 0))]].concat();
     let done = [&complete[..], &[Fact::JobCommitted { job, at }]].concat();
     let queued = [&begun[..], &[ordered(1), joined(1)]].concat();
-    let asked = [&begun[..], &[put(9)]].concat();
+    let asked = [&begun[..], &[carried_out(9, put("k", "v"))]].concat();
     let draining = [&running[..4], &[Fact::WorkerDraining { worker: WorkerId(1), at }]].concat();
     let sampling = [&queued[..], &[assigned(sample(0, 0), 1, false)]].concat();
     let sampled = [&sampling[..], &[won(sample(0, 0))]].concat();
@@ -283,7 +304,7 @@ fn an_illegal_fact_names_both_ends() {
     );
     let told = attempted(&[], &joined(1)).unwrap_err();
     assert_eq!(told, "illegal fact: w1 joined as 0000000000000001, but no cluster is founded");
-    let told = attempted(&[founded()], &put(9)).unwrap_err();
+    let told = attempted(&[founded()], &carried_out(9, put("k", "v"))).unwrap_err();
     assert_eq!(
         told,
         "illegal fact: request 9 of c1 on a key, but this client's session is over; what it asks again is not executed"

@@ -9,6 +9,9 @@ use super::super::ready::Ready;
 use super::super::task::{LIVE_MAX, SHUNNED_MAX, Task};
 use super::{COUNT_MAX, check};
 
+/// No task is tried so often.
+const ATTEMPTS_MAX: u32 = 1 << 31;
+
 impl Job {
     /// Every task with its id, in the order of the stages.
     pub(super) fn all_tasks(&self, id: JobId) -> impl Iterator<Item = (TaskId, &Task)> {
@@ -19,12 +22,14 @@ impl Job {
 
     pub(super) fn validate(&self, id: JobId) -> Result<(), String> {
         let head = &self.head;
-        let counts = [head.revision, head.submitted.ms, head.end.as_ref().map_or(0, |end| end.at.ms)];
+        let counts = [head.revision, self.figures.tally.backups];
         check(counts.into_iter().chain(self.tally()).all(|count| count < COUNT_MAX), || {
             "it counts too far".into()
         })?;
         check(head.messages <= MESSAGES_MAX, || format!("it keeps {} messages", head.messages))?;
         self.figures.validate()?;
+        let shared = *self.plugin == head.spec.plugin && *self.params == head.spec.params;
+        check(shared, || "what assignments share is not its spec's".into())?;
         if !head.is_live() {
             let empty = self.samples.is_empty()
                 && self.maps.is_empty()
@@ -53,6 +58,8 @@ impl Job {
         check(self.reduces.len() == head.spec.reduces as usize, || "its number of reduces differs".into())?;
         check(self.figures.partitions.len() == self.reduces.len(), || "its partitions differ".into())?;
         self.plan.validate(&head.spec)?;
+        let names_bytes_max = self.plan.names_bytes_max(&head.spec);
+        check(self.names_bytes_max == names_bytes_max, || "the length of its longest names differs".into())?;
         let files = head.spec.inputs.len();
         let known = self.sample_pieces.iter().flatten().all(|piece| (piece.file as usize) < files);
         check(known, || "it samples a file that it does not have".into())
@@ -102,6 +109,7 @@ impl Job {
 
 impl Task {
     fn validate(&self) -> Result<(), String> {
+        check(self.next < ATTEMPTS_MAX, || format!("has had {} attempts", self.next))?;
         let winner = self.winner().map(|winner| winner.number);
         let numbers: BTreeSet<u32> = self.live.iter().map(|live| live.number).chain(winner).collect();
         check(numbers.iter().all(|number| *number < self.next), || {
@@ -114,7 +122,7 @@ impl Task {
         check(winner.is_none() || self.live.is_empty(), || "has won and runs".into())?;
         let Some(trouble) = &self.trouble else { return Ok(()) };
         let counts = u64::from(trouble.failures).saturating_add(u64::from(trouble.setbacks));
-        check(counts <= u64::from(self.next).saturating_mul(2), || {
+        check(counts <= u64::from(self.next), || {
             format!("was given up {counts} times in {} attempts", self.next)
         })?;
         check(trouble.workers.len() <= SHUNNED_MAX, || "shuns too many workers".into())

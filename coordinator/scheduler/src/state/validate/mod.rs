@@ -12,7 +12,7 @@ use gristmill_model::{AttemptId, JobId, Stage, WorkerId};
 use super::State;
 
 /// No cluster counts so far; whatever counts on from here does not overflow.
-const COUNT_MAX: u64 = 1 << 62;
+pub(super) const COUNT_MAX: u64 = 1 << 62;
 
 impl State {
     /// Checks everything that must hold between the parts of the state. Reads all of it.

@@ -1,0 +1,132 @@
+//! Changing who is in the group while it works.
+
+use std::time::Duration;
+
+use gristmill_replication::{Config, MembersError, Node, NodeId, StartError, Store};
+
+use crate::ledger::Ledger;
+use crate::world::World;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A node that is not among the founders.
+async fn newcomer(world: &World, id: NodeId) -> Node<Ledger> {
+    let config = Config::new(id, world.founders(), Store::memory());
+    let node = Node::start(config, world.network.wire(id), Ledger::default()).await.unwrap();
+    world.network.attach(&node);
+    node
+}
+
+fn voters(node: &Node<Ledger>) -> Vec<NodeId> {
+    node.members().members.iter().filter(|member| member.voter).map(|member| member.id).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_member_learns_everything_and_then_votes() {
+    let mut world = World::new(3).await;
+    for number in 0..200 {
+        let (leader, _) = world.leader().await;
+        world.propose(leader, &format!("c{number}")).await.unwrap().unwrap();
+    }
+    let new = newcomer(&world, 4).await;
+    let (leader, _) = world.leader().await;
+    world.node(leader).add_member(4, "node-4", PATIENCE).await.unwrap();
+    assert_eq!(voters(&world.node(leader)), [1, 2, 3, 4]);
+    world.agree("end", 3).await;
+    world.until("it has all", |world| (new.machine().len() == world.record().len()).then_some(())).await;
+    // Three of four are needed now: with one founder and the leader gone, the new member counts.
+    world.network.cut(world.others(&[leader])[0]);
+    world.agree("with the new one", 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_never_comes_stays_a_learner() {
+    let mut world = World::new(3).await;
+    let (leader, _) = world.leader().await;
+    let late = world.node(leader).add_member(9, "nowhere", Duration::from_secs(5)).await;
+    assert!(matches!(late, Err(MembersError::Late(_))), "{late:?}");
+    assert_eq!(voters(&world.node(leader)), [1, 2, 3]);
+    world.agree("still three", 3).await;
+    world.node(leader).remove_member(9, PATIENCE).await.unwrap();
+    assert_eq!(world.node(leader).members().members.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_is_removed_is_followed_by_another() {
+    let mut world = World::new(3).await;
+    world.agree("begin", 3).await;
+    let (first, _) = world.leader().await;
+    world.node(first).remove_member(first, PATIENCE).await.unwrap();
+    let (second, _) = world
+        .until("another leader", |world| world.leader_now().filter(|(leader, _)| *leader != first))
+        .await;
+    assert_eq!(voters(&world.node(second)), world.others(&[first]));
+    world.agree("end", 2).await;
+    assert_eq!(
+        world.node(second).remove_member(first, PATIENCE).await,
+        Err(MembersError::Refused(format!("node {first} is no member of the group")))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_is_replaced_in_one_step_under_load() {
+    let mut world = World::new(3).await;
+    world.agree("begin", 3).await;
+    let (leader, _) = world.leader().await;
+    let gone = world.others(&[leader])[0];
+    world.crash(gone).await;
+    let roster = world.roster();
+    let load = tokio::spawn(async move {
+        for number in 0..100 {
+            let command = format!("load-{number}");
+            while roster.propose(&command, Duration::from_secs(5)).await.is_none() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    });
+    let new = newcomer(&world, 4).await;
+    world.node(leader).replace_member(gone, 4, "node-4", PATIENCE).await.unwrap();
+    let mut expected = world.others(&[gone]);
+    expected.push(4);
+    assert_eq!(voters(&world.node(leader)), expected);
+    load.await.unwrap();
+    world.agree("end", 2).await;
+    world
+        .until("the new one has all", |world| (new.machine().len() == world.record().len()).then_some(()))
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn leadership_is_handed_over() {
+    let mut world = World::new(3).await;
+    world.agree("begin", 3).await;
+    for _ in 0..5 {
+        let (leader, _) = world.leader().await;
+        let next = world.others(&[leader])[0];
+        world.node(leader).lead_with(next, PATIENCE).await.unwrap();
+        assert_eq!(world.leader().await.0, next);
+        world.agree(&format!("under {next}"), 3).await;
+    }
+    let (leader, _) = world.leader().await;
+    let refused = world.node(leader).lead_with(77, PATIENCE).await;
+    assert!(matches!(refused, Err(MembersError::Refused(_))));
+    let follower = world.others(&[leader])[0];
+    let refused = world.node(follower).lead_with(leader, PATIENCE).await;
+    assert!(matches!(refused, Err(MembersError::NotLeader { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn ids_and_addresses_are_not_given_twice() {
+    let mut world = World::new(3).await;
+    let (leader, _) = world.leader().await;
+    let node = world.node(leader);
+    let same_address = node.add_member(4, "node-1", PATIENCE).await;
+    assert!(matches!(same_address, Err(MembersError::Refused(_))), "{same_address:?}");
+    let same_id = node.add_member(1, "elsewhere", PATIENCE).await;
+    assert!(matches!(same_id, Err(MembersError::Refused(_))), "{same_id:?}");
+    let mut founders = world.founders();
+    founders.insert(2, "node-1".into());
+    let config = Config::new(1, founders, Store::memory());
+    let started = Node::start(config, world.network.wire(1), Ledger::default()).await;
+    assert!(matches!(started.err(), Some(StartError::Members(_))));
+}

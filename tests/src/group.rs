@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use gristmill_protocol::{Client, Endpoint};
@@ -49,16 +50,22 @@ impl<'p> Deref for Group<'p> {
 impl<'p> Group<'p> {
     /// A group of so many, all of them started.
     pub fn start(place: &'p Place, members: u64) -> Self {
-        Self::found(place, members, None)
+        Self::found(place, members, None, "member")
+    }
+
+    /// A second group in the same place, whose data directories have another name.
+    pub fn start_in(place: &'p Place, members: u64, name: &str) -> Self {
+        Self::found(place, members, None, name)
     }
 
     /// The same with wires between its members, which can be cut.
     pub fn start_with_wires(place: &'p Place, members: u64) -> Self {
-        Self::found(place, members, Some(Wires::new()))
+        Self::found(place, members, Some(Wires::new()), "member")
     }
 
-    fn found(place: &'p Place, members: u64, mut wires: Option<Wires>) -> Self {
-        let mut member = |id| (id, Member::new(place, id, wires.as_mut()));
+    fn found(place: &'p Place, members: u64, mut wires: Option<Wires>, name: &str) -> Self {
+        let data_dir = |id| place.folder("data").join(format!("{name}-{id}"));
+        let mut member = |id| (id, Member::new(data_dir(id), id, wires.as_mut()));
         let members: BTreeMap<u64, Member> = (1..=members).map(&mut member).collect();
         let addresses: Vec<_> = members.values().map(|member| member.address.clone()).collect();
         let peers: Vec<_> = members.iter().map(|(id, member)| format!("{id}={}", member.address)).collect();
@@ -173,7 +180,8 @@ impl<'p> Group<'p> {
 
     /// Starts a coordinator that is to join the group, and waits until it listens. The group does not know it yet.
     pub fn start_joining(&mut self, id: u64) {
-        let mut member = Member::new(self.place, id, self.wires.as_mut());
+        let data_dir = self.place.folder("data").join(format!("member-{id}"));
+        let mut member = Member::new(data_dir, id, self.wires.as_mut());
         member.joins = true;
         self.service.address = format!("{},{}", self.service.address, member.address);
         self.members.insert(id, member);
@@ -199,7 +207,7 @@ impl<'p> Group<'p> {
     }
 
     /// The command by which a member is started, for a test that wants it otherwise.
-    pub fn command(&self, id: u64) -> std::process::Command {
+    pub fn command(&self, id: u64) -> Command {
         let member = &self.members[&id];
         let mut command = self.place.command(gristmill());
         command.args(["coordinator", "--id", &id.to_string(), "--listen", &member.listen]);
@@ -214,8 +222,18 @@ impl<'p> Group<'p> {
         self.members.get_mut(&id).unwrap_or_else(|| panic!("no member {id}"))
     }
 
+    /// Starts a member that does not run by another command than [`command`](Self::command) gives, and waits until it listens.
+    pub fn restart_as(&mut self, id: u64, command: Command) {
+        self.launch_as(id, command);
+        self.until_listening(id);
+    }
+
     fn launch(&mut self, id: u64) {
-        let start = || self.place.start(&format!("coordinator-{id}"), self.command(id));
+        self.launch_as(id, self.command(id));
+    }
+
+    fn launch_as(&mut self, id: u64, command: Command) {
+        let start = || self.place.start(&format!("coordinator-{id}"), command);
         let process = match &self.wires {
             Some(wires) => wires.start(id, start),
             None => start(),
@@ -232,10 +250,9 @@ impl<'p> Group<'p> {
 }
 
 impl Member {
-    fn new(place: &Place, id: u64, wires: Option<&mut Wires>) -> Self {
+    fn new(data_dir: PathBuf, id: u64, wires: Option<&mut Wires>) -> Self {
         let listen = free_address();
         let address = wires.map_or_else(|| listen.clone(), |wires| relayed(wires, id, &listen));
-        let data_dir = place.folder("data").join(format!("member-{id}"));
         Self { address, listen, data_dir, process: None, joins: false }
     }
 }

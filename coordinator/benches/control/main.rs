@@ -54,7 +54,7 @@ async fn measure() -> Result<(), Box<dyn Error>> {
     }
     match idle::share(1_000, Duration::from_secs(20)).await? {
         Some(share) => {
-            say(format!("idle group of three with 1000 workers: {:.1} % of a core", share * 100.0))?
+            say(format!("idle group of three with 1000 workers: {:.1} % of a core", share * 100.0))?;
         }
         None => say("idle group: left out, target/release/gristmill is not there".to_owned())?,
     }

@@ -1,4 +1,4 @@
-//! `gristmill coordinator`.
+//! `gristmill coordinator`: alone and forgetful, alone with its jobs on disk, or a member of a group.
 
 use std::time::Duration;
 
@@ -18,24 +18,30 @@ const CANCEL_MAX: Duration = Duration::from_secs(10);
 pub(crate) async fn coordinator(arguments: CoordinatorArguments) -> Outcome {
     let mut stop = Stop::listen().map_err(Failure::failed)?;
     let listener = gristmill_protocol::listen(arguments.listen).await.map_err(Failure::usage)?;
-    let temporary = match &arguments.data_dir {
-        Some(_) => None,
-        None => Some(Place::make("gristmill-coordinator-").map_err(place::cannot_make)?),
+    // Removed when it goes out of scope, at the very end.
+    let mut temporary = None;
+    let coordinator = match &arguments.data_dir {
+        Some(data_dir) => {
+            let membership = arguments.membership().map_err(Failure::wrong)?;
+            Coordinator::start_member(Config::new(data_dir), membership).await
+        }
+        None => {
+            let made = temporary.insert(Place::make("gristmill-coordinator-").map_err(place::cannot_make)?);
+            Coordinator::start(Config::new(made.path().join("data"))).await
+        }
     };
-    let data_dir = match (&arguments.data_dir, &temporary) {
-        (Some(chosen), _) => chosen.clone(),
-        (None, Some(made)) => made.path().join("data"),
-        (None, None) => return Err(Failure::failed(anyhow::anyhow!("no data directory"))),
-    };
-    let coordinator = Coordinator::start(Config::new(data_dir)).await.map_err(Failure::usage)?;
+    let coordinator = coordinator.map_err(Failure::usage)?;
     let address = coordinator.serve(listener).map_err(Failure::usage)?;
     output::result(&format!("listening {address}\n"))?;
     tokio::select! {
         () = stop.next() => {}
         () = coordinator.ended() => {}
     }
+    let forgets = temporary.is_some();
     let ending = async {
-        cancel_jobs(&coordinator).await;
+        if forgets {
+            cancel_jobs(&coordinator).await;
+        }
         coordinator.shutdown().await
     };
     tokio::select! {
@@ -44,7 +50,7 @@ pub(crate) async fn coordinator(arguments: CoordinatorArguments) -> Outcome {
     }
 }
 
-/// Jobs end with the process, as the log of facts is in memory: nobody could go on with them, so nothing of them may stay.
+/// Jobs end with the process, as nothing of them is on disk: nobody could go on with them, so nothing of them may stay.
 async fn cancel_jobs(coordinator: &Coordinator) {
     let client = Client::new(coordinator.endpoint(), Duration::ZERO);
     let cancelled = async {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gristmill_coordinator::{Config, Coordinator};
+use gristmill_coordinator::{Config, Coordinator, Membership};
 use gristmill_protocol::Client;
 use gristmill_worker::{Exit, WorkerConfig, WorkerError};
 use tokio::sync::oneshot;
@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::failure::{Failure, Outcome};
 use crate::place::{self, Place};
+use crate::state_dir::StateDir;
 use crate::worker;
 
 /// An engine of one's own. [`finish`](Self::finish) or [`abandon`](Self::abandon) it.
@@ -29,21 +30,30 @@ pub(crate) struct Embedded {
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Embedded {
-    /// Starts it with so many slots (with none, workers must join at `listen`). All its files are in a temporary directory, intermediate
-    /// ones in `work_dir` if that is given.
+    /// Starts it with so many slots (with none, workers must join at `listen`). All its files are in a temporary directory, or, so that
+    /// another run can go on with its job, in that of its state; intermediate ones in `work_dir` if that is given.
     pub(crate) async fn start(
         slots: u32,
         listen: Option<SocketAddr>,
         work_dir: Option<PathBuf>,
+        state: Option<&StateDir>,
     ) -> Outcome<Self> {
         let place = Place::make("gristmill-run-").map_err(place::cannot_make)?;
         let listener = match listen {
             Some(address) => Some(gristmill_protocol::listen(address).await.map_err(Failure::usage)?),
             None => None,
         };
-        let coordinator = Coordinator::start(Config::new(place.path().join("coordinator")))
-            .await
-            .map_err(|error| Failure::usage(error).hint(place::HINT))?;
+        let coordinator = match state {
+            Some(state) => {
+                let mut config = Config::new(state.coordinator());
+                config.workers_died = listen.is_none();
+                let started = Coordinator::start_member(config, Membership::alone()).await;
+                started.map_err(Failure::usage)?
+            }
+            None => Coordinator::start(Config::new(place.path().join("coordinator")))
+                .await
+                .map_err(|error| Failure::usage(error).hint(place::HINT))?,
+        };
         let address =
             listener.map(|listener| coordinator.serve(listener)).transpose().map_err(Failure::usage)?;
         let endpoint = coordinator.endpoint();
@@ -54,7 +64,9 @@ impl Embedded {
             let config = WorkerConfig {
                 name: worker::default_name(),
                 slots,
-                work_dir: work_dir.unwrap_or_else(|| place.path().join("work")),
+                work_dir: work_dir
+                    .or_else(|| state.map(StateDir::work))
+                    .unwrap_or_else(|| place.path().join("work")),
                 slot_command: worker::slot_command()?,
                 endpoint: endpoint.clone(),
                 reconnect: Some(PATIENCE),

@@ -22,10 +22,10 @@ pub(crate) struct Places {
     pub output: PathBuf,
 }
 
-/// Looks at every input and at the output directory.
-pub(crate) fn look(arguments: &JobArguments) -> Outcome<Places> {
+/// Looks at every input and at the output directory, which may hold something only with `overwrite`.
+pub(crate) fn look(arguments: &JobArguments, overwrite: bool) -> Outcome<Places> {
     let inputs = list(&arguments.inputs)?;
-    let output = output_directory(&arguments.output, arguments.overwrite)?;
+    let output = output_directory(&arguments.output, overwrite)?;
     refuse_inputs_in(&output, &inputs)?;
     Ok(Places { inputs: inputs.iter().map(input_file).collect(), output })
 }

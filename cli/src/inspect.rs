@@ -1,4 +1,4 @@
-//! Questions to a running coordinator: jobs, job, cancel, explain, logs, workers.
+//! Questions to a running coordinator: jobs, job, cancel, explain, logs, workers, drain, history.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,14 +6,17 @@ use gristmill_model::{AttemptLog, NotFound, Refusal, Timestamp};
 use gristmill_protocol::{CallError, Client, Endpoint};
 use serde_json::{Value, json};
 
-use crate::arguments::{AskArguments, CoordinatorAddress, ExplainArguments, JobIdArguments, LogsArguments};
+use crate::arguments::{
+    AskArguments, CoordinatorAddress, DrainArguments, ExplainArguments, HistoryArguments, JobIdArguments,
+    LogsArguments,
+};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::follow;
 use crate::output;
 use crate::render::{self, Listed, Summary};
 
-/// How long a coordinator that does not answer is looked for: it may just be starting.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a coordinator that does not answer is looked for: it may just be starting, or its group choosing a leader.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A client of the coordinator at the addresses given. Connects with the first call.
 pub(crate) fn client(coordinator: &CoordinatorAddress) -> Outcome<Client> {
@@ -24,17 +27,23 @@ pub(crate) fn client(coordinator: &CoordinatorAddress) -> Outcome<Client> {
 /// What the lack of an answer means to the caller.
 pub(crate) fn call_failed(error: CallError) -> Failure {
     let hint = match &error {
+        // What is missing is a majority, which the error says.
+        CallError::Leaderless { .. } => None,
         error if error.is_unreachable() => {
             Some("start one with `gristmill coordinator --listen ADDR`, or check --coordinator")
         }
         CallError::Refused(Refusal::NotFound(NotFound::Job(_))) => Some("`gristmill jobs` lists the jobs"),
+        CallError::Refused(Refusal::NotFound(NotFound::Worker(_))) => {
+            Some("`gristmill workers` lists the workers")
+        }
         CallError::Refused(Refusal::NotFound(NotFound::Task(_))) => {
             Some("`gristmill job ID` tells how many tasks there are")
         }
         _ => None,
     };
     let exit = match &error {
-        CallError::Unsendable { .. } => Exit::Failed,
+        CallError::Unsendable { .. } | CallError::Undecided { .. } => Exit::Failed,
+        CallError::Refused(Refusal::UnknownClient) => Exit::Failed,
         CallError::Refused(Refusal::Unavailable(_)) => Exit::NoCoordinator,
         CallError::Refused(_) => Exit::Usage,
         _ => Exit::NoCoordinator,
@@ -119,6 +128,31 @@ pub(crate) async fn workers(arguments: &AskArguments) -> Outcome {
     tell("workers", workers.iter().map(render::worker), arguments.json)
 }
 
+/// `gristmill drain`.
+pub(crate) async fn drain(arguments: &DrainArguments) -> Outcome {
+    let worker = arguments.worker;
+    client(&arguments.ask.coordinator)?.drain(worker).await.map_err(call_failed)?;
+    output::result(&if arguments.ask.json {
+        render::json(&json!({ "draining": worker.to_string() }))
+    } else {
+        format!("draining {worker}\n")
+    })
+}
+
+/// `gristmill history`: the summary of each job that is over, and when that was.
+pub(crate) async fn history(arguments: &HistoryArguments) -> Outcome {
+    let jobs = client(&arguments.coordinator)?.jobs().await.map_err(call_failed)?;
+    let now = now();
+    for status in jobs.iter().filter(|status| status.phase.is_final()) {
+        let mut line = Listed::from(&Summary::of(status, now)).json;
+        line["submitted_ms"] = json!(status.submitted.ms);
+        line["ended_ms"] = json!(status.ended.map(|ended| ended.ms));
+        output::result(&render::json(&line))?;
+    }
+    Ok(())
+}
+
+/// Prints all that is listed, in lines or as one JSON document.
 fn tell(name: &str, listed: impl Iterator<Item = Listed>, as_json: bool) -> Outcome {
     if as_json {
         let all: Vec<Value> = listed.map(|one| one.json).collect();
@@ -140,6 +174,15 @@ mod tests {
         assert!(failure.to_string().contains("there is no job j9"), "{failure}");
         let ending = call_failed(CallError::Refused(Refusal::Unavailable("it is ending".to_owned())));
         assert_eq!(ending.exit, Exit::NoCoordinator);
+    }
+
+    #[test]
+    fn a_group_without_a_leader_is_no_coordinator_and_starting_another_is_no_cure() {
+        let failure = call_failed(CallError::Leaderless { endpoint: "127.0.0.1:1, 127.0.0.1:2".to_owned() });
+        assert_eq!((failure.exit, &failure.hint), (Exit::NoCoordinator, &None));
+        assert!(failure.to_string().contains("a majority of its members"), "{failure}");
+        let undecided = call_failed(CallError::Undecided { call: "put" });
+        assert_eq!(undecided.exit, Exit::Failed);
     }
 
     #[tokio::test]

@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use gristmill_model::{
-    ClientId, InputFile, JobId, JobOptions, JobRequest, Params, PathBytes, PluginInfo, RequestId, RequestKey,
-};
+use gristmill_model::{InputFile, JobId, JobOptions, JobRequest, Params, PathBytes, PluginInfo, RequestKey};
 use gristmill_protocol::{CallError, Client};
 
 use crate::apart;
@@ -55,12 +53,24 @@ impl Unlooked {
 }
 
 impl Job {
-    /// Finds all that a job needs. What is cheap to find wrong is looked at first.
-    pub(crate) fn find(arguments: &JobArguments, quiet: bool) -> Outcome<Unlooked> {
+    /// Finds all that a job needs. What is cheap to find wrong is looked at first. A job that is gone on with may have begun to fill its output.
+    pub(crate) fn find(arguments: &JobArguments, quiet: bool, resumes: bool) -> Outcome<Unlooked> {
         let params = params(&arguments.params).map_err(Failure::wrong)?;
-        let Places { inputs, output } = inputs::look(arguments)?;
+        let Places { inputs, output } = inputs::look(arguments, arguments.overwrite || resumes)?;
         let library = app::resolve(&arguments.app, quiet)?;
         Ok(Unlooked { library, params, inputs, output, reduces: arguments.reduces })
+    }
+
+    /// Finds the job that an earlier run submitted to this coordinator, or submits it if that run did not come so far.
+    pub(crate) async fn resume(self, client: &Client, options: JobOptions) -> Outcome<JobId> {
+        let jobs = client.jobs().await.map_err(submit_failed)?;
+        let Some(job) = jobs.last() else { return self.submit(client, options).await };
+        let (app, output) = (&job.app, job.output.to_path());
+        if *app == self.plugin.name && output == self.output {
+            return Ok(job.id);
+        }
+        let other = format!("the job to go on with is another: {app}, which writes to {}", output.display());
+        Err(Failure::wrong(other).hint("give the same command as then, with --resume"))
     }
 
     /// Uploads the plugin, unless the coordinator has it, and submits the job.
@@ -74,14 +84,14 @@ impl Job {
             return Err(Failure::wrong(changed));
         }
         let request = JobRequest {
-            key: RequestKey { client: ClientId(rand::random()), request: RequestId(1) },
+            key: RequestKey::default(),
             plugin: self.plugin,
             params: self.params,
             inputs: self.inputs,
             output: PathBytes::from(self.output.as_path()),
             options,
         };
-        client.submit(&request).await.map_err(submit_failed)
+        client.submit(request).await.map_err(submit_failed)
     }
 }
 

@@ -16,13 +16,17 @@ mod follow;
 mod inputs;
 mod inspect;
 mod job;
+mod kv;
+mod members;
 mod new;
 mod output;
 mod place;
 mod render;
+mod repair;
 mod run;
 mod sequential;
 mod signal;
+mod state_dir;
 mod submit;
 mod worker;
 
@@ -74,6 +78,11 @@ fn perform(command: Command) -> Outcome {
         Command::Explain(arguments) => wait_for(one_thread(), inspect::explain(&arguments)),
         Command::Logs(arguments) => wait_for(one_thread(), inspect::logs(&arguments)),
         Command::Workers(arguments) => wait_for(one_thread(), inspect::workers(&arguments)),
+        Command::Repair(arguments) => repair::repair(&arguments),
+        Command::Drain(arguments) => wait_for(one_thread(), inspect::drain(&arguments)),
+        Command::History(arguments) => wait_for(one_thread(), inspect::history(&arguments)),
+        Command::Members(arguments) => wait_for(one_thread(), members::members(arguments)),
+        Command::Kv(arguments) => wait_for(one_thread(), kv::kv(arguments.command)),
         Command::New(arguments) => new::new(&arguments),
         Command::Check(arguments) => wait_for(threads(), check::check(arguments)),
         Command::Completions { shell } => completions::completions(shell),
@@ -100,7 +109,8 @@ fn wait_for(runtime: io::Result<Runtime>, work: impl Future<Output = Outcome>) -
 /// What happens inside, for those who ask (`GRISTMILL_LOG=debug`), and what is amiss in a service that nobody sits before.
 fn start_log(service: bool) {
     let asked = std::env::var_os("GRISTMILL_LOG").map(|filter| filter.to_string_lossy().into_owned());
-    if let Some(filter) = asked.or(service.then(|| "warn".to_owned())) {
+    // A peer that is away is told by us, once; openraft tells it ten times a second.
+    if let Some(filter) = asked.or(service.then(|| "warn,openraft=error".to_owned())) {
         let filter = EnvFilter::builder().parse_lossy(filter);
         let colours = io::stderr().is_terminal();
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours).init();

@@ -11,6 +11,7 @@ use crate::job::Job;
 use crate::output;
 use crate::render::Progress;
 use crate::signal::Stop;
+use crate::state_dir::StateDir;
 use crate::worker;
 
 /// Runs the job to its end.
@@ -22,10 +23,15 @@ pub(crate) async fn run(arguments: RunArguments) -> Outcome {
     }
     let telling = arguments.telling;
     let mut stop = Stop::listen().map_err(Failure::failed)?;
-    let found = Job::find(&arguments.job, telling.quiet)?;
+    let state =
+        arguments.state_dir.as_deref().map(|path| StateDir::take(path, arguments.resume)).transpose()?;
+    let resumes = state.as_ref().is_some_and(|state| state.resumes);
+    let found = Job::find(&arguments.job, telling.quiet, resumes)?;
     // The engine starts while the app is looked at; no job is put to it before that.
-    let (job, engine) =
-        tokio::join!(found.look(&mut stop), Embedded::start(slots, arguments.listen, arguments.work_dir),);
+    let (job, engine) = tokio::join!(
+        found.look(&mut stop),
+        Embedded::start(slots, arguments.listen, arguments.work_dir, state.as_ref()),
+    );
     let (job, mut engine) = match (job, engine) {
         (Ok(job), Ok(engine)) => (job, engine),
         (Err(failure), Ok(engine)) => {
@@ -44,7 +50,10 @@ pub(crate) async fn run(arguments: RunArguments) -> Outcome {
     let mut started = false;
     let followed = tokio::select! {
         followed = async {
-            let id = job.submit(&client, options).await?;
+            let id = match resumes {
+                true => job.resume(&client, options).await?,
+                false => job.submit(&client, options).await?,
+            };
             started = true;
             follow::follow(&client, id, &mut stop, &mut progress).await
         } => followed,
@@ -68,6 +77,9 @@ pub(crate) async fn run(arguments: RunArguments) -> Outcome {
             return Err(without_coordinator(failure, started));
         }
     };
+    if let Some(state) = state {
+        state.clear()?;
+    }
     follow::tell(&status, telling.json)
 }
 

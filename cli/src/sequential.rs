@@ -86,7 +86,7 @@ fn prepare(arguments: &RunArguments) -> Outcome<Job> {
     let runtime = runtime.context("start the async runtime").map_err(Failure::failed)?;
     runtime.block_on(async {
         let mut stop = Stop::listen().map_err(Failure::failed)?;
-        Job::find(&arguments.job, arguments.telling.quiet)?.look(&mut stop).await
+        Job::find(&arguments.job, arguments.telling.quiet, false)?.look(&mut stop).await
     })
 }
 

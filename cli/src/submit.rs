@@ -21,7 +21,7 @@ pub(crate) async fn submit(arguments: SubmitArguments) -> Outcome {
     // Before the app is built: a coordinator that is not there is told at once.
     client.info().await.map_err(call_failed)?;
     let mut stop = Stop::listen().map_err(Failure::failed)?;
-    let job = Job::find(&arguments.job, telling.quiet)?.look(&mut stop).await?;
+    let job = Job::find(&arguments.job, telling.quiet, false)?.look(&mut stop).await?;
     let id = job.submit(&client, arguments.job.options(None)).await?;
     if !arguments.wait {
         let text = if telling.json {

@@ -4,7 +4,7 @@
 //! after a job's end sees all that was reported before. Logs are for people: when the disk is full or slow they are dropped
 //! with a warning, and nothing else suffers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::ops::Bound;
@@ -40,21 +40,28 @@ enum Order {
         reply: oneshot::Sender<Vec<AttemptLog>>,
     },
     Forget(JobId),
+    Retain(BTreeSet<JobId>),
 }
 
 impl AttemptLogs {
-    /// Starts the thread. What an earlier life left is removed, since its jobs are not remembered; what is not ours stays.
-    pub(crate) fn start(directory: PathBuf, job_bytes_max: u64) -> io::Result<Self> {
+    /// Starts the thread. What an earlier life left is taken over, or with `afresh` removed; what is not ours stays.
+    pub(crate) fn start(directory: PathBuf, job_bytes_max: u64, afresh: bool) -> io::Result<Self> {
+        let mut jobs = BTreeMap::new();
         for entry in fs::read_dir(&directory)? {
             let entry = entry?;
-            let job = entry.file_name().to_str().and_then(|name| name.parse::<JobId>().ok());
-            if job.is_some() && entry.file_type()?.is_file() {
-                fs::remove_file(entry.path())?;
+            let Some(job) = entry.file_name().to_str().and_then(|name| name.parse::<JobId>().ok()) else {
+                continue;
+            };
+            if entry.file_type()?.is_file() {
+                match afresh {
+                    true => fs::remove_file(entry.path())?,
+                    false => drop(jobs.insert(job, JobLogs::read(&entry.path(), job)?)),
+                }
             }
         }
         let (orders, received) = mpsc::channel();
         let queued = Arc::new(AtomicU64::new(0));
-        let mut shelf = Shelf { directory, job_bytes_max, jobs: BTreeMap::new() };
+        let mut shelf = Shelf { directory, job_bytes_max, jobs };
         let taken = queued.clone();
         thread::Builder::new().name("attempt-logs".to_owned()).spawn(move || {
             for order in received {
@@ -92,6 +99,11 @@ impl AttemptLogs {
     pub(crate) fn forget(&self, job: JobId) {
         let _ = self.orders.send(Order::Forget(job));
     }
+
+    /// Removes what is kept of all jobs but these.
+    pub(crate) fn retain(&self, jobs: BTreeSet<JobId>) {
+        let _ = self.orders.send(Order::Retain(jobs));
+    }
 }
 
 struct Shelf {
@@ -105,6 +117,28 @@ struct JobLogs {
     bytes: u64,
     /// Where the record of an attempt begins, and its length.
     index: BTreeMap<AttemptId, (u64, u64)>,
+}
+
+impl JobLogs {
+    /// What an earlier life wrote, up to the first record that is not whole; the rest is cut off.
+    fn read(path: &Path, job: JobId) -> io::Result<Self> {
+        let bytes = fs::read(path)?;
+        let mut logs = Self::default();
+        let mut rest = bytes.as_slice();
+        while let Ok((log, after)) = postcard::take_from_bytes::<AttemptLog>(rest) {
+            if log.attempt.task.job != job {
+                break;
+            }
+            let length = (rest.len() - after.len()) as u64;
+            logs.index.insert(log.attempt, (logs.bytes, length));
+            logs.bytes += length;
+            rest = after;
+        }
+        if !rest.is_empty() {
+            OpenOptions::new().write(true).open(path)?.set_len(logs.bytes)?;
+        }
+        Ok(logs)
+    }
 }
 
 impl Shelf {
@@ -128,6 +162,13 @@ impl Shelf {
                     let _ = fs::remove_file(path(&self.directory, job));
                 }
             }
+            Order::Retain(known) => {
+                let over: Vec<JobId> = self.jobs.keys().filter(|job| !known.contains(job)).copied().collect();
+                for job in over {
+                    self.jobs.remove(&job);
+                    let _ = fs::remove_file(path(&self.directory, job));
+                }
+            }
         }
     }
 
@@ -140,9 +181,12 @@ impl Shelf {
             return Ok(());
         }
         let mut file = OpenOptions::new().create(true).append(true).open(path(&self.directory, job))?;
-        // A write that failed half way leaves bytes that no index entry names.
         let begin = file.metadata()?.len();
-        file.write_all(record)?;
+        if let Err(error) = file.write_all(record) {
+            // Half a record would hide those behind it from the next life.
+            file.set_len(begin)?;
+            return Err(error);
+        }
         logs.bytes += bytes;
         logs.index.insert(attempt, (begin, bytes));
         Ok(())
@@ -199,7 +243,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let logs = directory.path().join("logs");
         fs::create_dir(&logs).unwrap();
-        (directory, AttemptLogs::start(logs, bytes).unwrap())
+        (directory, AttemptLogs::start(logs, bytes, true).unwrap())
     }
 
     #[tokio::test]
@@ -247,12 +291,29 @@ mod tests {
         }
         fs::create_dir(logs.join("j3")).unwrap();
         fs::write(logs.join("j3/mine"), "x").unwrap();
-        AttemptLogs::start(logs.clone(), 1).unwrap();
+        AttemptLogs::start(logs.clone(), 1, true).unwrap();
         let mut names: Vec<_> =
             fs::read_dir(&logs).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         assert_eq!(names, ["important", "j", "j1.txt", "j3", "jam"]);
         assert!(logs.join("j3/mine").exists());
+    }
+
+    #[tokio::test]
+    async fn a_later_life_takes_over_what_is_whole() {
+        let (directory, logs) = start(1 << 20);
+        (0..3).for_each(|task| logs.append(&log(attempt(task), b"text"), false));
+        assert_eq!(logs.page(JobId(1), None, None).await.len(), 3);
+        drop(logs);
+        let file = directory.path().join("logs/j1");
+        let torn = fs::metadata(&file).unwrap().len() - 1;
+        OpenOptions::new().write(true).open(&file).unwrap().set_len(torn).unwrap();
+        let logs = AttemptLogs::start(directory.path().join("logs"), 1 << 20, false).unwrap();
+        assert_eq!(logs.page(JobId(1), None, None).await.len(), 2);
+        logs.append(&log(attempt(7), b"after"), false);
+        assert_eq!(logs.page(JobId(1), None, Some(attempt(1))).await, [log(attempt(7), b"after")]);
+        logs.retain(BTreeSet::from([JobId(2)]));
+        assert_eq!(logs.page(JobId(1), None, None).await, []);
     }
 
     #[tokio::test]

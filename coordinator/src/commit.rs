@@ -4,6 +4,7 @@
 //! functions block.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
@@ -21,17 +22,37 @@ const DISCARD_PAUSE: Duration = Duration::from_millis(50);
 /// Largest `_SUCCESS` that is read.
 const MANIFEST_BYTES_MAX: u64 = 64 << 20;
 
-/// Outputs of the jobs of one cluster.
+/// Why an output is not visible.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CommitError {
+    /// Another process is committing to the same directory.
+    #[error("another process is committing to the same directory")]
+    Busy,
+    /// It failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<StorageError> for CommitError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::OutputBusy(_) => Self::Busy,
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+/// Outputs of jobs.
 #[derive(Clone)]
 pub(crate) struct Outputs {
     storage: Arc<dyn Storage>,
-    cluster: ClusterId,
     /// Of the staging directories, from the request on until its job's output is committed or discarded.
     locks: Arc<Mutex<BTreeMap<RequestKey, DirectoryLock>>>,
 }
 
 /// A job's output that is to be made visible.
 pub(crate) struct Commit {
+    cluster: ClusterId,
     key: RequestKey,
     job: JobId,
     output: Output,
@@ -41,8 +62,13 @@ pub(crate) struct Commit {
 }
 
 impl Outputs {
-    pub(crate) fn new(storage: Arc<dyn Storage>, cluster: ClusterId) -> Self {
-        Self { storage, cluster, locks: Arc::default() }
+    pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
+        Self { storage, locks: Arc::default() }
+    }
+
+    /// Lets go of all staging directories: whoever leads next locks them.
+    pub(crate) fn release(&self) {
+        self.locks().clear();
     }
 
     fn locks(&self) -> MutexGuard<'_, BTreeMap<RequestKey, DirectoryLock>> {
@@ -50,21 +76,21 @@ impl Outputs {
     }
 
     /// The output of a job.
-    fn of_job(&self, job: JobId, spec: &JobSpec) -> Output {
-        let name = self.cluster.job_dir_name(job);
+    fn of_job(&self, cluster: ClusterId, job: JobId, spec: &JobSpec) -> Output {
+        let name = cluster.job_dir_name(job);
         Output::new(self.storage.clone(), &spec.output.to_path(), &name, spec.overwrite)
     }
 
     /// The output of a request which is no job yet, so has no id.
-    fn of_request(&self, spec: &JobSpec) -> Output {
+    fn of_request(&self, cluster: ClusterId, spec: &JobSpec) -> Output {
         let RequestKey { client, request } = spec.key;
-        let name = format!("gristmill-{}-request-{:032x}-{}", self.cluster, client.0, request.0);
+        let name = format!("gristmill-{cluster}-request-{}-{}", client.0, request.0);
         Output::new(self.storage.clone(), &spec.output.to_path(), &name, spec.overwrite)
     }
 
     /// Makes the directories of a request's output, or leaves everything as it was and says why.
-    pub(crate) fn prepare(&self, spec: &JobSpec) -> Result<(), Refusal> {
-        let output = self.of_request(spec);
+    pub(crate) fn prepare(&self, cluster: ClusterId, spec: &JobSpec) -> Result<(), Refusal> {
+        let output = self.of_request(cluster, spec);
         let directory = spec.output.to_path();
         let invalid = |error: StorageError| Refusal::Invalid(error.to_string());
         let was_there = self.storage.stat(&directory).map_err(invalid)?.is_some();
@@ -87,34 +113,35 @@ impl Outputs {
     }
 
     /// The request has become a job: its staging directory takes the name that the workers know.
-    pub(crate) fn assign(&self, job: JobId, spec: &JobSpec) -> Result<(), StorageError> {
-        let (from, to) = (self.of_request(spec), self.of_job(job, spec));
-        let renamed = self.storage.rename(from.staging(), to.staging());
-        if renamed.is_err() {
+    pub(crate) fn assign(&self, cluster: ClusterId, job: JobId, spec: &JobSpec) -> Result<(), StorageError> {
+        let (from, to) = (self.of_request(cluster, spec), self.of_job(cluster, job, spec));
+        let placed = self.storage.stat(to.staging()).is_ok_and(|found| found.is_some());
+        if placed || self.storage.rename(from.staging(), to.staging()).is_err() {
             self.storage.create_directory(to.staging())?;
             self.storage.remove_tree(from.staging())?;
-            let lock = to.lock_staging()?;
-            self.locks().insert(spec.key, lock);
+        }
+        if let Entry::Vacant(unlocked) = self.locks().entry(spec.key) {
+            unlocked.insert(to.lock_staging()?);
         }
         Ok(())
     }
 
     /// The request has not become a job.
-    pub(crate) fn withdraw(&self, spec: &JobSpec) {
-        if let Err(error) = self.of_request(spec).discard() {
+    pub(crate) fn withdraw(&self, cluster: ClusterId, spec: &JobSpec) {
+        if let Err(error) = self.of_request(cluster, spec).discard() {
             tracing::warn!(%error, "cannot clear away an output that was refused");
         }
         self.locks().remove(&spec.key);
     }
 
     /// The directory in which the attempts of a job write.
-    pub(crate) fn staging(&self, job: JobId, spec: &JobSpec) -> PathBuf {
-        self.of_job(job, spec).staging().to_owned()
+    pub(crate) fn staging(&self, cluster: ClusterId, job: JobId, spec: &JobSpec) -> PathBuf {
+        self.of_job(cluster, job, spec).staging().to_owned()
     }
 
     /// Removes what a failed or cancelled job has staged, and its output directory if it made it.
-    pub(crate) fn discard(&self, job: JobId, spec: &JobSpec) {
-        let output = self.of_job(job, spec);
+    pub(crate) fn discard(&self, cluster: ClusterId, job: JobId, spec: &JobSpec) {
+        let output = self.of_job(cluster, job, spec);
         for attempt in 1..=DISCARD_TRIES {
             match output.discard() {
                 Ok(()) => break,
@@ -130,6 +157,7 @@ impl Outputs {
     /// What is to be done when all tasks of a job are done.
     pub(crate) fn commit(
         &self,
+        cluster: ClusterId,
         spec: &JobSpec,
         status: &JobStatus,
         parts: &[OutputPart],
@@ -144,25 +172,27 @@ impl Outputs {
         let files = named.iter().map(staged).collect();
         let listed = named.into_iter().map(|(name, part)| ManifestOutput::new(name, part)).collect();
         Commit {
+            cluster,
             key: spec.key,
             job: status.id,
-            output: self.of_job(status.id, spec),
+            output: self.of_job(cluster, status.id, spec),
             directory: spec.output.to_path(),
             files,
-            manifest: Manifest::new(self.cluster, spec, status, listed, now),
+            manifest: Manifest::new(cluster, spec, status, listed, now),
         }
     }
 
     /// Makes the output of a job visible. May be repeated after a failure or a crash at any step, also by another process.
-    pub(crate) fn perform(&self, commit: &Commit) -> Result<(), String> {
+    pub(crate) fn perform(&self, commit: &Commit) -> Result<(), CommitError> {
         let success = commit.directory.join(SUCCESS);
-        let before = self.read_manifest(&success).map_err(|error| error.to_string())?;
+        let before = self.read_manifest(&success)?;
         // A manifest made anew would differ in its times from one that is there already.
-        let manifest = before.filter(|found| found.is_of(self.cluster, commit.job));
+        let manifest = before.filter(|found| found.is_of(commit.cluster, commit.job));
         let manifest = manifest.as_ref().unwrap_or(&commit.manifest);
-        let mut text = serde_json::to_vec_pretty(manifest).map_err(|error| error.to_string())?;
+        let mut text =
+            serde_json::to_vec_pretty(manifest).map_err(|error| CommitError::Failed(error.to_string()))?;
         text.push(b'\n');
-        commit.output.commit(&commit.files, &text).map_err(|error| error.to_string())?;
+        commit.output.commit(&commit.files, &text)?;
         self.locks().remove(&commit.key);
         Ok(())
     }
@@ -194,6 +224,8 @@ mod tests {
 
     use super::*;
 
+    const CLUSTER: ClusterId = ClusterId(3);
+
     fn spec(output: &Path, overwrite: bool) -> JobSpec {
         JobSpec {
             key: RequestKey { client: ClientId(1), request: RequestId(1) },
@@ -216,6 +248,7 @@ mod tests {
             memory_bytes: 1,
             task_timeout_ms: 1,
             max_attempts: 1,
+            priority: 0,
         }
     }
 
@@ -243,11 +276,11 @@ mod tests {
 
     /// Two staged files, and what is to become of them.
     fn staged(outputs: &Outputs, spec: &JobSpec) -> Vec<OutputPart> {
-        outputs.prepare(spec).unwrap();
-        outputs.assign(JobId(1), spec).unwrap();
+        outputs.prepare(CLUSTER, spec).unwrap();
+        outputs.assign(CLUSTER, JobId(1), spec).unwrap();
         let part = |index: u32| {
             let attempt = TaskId::reduce(JobId(1), index).attempt(0);
-            let path = outputs.staging(JobId(1), spec).join(attempt.to_string());
+            let path = outputs.staging(CLUSTER, JobId(1), spec).join(attempt.to_string());
             fs::write(&path, format!("part {index}")).unwrap();
             OutputPart { attempt, path: path.as_path().into(), bytes: 6, checksum: 9 }
         };
@@ -266,14 +299,14 @@ mod tests {
                     fs::create_dir(&output).unwrap();
                     fs::write(output.join("mr-out-00005"), b"old").unwrap();
                 }
-                let healthy = Outputs::new(Arc::new(Local), ClusterId(3));
+                let healthy = Outputs::new(Arc::new(Local));
                 let spec = spec(&output, overwrite);
                 let parts = staged(&healthy, &spec);
-                let dying = Outputs::new(Arc::new(Faulty::new(Local, crashes)), ClusterId(3));
-                let before = dying.commit(&spec, &status(&spec), &parts, Timestamp::from_ms(1));
+                let dying = Outputs::new(Arc::new(Faulty::new(Local, crashes)));
+                let before = dying.commit(CLUSTER, &spec, &status(&spec), &parts, Timestamp::from_ms(1));
                 let died = dying.perform(&before).is_err();
 
-                let after = healthy.commit(&spec, &status(&spec), &parts, Timestamp::from_ms(2));
+                let after = healthy.commit(CLUSTER, &spec, &status(&spec), &parts, Timestamp::from_ms(2));
                 healthy.perform(&after).unwrap();
                 let mut names: Vec<_> = fs::read_dir(&output)
                     .unwrap()
@@ -295,23 +328,23 @@ mod tests {
     fn a_staging_directory_is_locked_from_the_request_to_the_end_of_its_job() {
         let directory = tempfile::tempdir().unwrap();
         let spec = spec(&directory.path().join("out"), true);
-        let outputs = Outputs::new(Arc::new(Local), ClusterId(3));
+        let outputs = Outputs::new(Arc::new(Local));
         let is_free = |path: &Path| Local.lock_directory(path).unwrap().is_some();
-        outputs.prepare(&spec).unwrap();
-        assert!(!is_free(outputs.of_request(&spec).staging()));
-        outputs.assign(JobId(1), &spec).unwrap();
-        assert!(!is_free(&outputs.staging(JobId(1), &spec)));
-        outputs.discard(JobId(1), &spec);
+        outputs.prepare(CLUSTER, &spec).unwrap();
+        assert!(!is_free(outputs.of_request(CLUSTER, &spec).staging()));
+        outputs.assign(CLUSTER, JobId(1), &spec).unwrap();
+        assert!(!is_free(&outputs.staging(CLUSTER, JobId(1), &spec)));
+        outputs.discard(CLUSTER, JobId(1), &spec);
         assert!(outputs.locks().is_empty());
 
         let parts = staged(&outputs, &spec);
-        assert!(!is_free(&outputs.staging(JobId(1), &spec)));
-        let commit = outputs.commit(&spec, &status(&spec), &parts, Timestamp::from_ms(1));
+        assert!(!is_free(&outputs.staging(CLUSTER, JobId(1), &spec)));
+        let commit = outputs.commit(CLUSTER, &spec, &status(&spec), &parts, Timestamp::from_ms(1));
         outputs.perform(&commit).unwrap();
         assert!(outputs.locks().is_empty());
 
-        outputs.prepare(&spec).unwrap();
-        outputs.withdraw(&spec);
+        outputs.prepare(CLUSTER, &spec).unwrap();
+        outputs.withdraw(CLUSTER, &spec);
         assert!(outputs.locks().is_empty());
     }
 
@@ -319,14 +352,14 @@ mod tests {
     fn a_manifest_of_another_job_is_not_taken_for_ours() {
         let directory = tempfile::tempdir().unwrap();
         let spec = spec(&directory.path().join("out"), true);
-        let theirs = Outputs::new(Arc::new(Local), ClusterId(4));
+        let theirs = Outputs::new(Arc::new(Local));
         let parts = staged(&theirs, &spec);
-        let commit = theirs.commit(&spec, &status(&spec), &parts, Timestamp::from_ms(1));
+        let commit = theirs.commit(CLUSTER, &spec, &status(&spec), &parts, Timestamp::from_ms(1));
         theirs.perform(&commit).unwrap();
 
-        let ours = Outputs::new(Arc::new(Local), ClusterId(3));
+        let ours = Outputs::new(Arc::new(Local));
         let parts = staged(&ours, &spec);
-        let commit = ours.commit(&spec, &status(&spec), &parts, Timestamp::from_ms(2));
+        let commit = ours.commit(CLUSTER, &spec, &status(&spec), &parts, Timestamp::from_ms(2));
         ours.perform(&commit).unwrap();
         let found = ours.read_manifest(&directory.path().join("out/_SUCCESS")).unwrap().unwrap();
         assert!(found.is_of(ClusterId(3), JobId(1)));

@@ -1,8 +1,10 @@
 //! What may be chosen about a coordinator.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use gristmill_replication::Timers;
 use gristmill_scheduler::Settings;
 use gristmill_storage::{Local, Storage};
 
@@ -17,10 +19,30 @@ pub struct Config {
     pub job_log_bytes_max: u64,
     /// What all blobs (plugins, job requests) may take on disk, in bytes.
     pub blobs_bytes_max: u64,
+    /// Whether workers of an earlier life are known to be dead, as those that ran in its process are.
+    pub workers_died: bool,
     /// Where outputs go.
     pub storage: Arc<dyn Storage>,
     /// The numbers by which the scheduler decides.
     pub settings: Settings,
+}
+
+/// Where a coordinator stands in its group. A group of one keeps its jobs over its own death, a larger one over that of any minority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// Its id in the group.
+    pub id: u64,
+    /// Where it and the others listen, itself included. Counts when the group is founded; later changes go through the group.
+    pub members: BTreeMap<u64, String>,
+    /// How fast a dead leader is replaced.
+    pub timers: Timers,
+}
+
+impl Membership {
+    /// A group of one that nobody is to join, so that it may listen somewhere else each time.
+    pub fn alone() -> Self {
+        Self { id: 1, members: BTreeMap::from([(1, "alone".to_owned())]), timers: Timers::LAN }
+    }
 }
 
 impl Config {
@@ -31,6 +53,7 @@ impl Config {
             heartbeat_ms: 1_000,
             job_log_bytes_max: 64 << 20,
             blobs_bytes_max: 8 << 30,
+            workers_died: false,
             storage: Arc::new(Local),
             settings: Settings::default(),
         }

@@ -1,28 +1,35 @@
 //! A running coordinator: started, served, finished.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gristmill_model::ClusterId;
-use gristmill_protocol::{Endpoint, ListenError, Listener, MemoryConnector, check_loopback, memory, serve};
-use gristmill_scheduler::{Leader, State};
+use gristmill_model::Sha256;
+use gristmill_protocol::{
+    Endpoint, ListenError, Listener, MemoryConnector, PeerLink, check_loopback, memory, serve,
+};
+use gristmill_replication::{Config as ReplicationConfig, Node, Store};
+use gristmill_scheduler::State;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::Config;
 use crate::attempt_logs::AttemptLogs;
-use crate::blobs::Blobs;
+use crate::blobs::{Blobs, InUse};
 use crate::clock::Clock;
 use crate::commit::Outputs;
 use crate::data_dir::DataDir;
 use crate::desk::Desk;
 use crate::event::Event;
-use crate::fact_log::{FactLog, MemoryLog};
-use crate::main_loop::{MainLoop, Tools};
+use crate::group::{Group, PeerNetwork};
+use crate::history::History;
+use crate::main_loop::Tools;
+use crate::node::{self, Standing};
+use crate::replica::{MemoryReplica, Replica, ReplicaError, Replicated};
+use crate::{Config, Membership};
 
 /// Why a coordinator did not start.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +48,9 @@ pub enum StartError {
         /// The directory.
         path: PathBuf,
     },
+    /// Its replica of the jobs cannot be used.
+    #[error(transparent)]
+    Replication(#[from] gristmill_replication::StartError),
 }
 
 /// Why a running coordinator ended before it was told to. Whoever waited was told that it is unavailable.
@@ -48,62 +58,97 @@ pub enum StartError {
 #[error("the coordinator ended: {0}")]
 pub struct Fault(String);
 
+impl Fault {
+    pub(crate) fn new(reason: String) -> Self {
+        Self(reason)
+    }
+}
+
+impl From<ReplicaError> for Fault {
+    fn from(error: ReplicaError) -> Self {
+        Self(error.to_string())
+    }
+}
+
 /// A running coordinator. Ends when it is told to, or when it is dropped.
 pub struct Coordinator {
-    cluster: ClusterId,
     desk: Arc<Desk>,
     connector: MemoryConnector,
     stop: watch::Sender<bool>,
-    /// Tells the servers that the main loop has ended.
+    /// Tells the servers that the coordinator has ended.
     ended: watch::Receiver<bool>,
     main: Mutex<Option<JoinHandle<Result<(), Fault>>>>,
     servers: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// What a coordinator is made of before it runs.
+struct Parts {
+    data_dir: DataDir,
+    desk: Desk,
+    tools: Tools,
+    received: mpsc::UnboundedReceiver<Event>,
+}
+
 impl Coordinator {
-    /// Starts one that keeps its facts in memory: it forgets its jobs when it ends. Must be called within a tokio runtime.
+    /// Starts one that keeps its jobs in memory: it forgets them when it ends. Must be called within a tokio runtime.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        Self::start_with_log(config, MemoryLog).await
+        let data_dir = DataDir::open(&config.data_dir)?;
+        let replica = MemoryReplica::default();
+        let state = replica.clone();
+        let in_use: InUse = Box::new(move || plugins_in_use(&state.read()));
+        let (_, standing) = watch::channel(Standing::Leading);
+        let Parts { data_dir, desk, tools, received } = assemble(config, data_dir, in_use, standing, None)?;
+        Ok(Self::run(data_dir, desk, |stopped| node::lead_alone(replica, tools, received, stopped), None))
     }
 
-    /// Starts one whose facts go through `log`, which is empty.
-    pub async fn start_with_log(config: Config, log: impl FactLog) -> Result<Self, StartError> {
+    /// Starts a member of a group, which keeps its jobs on disk. Peers reach it once it [serves](Self::serve).
+    pub async fn start_member(config: Config, membership: Membership) -> Result<Self, StartError> {
         let data_dir = DataDir::open(&config.data_dir)?;
-        let cluster = ClusterId(rand::random());
-        let (events, received) = mpsc::unbounded_channel();
-        let desk = open_desk(&config, &data_dir, events.clone())?;
-        let tools = Tools {
-            events: events.downgrade(),
-            blobs: desk.blobs.clone(),
-            logs: desk.logs.clone(),
-            outputs: Outputs::new(config.storage, cluster),
-            heartbeat_ms: config.heartbeat_ms,
-        };
-        let clock = Clock::start();
-        let state = State::new(cluster);
-        let leader = Leader::new(&state, clock.now(), config.settings);
+        let Membership { id, members, timers } = membership;
+        let link = PeerLink::new();
+        let store = Store::Directory(data_dir.subdirectory("replica")?);
+        let replication = ReplicationConfig { timers, ..ReplicationConfig::new(id, members, store) };
+        let node = Node::start(replication, PeerNetwork(link.clone()), Replicated::default()).await?;
+        let group = Group::new(node.clone(), link, id);
+        let machine = node.clone();
+        let in_use: InUse = Box::new(move || plugins_in_use(&machine.machine().state));
+        let (standing, watched) = watch::channel(Standing::Following(None));
+        let Parts { data_dir, desk, tools, received } =
+            assemble(config, data_dir, in_use, watched, Some(group))?;
+        let turns = node.clone();
+        let main = move |stopped| node::take_turns(turns, tools, standing, received, stopped);
+        Ok(Self::run(data_dir, desk, main, Some(node)))
+    }
+
+    fn run<F>(
+        data_dir: DataDir,
+        desk: Desk,
+        main: impl FnOnce(watch::Receiver<bool>) -> F,
+        node: Option<Node<Replicated>>,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), Fault>> + Send + 'static,
+    {
         let (stop, stopped) = watch::channel(false);
         let (ended_sender, ended) = watch::channel(false);
-        let main_loop = MainLoop::new(clock, log, state, leader, tools);
+        let main = main(stopped);
         let main = tokio::spawn(async move {
-            let result = main_loop.run(received, stopped).await;
+            let result = main.await;
             if let Err(error) = &result {
                 tracing::error!(%error, "the coordinator ends");
             }
+            if let Some(node) = node {
+                node.shutdown().await;
+            }
             drop(data_dir);
             let _ = ended_sender.send(true);
-            result.map_err(|error| Fault(error.to_string()))
+            result
         });
         let (connector, listener) = memory();
         let desk = Arc::new(desk);
         let server = tokio::spawn(run_server(Listener::Memory(listener), desk.clone(), ended.clone()));
         let (main, servers) = (Mutex::new(Some(main)), Mutex::new(vec![server]));
-        Ok(Self { cluster, desk, connector, stop, ended, main, servers })
-    }
-
-    /// The cluster it founded.
-    pub fn cluster(&self) -> ClusterId {
-        self.cluster
+        Self { desk, connector, stop, ended, main, servers }
     }
 
     /// How clients and workers of this process reach it.
@@ -160,21 +205,42 @@ impl Coordinator {
 
 impl fmt::Debug for Coordinator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Coordinator").field("cluster", &self.cluster).finish_non_exhaustive()
+        f.debug_struct("Coordinator").finish_non_exhaustive()
     }
 }
 
-fn open_desk(
-    config: &Config,
-    data_dir: &DataDir,
-    events: mpsc::UnboundedSender<Event>,
-) -> Result<Desk, StartError> {
+fn plugins_in_use(state: &State) -> BTreeSet<Sha256> {
+    let live = state.live_jobs().into_iter().filter_map(|job| state.spec(job).map(|spec| spec.plugin.sha256));
+    live.collect()
+}
+
+fn assemble(
+    config: Config,
+    data_dir: DataDir,
+    in_use: InUse,
+    standing: watch::Receiver<Standing>,
+    group: Option<Group>,
+) -> Result<Parts, StartError> {
     let failed = |path: PathBuf| move |source| StartError::DataDir { path, source };
     let blob_dir = data_dir.subdirectory("blobs")?;
-    let blobs = Blobs::open(blob_dir.clone(), config.blobs_bytes_max).map_err(failed(blob_dir))?;
+    let blobs = Blobs::open(blob_dir.clone(), config.blobs_bytes_max, group.is_some(), in_use);
+    let blobs = Arc::new(blobs.map_err(failed(blob_dir))?);
     let log_dir = data_dir.subdirectory("logs")?;
-    let logs = AttemptLogs::start(log_dir.clone(), config.job_log_bytes_max).map_err(failed(log_dir))?;
-    Ok(Desk { events, blobs: Arc::new(blobs), logs })
+    let afresh = group.is_none();
+    let logs =
+        AttemptLogs::start(log_dir.clone(), config.job_log_bytes_max, afresh).map_err(failed(log_dir))?;
+    let (events, received) = mpsc::unbounded_channel();
+    let tools = Tools {
+        clock: Clock::start(),
+        events: events.downgrade(),
+        logs: logs.clone(),
+        outputs: Outputs::new(config.storage),
+        history: History::new(&config.data_dir),
+        heartbeat_ms: config.heartbeat_ms,
+        workers_died: config.workers_died,
+        settings: config.settings,
+    };
+    Ok(Parts { data_dir, desk: Desk { events, blobs, logs, standing, group }, tools, received })
 }
 
 async fn run_server(listener: Listener, desk: Arc<Desk>, ended: watch::Receiver<bool>) {

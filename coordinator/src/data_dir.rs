@@ -4,6 +4,8 @@
 //! DIR/lock      locked while a coordinator lives
 //! DIR/blobs/    plugins and job requests by their SHA-256
 //! DIR/logs/     what attempts printed
+//! DIR/replica/  the log, the vote and the snapshots of a member of a group
+//! DIR/history.jsonl   jobs that have ended, see there
 //! ```
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};

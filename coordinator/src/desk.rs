@@ -11,14 +11,18 @@ use gristmill_model::{
     TaskId,
 };
 use gristmill_protocol::{
-    Answer, ClientServiceRequest, ClientServiceResponse, ConnectionId, PROTOCOL_VERSION, Services,
+    Answer, ClientServiceRequest, ClientServiceResponse, ConnectionId, CoordinatorInfo, KvServiceRequest,
+    KvServiceResponse, Lane, PROTOCOL_VERSION, PeerServiceRequest, PeerServiceResponse, Services,
     WorkerServiceRequest, WorkerServiceResponse,
 };
-use tokio::sync::{mpsc, oneshot};
+use gristmill_scheduler::KvCall;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::attempt_logs::AttemptLogs;
 use crate::blobs::Blobs;
 use crate::event::{ClientCall, Event, Holder, Question, Reply, WorkerCall};
+use crate::group::Group;
+use crate::node::Standing;
 use crate::request;
 
 /// Largest job request: about a million inputs.
@@ -30,6 +34,9 @@ pub(crate) struct Desk {
     pub(crate) events: mpsc::UnboundedSender<Event>,
     pub(crate) blobs: Arc<Blobs>,
     pub(crate) logs: AttemptLogs,
+    pub(crate) standing: watch::Receiver<Standing>,
+    /// The group it is a member of, unless it is alone and forgets.
+    pub(crate) group: Option<Group>,
 }
 
 impl Services for Desk {
@@ -37,8 +44,16 @@ impl Services for Desk {
         self.clone().answer_client(call).map(Ok).boxed()
     }
 
+    fn kv(&self, _: ConnectionId, call: KvServiceRequest) -> Answer<KvServiceResponse> {
+        self.clone().answer_kv(call).map(Ok).boxed()
+    }
+
     fn worker(&self, connection: ConnectionId, call: WorkerServiceRequest) -> Answer<WorkerServiceResponse> {
         self.clone().answer_worker(connection, call).map(Ok).boxed()
+    }
+
+    fn peer(&self, _: ConnectionId, _: Lane, call: PeerServiceRequest) -> Answer<PeerServiceResponse> {
+        self.clone().answer_peer(call).map(Ok).boxed()
     }
 
     fn closed(&self, connection: ConnectionId) {
@@ -56,16 +71,22 @@ impl Desk {
                 let refusal = Refusal::Version { coordinator: PROTOCOL_VERSION, caller: protocol };
                 Response::Info(Err(refusal))
             }
-            Request::Info { .. } => {
-                Response::Info(self.client_call(|reply| ask(Question::Info(reply))).await)
+            Request::Info { .. } => Response::Info(self.info().await),
+            Request::OpenSession { nonce } => {
+                let session = self.client_call(|reply| ClientCall::OpenSession(nonce, reply));
+                Response::OpenSession(session.await)
+            }
+            Request::KeepSession { client, done_below } => {
+                let kept = self.client_call(|reply| ClientCall::KeepSession(client, done_below, reply));
+                Response::KeepSession(kept.await)
             }
             Request::BlobBytes { sha256 } => {
-                let bytes = self.on_blobs(move |blobs| Ok(blobs.bytes(sha256, Instant::now()))).await;
-                Response::BlobBytes(bytes.unwrap_or(0))
+                let bytes = self.on_leading_blobs(move |blobs| Ok(blobs.bytes(sha256, Instant::now())));
+                Response::BlobBytes(bytes.await)
             }
             Request::PutBlob { sha256, total, offset, chunk: Blob(piece) } => {
                 let put = move |blobs: &Blobs| blobs.put(sha256, total, offset, &piece, Instant::now());
-                Response::PutBlob(self.on_blobs(put).await)
+                Response::PutBlob(self.on_leading_blobs(put).await)
             }
             Request::Submit { key, request } => Response::Submit(self.submit(key, request).await),
             Request::Job { job, seen, wait_ms } => {
@@ -73,8 +94,7 @@ impl Desk {
                 Response::Job(status.await)
             }
             Request::Jobs { after } => {
-                let page = self.client_call(|reply| ask(Question::Jobs(after, reply))).await;
-                Response::Jobs(page.unwrap_or_default())
+                Response::Jobs(self.client_call(|reply| ask(Question::Jobs(after, reply))).await)
             }
             Request::Cancel { job } => {
                 Response::Cancel(self.client_call(|reply| ClientCall::Cancel(job, reply)).await)
@@ -82,10 +102,93 @@ impl Desk {
             Request::Explain { job, task } => Response::Explain(self.explain(job, task).await),
             Request::Logs { job, task, after } => Response::Logs(self.read_logs(job, task, after).await),
             Request::Workers {} => {
-                let workers = self.client_call(|reply| ask(Question::Workers(reply))).await;
-                Response::Workers(workers.unwrap_or_default())
+                Response::Workers(self.client_call(|reply| ask(Question::Workers(reply))).await)
+            }
+            Request::Drain { worker } => {
+                Response::Drain(self.client_call(|reply| ClientCall::Drain(worker, reply)).await)
+            }
+            Request::Members {} => Response::Members(match self.leading_group() {
+                Ok(group) => group.members().await,
+                Err(refusal) => Err(refusal),
+            }),
+            Request::ChangeMembers { change } => Response::ChangeMembers(match self.leading_group() {
+                Ok(group) => group.change_members(change).await,
+                Err(refusal) => Err(refusal),
+            }),
+        }
+    }
+
+    async fn answer_kv(self, call: KvServiceRequest) -> KvServiceResponse {
+        use KvServiceRequest as Request;
+        use KvServiceResponse as Response;
+        match call {
+            Request::Write { key, done_below, op } => {
+                let call = KvCall { key, done_below, op: Arc::new(op) };
+                Response::Write(self.client_call(|reply| ClientCall::Write(call, reply)).await)
+            }
+            Request::Get { key } => {
+                let entry = self.client_call(|reply| ClientCall::Ask(Question::Entry(key, reply)));
+                Response::Get(entry.await)
+            }
+            Request::List { prefix, after, limit } => {
+                let list = |reply| ClientCall::Ask(Question::Entries { prefix, after, limit, reply });
+                Response::List(self.client_call(list).await)
+            }
+            Request::Watch { prefix, from_revision: from, wait_ms } => {
+                let watch = |reply| ClientCall::Watch { prefix, from, wait_ms, reply };
+                Response::Watch(self.client_call(watch).await)
             }
         }
+    }
+
+    async fn answer_peer(self, call: PeerServiceRequest) -> PeerServiceResponse {
+        use PeerServiceRequest as Request;
+        use PeerServiceResponse as Response;
+        let alone = || Refusal::Invalid("this coordinator is of no group".to_owned());
+        match call {
+            Request::Deliver { message: Blob(message) } => Response::Deliver(match &self.group {
+                Some(group) => group.deliver(message).await.map(Blob),
+                None => Err(alone()),
+            }),
+            // The protocol puts messages together; what arrives here in parts was not.
+            Request::Part { .. } => Response::Part(Err(alone())),
+            Request::BlobBytes { sha256 } => {
+                let bytes = self.on_blobs(move |blobs| Ok(blobs.bytes(sha256, Instant::now())));
+                Response::BlobBytes(bytes.await)
+            }
+            Request::PutBlob { sha256, total, offset, chunk: Blob(piece) } => {
+                let put = move |blobs: &Blobs| blobs.put(sha256, total, offset, &piece, Instant::now());
+                Response::PutBlob(self.on_blobs(put).await)
+            }
+            Request::Blob { sha256, offset } => {
+                Response::Blob(self.on_blobs(move |blobs| blobs.read(sha256, offset)).await.map(Blob))
+            }
+        }
+    }
+
+    async fn info(&self) -> Result<CoordinatorInfo, Refusal> {
+        let asked = self.client_call(|reply| ClientCall::Ask(Question::Slots(reply)));
+        let (cluster, slots) = asked.await?;
+        // Who answers leads.
+        let node = self.group.as_ref().map(Group::id);
+        Ok(CoordinatorInfo {
+            cluster,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            slots,
+            node,
+            leader: node,
+        })
+    }
+
+    fn leading_group(&self) -> Result<Group, Refusal> {
+        self.check_standing()?;
+        let alone =
+            || Refusal::Invalid("this coordinator keeps its jobs in memory and has no members".to_owned());
+        self.group.clone().ok_or_else(alone)
+    }
+
+    fn check_standing(&self) -> Result<(), Refusal> {
+        self.standing.borrow().refusal().map_or(Ok(()), Err)
     }
 
     async fn answer_worker(
@@ -111,10 +214,7 @@ impl Desk {
                 let segments = self.ask(|reply| event(WorkerCall::Segments(holder, attempt, from, reply)));
                 Response::Segments(segments.await)
             }
-            Request::Blob { sha256, offset } => {
-                let piece = self.on_blobs(move |blobs| blobs.read(sha256, offset)).await;
-                Response::Blob(piece.map(Blob))
-            }
+            Request::Blob { sha256, offset } => Response::Blob(self.read_blob(sha256, offset).await),
             Request::Goodbye { worker, incarnation } => {
                 let holder = Holder { worker, incarnation };
                 Response::Goodbye(self.ask(|reply| event(WorkerCall::Goodbye(holder, reply))).await)
@@ -154,6 +254,27 @@ impl Desk {
         self.ask(|reply| Event::Client(call(reply))).await
     }
 
+    /// Only the leader takes and gives blobs: what it has, its jobs can count on.
+    async fn on_leading_blobs<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Blobs) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        self.check_standing()?;
+        self.on_blobs(work).await
+    }
+
+    /// A leader that was not there when a blob came fetches it from whoever was.
+    async fn read_blob(&self, name: Sha256, offset: u64) -> Result<Blob, Refusal> {
+        let read = move |blobs: &Blobs| blobs.read(name, offset).map(Blob);
+        match (self.on_leading_blobs(read).await, &self.group) {
+            (Err(Refusal::UnknownBlob(_)), Some(group)) => {
+                group.fetch_blob(&self.blobs, name).await?;
+                self.on_leading_blobs(read).await
+            }
+            (answer, _) => answer,
+        }
+    }
+
     async fn on_blobs<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Blobs) -> Result<T, Refusal> + Send + 'static,
@@ -164,8 +285,14 @@ impl Desk {
     }
 
     async fn submit(&self, key: RequestKey, name: Sha256) -> Result<JobId, Refusal> {
-        let (request, missing) = match self.on_blobs(move |blobs| read_request(blobs, key, name)).await {
-            Ok(request) => (Some(Box::new(request)), None),
+        let read = self.on_leading_blobs(move |blobs| read_request(blobs, key, name));
+        let (request, missing) = match read.await {
+            Ok(request) => {
+                if let Some(group) = &self.group {
+                    group.share_blob(&self.blobs, request.plugin.sha256).await?;
+                }
+                (Some(Box::new(request)), None)
+            }
             Err(Refusal::UnknownBlob(missing)) => (None, Some(missing)),
             Err(refusal) => return Err(refusal),
         };

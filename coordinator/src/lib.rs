@@ -1,12 +1,13 @@
 //! The process that decides: what jobs exist, who runs which attempt, who wins, and when an output becomes visible.
 //!
 //! ```text
-//!   connections ──► Desk (translates) ──► events ──► main loop ──► Leader::decide ──► facts ──► FactLog
+//!   connections ──► Desk (translates) ──► events ──► main loop ──► Leader::decide ──► facts ──► Replica (memory, or a group)
 //!        ▲                                              │   ▲                                      │
 //!        └────────────── answers ◄──────────────────────┤   └── outcomes of slow work (commits …)  │
 //!                                                       └◄──────────── effects ◄── apply ◄─────────┘
 //! ```
-//! One loop owns the scheduler's state and its leader; everything else carries messages to it or does slow work for it. It never
+//! One loop decides, and is the only one to change the state; everything else carries messages to it or does slow work for it. A coordinator
+//! in a group runs the loop while it leads, and sends callers to the leader while it does not. It never
 //! opens an input or a plugin, and never sees a pair.
 #![forbid(unsafe_code)]
 
@@ -19,14 +20,17 @@ mod coordinator;
 mod data_dir;
 mod desk;
 mod event;
-mod fact_log;
+mod group;
+mod history;
 mod main_loop;
 mod manifest;
+mod node;
+mod replica;
 mod report_check;
 mod request;
 
-pub use config::Config;
+pub use config::{Config, Membership};
 pub use coordinator::{Coordinator, Fault, StartError};
-pub use fact_log::{Entry, FactLog, LogError, MemoryLog};
+pub use gristmill_replication::{Timers, repair};
 pub use gristmill_scheduler::{AvoidSettings, BackupSettings, Settings};
 pub use manifest::{Manifest, ManifestInputs, ManifestOutput, ManifestPlugin};

@@ -121,7 +121,8 @@ impl ManifestOutput {
     }
 }
 
-fn tally(status: &JobStatus) -> BTreeMap<String, u64> {
+/// Attempts by how they ended.
+pub(crate) fn tally(status: &JobStatus) -> BTreeMap<String, u64> {
     let tally = &status.attempts;
     let named = [
         ("won", tally.won),

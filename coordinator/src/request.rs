@@ -119,6 +119,7 @@ pub(crate) fn settle(request: JobRequest, live_slots: u32) -> (JobSpec, Planner)
         memory_bytes: options.memory_bytes,
         task_timeout_ms: options.task_timeout_ms,
         max_attempts: options.max_attempts,
+        priority: options.priority,
     };
     (spec, planner)
 }

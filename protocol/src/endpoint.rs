@@ -5,14 +5,15 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use gristmill_model::Refusal;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::limits::HANDSHAKE_TIMEOUT;
+use crate::compass::Compass;
+use crate::limits::{GROUP_HANDSHAKE_TIMEOUT, HANDSHAKE_TIMEOUT};
 use crate::memory::MemoryConnector;
 use crate::preamble::{self, PreambleError, Role};
 use crate::transport::BoxIo;
@@ -75,14 +76,27 @@ pub enum ConnectError {
         /// Why.
         source: PreambleError,
     },
+    /// The address cannot be used.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The connection broke a moment ago and is not tried again so soon.
+    #[error("the connection to {address} broke a moment ago")]
+    Lost {
+        /// Where.
+        address: String,
+    },
+    /// The same error that others got who waited for the same connection.
+    #[error(transparent)]
+    Shared(Arc<ConnectError>),
 }
 
 impl ConnectError {
     /// What the caller is told when trying again is of no use.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         match self {
-            Self::Dial { .. } => None,
+            Self::Dial { .. } | Self::Address(_) | Self::Lost { .. } => None,
             Self::Preamble { source, .. } => source.refusal(),
+            Self::Shared(error) => error.refusal(),
         }
     }
 }
@@ -90,17 +104,17 @@ impl ConnectError {
 /// How to reach a coordinator.
 #[derive(Clone, Debug)]
 pub enum Endpoint {
-    /// One of these addresses; each is tried, beginning with the one that answered last.
+    /// One of these addresses leads; each is tried, beginning with the one that was last known to.
     Tcp(TcpEndpoint),
     /// A coordinator in this process.
     Memory(MemoryConnector),
 }
 
-/// Addresses of one coordinator group.
+/// Addresses of one coordinator group. Clones share what is learnt of who leads it.
 #[derive(Clone, Debug)]
 pub struct TcpEndpoint {
     addresses: Arc<[SocketAddr]>,
-    first: Arc<AtomicUsize>,
+    compass: Arc<Mutex<Compass>>,
 }
 
 /// Refuses what other machines could reach.
@@ -126,11 +140,9 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
 impl Endpoint {
     /// A group at these addresses; at least one, all loopback.
     pub fn tcp(addresses: &[SocketAddr]) -> Result<Self, AddressError> {
-        if addresses.is_empty() {
-            return Err(AddressError::Missing);
-        }
+        let compass = Compass::new(addresses).ok_or(AddressError::Missing)?;
         addresses.iter().try_for_each(|address| check_loopback(*address))?;
-        Ok(Self::Tcp(TcpEndpoint { addresses: addresses.into(), first: Arc::default() }))
+        Ok(Self::Tcp(TcpEndpoint { addresses: addresses.into(), compass: Arc::new(Mutex::new(compass)) }))
     }
 
     /// Reads `HOST:PORT[,HOST:PORT…]`.
@@ -139,34 +151,70 @@ impl Endpoint {
         Self::tcp(&parts.map(parse_address).collect::<Result<Vec<_>, _>>()?)
     }
 
-    /// Connects and agrees on the protocol.
-    pub(crate) async fn connect(&self, role: Role) -> Result<BoxIo, ConnectError> {
+    /// Whether there are others to turn to when one does not answer.
+    pub(crate) fn is_group(&self) -> bool {
+        matches!(self, Self::Tcp(group) if group.addresses.len() > 1)
+    }
+
+    /// Connects and agrees on the protocol; says with whom.
+    pub(crate) async fn connect(&self, role: Role) -> Result<(BoxIo, Option<SocketAddr>), ConnectError> {
         match self {
-            Self::Tcp(group) => group.connect(role).await,
+            Self::Tcp(group) => {
+                let (stream, address) = group.connect(role).await?;
+                Ok((stream, Some(address)))
+            }
             Self::Memory(connector) => {
                 let source = io::Error::from(io::ErrorKind::ConnectionRefused);
                 let dial = ConnectError::Dial { address: self.to_string(), source };
                 let mut stream = connector.connect().await.ok_or(dial)?;
-                let agreed = preamble::offer(&mut stream, role).await;
+                let agreed = preamble::offer(&mut stream, role, HANDSHAKE_TIMEOUT).await;
                 agreed.map_err(|source| ConnectError::Preamble { address: self.to_string(), source })?;
-                Ok(Box::new(stream))
+                Ok((Box::new(stream), None))
             }
+        }
+    }
+
+    /// The coordinator at this address does not lead, and says that another does.
+    pub(crate) fn does_not_lead(&self, address: Option<SocketAddr>, leader: Option<&str>) {
+        if let (Self::Tcp(group), Some(address)) = (self, address) {
+            // Only addresses as such: to look up names would take time, and whoever is trusted by name is on the list.
+            let leader = leader.and_then(|leader| leader.parse::<SocketAddr>().ok());
+            group.compass().does_not_lead(address, leader.filter(|leader| check_loopback(*leader).is_ok()));
+        }
+    }
+
+    /// Whether the coordinator at this address has failed or refused since it last answered.
+    pub(crate) fn is_set_back(&self, address: Option<SocketAddr>) -> bool {
+        matches!((self, address), (Self::Tcp(group), Some(address)) if group.compass().is_set_back(address))
+    }
+
+    /// The coordinator at this address has stopped answering.
+    pub(crate) fn failed(&self, address: Option<SocketAddr>) {
+        if let (Self::Tcp(group), Some(address)) = (self, address) {
+            group.compass().failed(address);
         }
     }
 }
 
 impl TcpEndpoint {
-    async fn connect(&self, role: Role) -> Result<BoxIo, ConnectError> {
-        let count = self.addresses.len();
-        let first = self.first.load(Ordering::Relaxed);
+    fn compass(&self) -> MutexGuard<'_, Compass> {
+        self.compass.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn connect(&self, role: Role) -> Result<(BoxIo, SocketAddr), ConnectError> {
+        let limit = if self.addresses.len() > 1 { GROUP_HANDSHAKE_TIMEOUT } else { HANDSHAKE_TIMEOUT };
+        let order = self.compass().order();
         let mut last_error = None;
-        for number in (0..count).map(|step| (first + step) % count) {
-            match dial(self.addresses[number], role).await {
+        for address in order {
+            match dial(address, role, limit).await {
                 Ok(stream) => {
-                    self.first.store(number, Ordering::Relaxed);
-                    return Ok(stream);
+                    self.compass().answered(address);
+                    return Ok((stream, address));
                 }
-                Err(error) => last_error = Some(error),
+                Err(error) => {
+                    self.compass().failed(address);
+                    last_error = Some(error);
+                }
             }
         }
         Err(last_error.unwrap_or_else(|| ConnectError::Dial {
@@ -176,8 +224,9 @@ impl TcpEndpoint {
     }
 }
 
-async fn dial(address: SocketAddr, role: Role) -> Result<BoxIo, ConnectError> {
-    let dialled = timeout(HANDSHAKE_TIMEOUT, TcpStream::connect(address)).await;
+/// Connects to an address and agrees on the protocol; each of the two may take as long as `limit`.
+pub(crate) async fn dial(address: SocketAddr, role: Role, limit: Duration) -> Result<BoxIo, ConnectError> {
+    let dialled = timeout(limit, TcpStream::connect(address)).await;
     let opened = dialled.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).and_then(|stream| {
         stream.set_nodelay(true)?;
         Ok(stream)
@@ -187,7 +236,7 @@ async fn dial(address: SocketAddr, role: Role) -> Result<BoxIo, ConnectError> {
         Ok(stream) => stream,
         Err(source) => return Err(ConnectError::Dial { address, source }),
     };
-    match preamble::offer(&mut stream, role).await {
+    match preamble::offer(&mut stream, role, limit).await {
         Ok(()) => Ok(Box::new(stream)),
         Err(source) => Err(ConnectError::Preamble { address, source }),
     }

@@ -8,6 +8,7 @@
 //! as a byte differs; another version is told ours, so that both sides can name both.
 
 use std::io;
+use std::time::Duration;
 
 use gristmill_model::Refusal;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -31,19 +32,31 @@ pub enum Role {
     Worker,
     /// The heartbeats of a worker, which must not wait behind its other calls.
     WorkerHeartbeat,
+    /// Calls of the key/value service.
+    Kv,
+    /// Messages between peers that must not wait: heartbeats and votes.
+    Peer,
+    /// Messages between peers that may be large.
+    PeerBulk,
 }
 
 impl Role {
+    const ALL: [Self; 6] =
+        [Self::Client, Self::Worker, Self::WorkerHeartbeat, Self::Kv, Self::Peer, Self::PeerBulk];
+
     fn code(self) -> u8 {
         match self {
             Self::Client => 1,
             Self::Worker => 2,
             Self::WorkerHeartbeat => 3,
+            Self::Kv => 4,
+            Self::Peer => 5,
+            Self::PeerBulk => 6,
         }
     }
 
     fn from_code(code: u8) -> Option<Self> {
-        [Self::Client, Self::Worker, Self::WorkerHeartbeat].into_iter().find(|role| role.code() == code)
+        Self::ALL.into_iter().find(|role| role.code() == code)
     }
 }
 
@@ -68,8 +81,8 @@ pub enum PreambleError {
     #[error("unknown role or answer {0}")]
     Unknown(u8),
     /// It stayed silent.
-    #[error("no preamble within {} s", HANDSHAKE_TIMEOUT.as_secs())]
-    Timeout,
+    #[error("no preamble within {} s", .0.as_secs())]
+    Timeout(Duration),
     /// The connection broke.
     #[error("connection ended in the preamble")]
     Io(#[from] io::Error),
@@ -85,8 +98,8 @@ impl PreambleError {
     }
 }
 
-/// The caller's side.
-pub(crate) async fn offer<S>(stream: &mut S, role: Role) -> Result<(), PreambleError>
+/// The caller's side; it waits for the other's at most so long.
+pub(crate) async fn offer<S>(stream: &mut S, role: Role, limit: Duration) -> Result<(), PreambleError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -100,7 +113,7 @@ where
             unknown => Err(PreambleError::Unknown(unknown)),
         }
     };
-    timeout(HANDSHAKE_TIMEOUT, exchange).await.unwrap_or(Err(PreambleError::Timeout))
+    timeout(limit, exchange).await.unwrap_or(Err(PreambleError::Timeout(limit)))
 }
 
 /// The coordinator's side. With `room` false the caller is told to come later.
@@ -122,7 +135,7 @@ where
         write(stream, WELCOME).await?;
         Ok(role)
     };
-    timeout(HANDSHAKE_TIMEOUT, exchange).await.unwrap_or(Err(PreambleError::Timeout))
+    timeout(HANDSHAKE_TIMEOUT, exchange).await.unwrap_or(Err(PreambleError::Timeout(HANDSHAKE_TIMEOUT)))
 }
 
 async fn write<S: AsyncWrite + Unpin>(stream: &mut S, code: u8) -> io::Result<()> {
@@ -161,9 +174,10 @@ mod tests {
 
     #[tokio::test]
     async fn every_role_is_understood() {
-        for role in [Role::Client, Role::Worker, Role::WorkerHeartbeat] {
+        for role in Role::ALL {
             let (mut near, mut far) = duplex(64);
-            let (offered, accepted) = tokio::join!(offer(&mut near, role), accept(&mut far, true));
+            let (offered, accepted) =
+                tokio::join!(offer(&mut near, role, HANDSHAKE_TIMEOUT), accept(&mut far, true));
             offered.unwrap();
             assert_eq!(accepted.unwrap(), role);
         }
@@ -200,14 +214,17 @@ mod tests {
             }
         };
         let (accepted, ()) = tokio::join!(accept(&mut far, true), drip);
-        assert!(matches!(accepted, Err(PreambleError::Timeout)));
+        assert!(matches!(accepted, Err(PreambleError::Timeout(_))));
         assert!(begun.elapsed() < HANDSHAKE_TIMEOUT * 3);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_coordinator_is_given_up() {
         let (mut near, _far) = duplex(64);
-        assert!(matches!(offer(&mut near, Role::Client).await, Err(PreambleError::Timeout)));
+        assert!(matches!(
+            offer(&mut near, Role::Client, HANDSHAKE_TIMEOUT).await,
+            Err(PreambleError::Timeout(_))
+        ));
     }
 
     #[tokio::test]
@@ -225,14 +242,15 @@ mod tests {
         let (mut near, mut far) = duplex(64);
         old[12] = OTHER_VERSION;
         far.write_all(&old).await.unwrap();
-        let refusal = offer(&mut near, Role::Worker).await.unwrap_err().refusal();
+        let refusal = offer(&mut near, Role::Worker, HANDSHAKE_TIMEOUT).await.unwrap_err().refusal();
         assert_eq!(refusal, Some(Refusal::Version { coordinator: 200, caller: PROTOCOL_VERSION }));
     }
 
     #[tokio::test]
     async fn a_full_coordinator_says_so() {
         let (mut near, mut far) = duplex(64);
-        let (offered, _) = tokio::join!(offer(&mut near, Role::Client), accept(&mut far, false));
+        let (offered, _) =
+            tokio::join!(offer(&mut near, Role::Client, HANDSHAKE_TIMEOUT), accept(&mut far, false));
         assert!(matches!(offered, Err(PreambleError::Busy)));
     }
 }

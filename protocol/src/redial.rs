@@ -1,7 +1,7 @@
-//! One connection that comes back: a tarpc client is dead after any transport error, so it is dropped and dialled again.
+//! One connection to the leader of a group that comes back: a connection that has failed is dropped, the leader looked for, and the call
+//! built afresh.
 //!
-//! Every call of the services may be repeated, so a call is tried until it is answered, refused, or the caller's patience ends.
-//! Callers that find the connection gone share one dial.
+//! Callers that find the connection gone share one dial. What is tried again and for how long is the caller's to say.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +10,13 @@ use gristmill_model::Refusal;
 use tarpc::client::RpcError;
 use tarpc::context;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
+use crate::backoff::Backoff;
+use crate::connection::{Caller, Connection};
 use crate::endpoint::{ConnectError, Endpoint};
-use crate::limits::{CALL_TIMEOUT, REDIAL_PAUSE_MAX};
+use crate::limits::{CALL_TIMEOUT, GROUP_CALL_TIMEOUT, GROUP_LONG_POLL_MAX, LONG_POLL_MAX};
 use crate::preamble::Role;
-use crate::transport::BoxIo;
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,14 @@ pub enum CallError {
         endpoint: String,
         /// The last try's error.
         source: ConnectError,
+    },
+    /// Coordinators answer, but none leads.
+    #[error(
+        "no coordinator leads the group at {endpoint}; a majority of its members must be up and reach each other"
+    )]
+    Leaderless {
+        /// Where the group should be.
+        endpoint: String,
     },
     /// The connection broke during the call, again and again.
     #[error("the connection to {endpoint} broke in `{call}`")]
@@ -51,6 +60,15 @@ pub enum CallError {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// The call may have been executed or not, and asking again cannot tell: its session is over.
+    #[error(
+        "whether `{call}` was executed is not known: the session in which it was sent is over; look at what is there \
+         before asking for it again"
+    )]
+    Undecided {
+        /// The call.
+        call: &'static str,
+    },
     /// The message is larger than a frame may be, or cannot be written: a mistake of the caller.
     #[error("`{call}` cannot be sent")]
     Unsendable {
@@ -66,14 +84,17 @@ impl CallError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Refused(refusal) => matches!(refusal, Refusal::Unavailable(_)),
-            Self::Unreachable { .. } | Self::Broken { .. } | Self::Silent { .. } => true,
-            Self::Unsendable { .. } => false,
+            Self::Undecided { .. } | Self::Unsendable { .. } => false,
+            _ => self.is_unreachable(),
         }
     }
 
     /// Whether no coordinator was there to answer.
     pub fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Broken { .. } | Self::Silent { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Leaderless { .. } | Self::Broken { .. } | Self::Silent { .. }
+        )
     }
 }
 
@@ -81,16 +102,25 @@ impl CallError {
 pub(crate) struct Redial<C> {
     endpoint: Endpoint,
     role: Role,
-    start: fn(BoxIo) -> C,
-    current: Mutex<Option<Arc<C>>>,
+    current: Mutex<Option<Arc<Connection<C>>>>,
 }
 
-impl<C: Clone> Redial<C> {
-    pub(crate) fn new(endpoint: Endpoint, role: Role, start: fn(BoxIo) -> C) -> Self {
-        Self { endpoint, role, start, current: Mutex::new(None) }
+impl<C: Caller> Redial<C> {
+    pub(crate) fn new(endpoint: Endpoint, role: Role) -> Self {
+        Self { endpoint, role, current: Mutex::new(None) }
     }
 
-    /// Makes `call`, which by design takes up to `wait`, again and again until `patience` has passed since the first try.
+    /// Whether there are others to turn to when one does not answer.
+    pub(crate) fn has_others(&self) -> bool {
+        self.endpoint.is_group()
+    }
+
+    /// How long a call may be kept waiting by design. Where there are others to turn to it is less: one that hangs is so left the sooner.
+    pub(crate) fn long_poll_max(&self) -> Duration {
+        if self.endpoint.is_group() { GROUP_LONG_POLL_MAX } else { LONG_POLL_MAX }
+    }
+
+    /// Makes `call`, which by design takes up to `wait`, again and again until it is answered, refused, or `patience` has passed.
     pub(crate) async fn call<T, F>(
         &self,
         name: &'static str,
@@ -101,58 +131,73 @@ impl<C: Clone> Redial<C> {
     where
         F: Future<Output = Result<Result<T, Refusal>, RpcError>>,
     {
-        let give_up = Instant::now() + patience;
-        let mut pause = Pause::default();
+        let mut tries = Tries::new(patience);
         loop {
-            let error = match self.try_call(name, wait + CALL_TIMEOUT, &call).await {
+            let error = match self.call_once(name, wait + self.call_timeout(), &call).await {
                 Err(error) if error.may_pass() => error,
                 done => return done,
             };
-            let pause = pause.next();
-            if Instant::now() + pause > give_up {
-                return Err(error);
-            }
-            tracing::debug!(call = name, %error, ?pause, "try again");
-            sleep(pause).await;
+            tries.pause(name, error).await?;
         }
     }
 
-    async fn try_call<T, F>(
+    /// How long a call may take beyond what it waits for by design.
+    pub(crate) fn call_timeout(&self) -> Duration {
+        if self.endpoint.is_group() { GROUP_CALL_TIMEOUT } else { CALL_TIMEOUT }
+    }
+
+    /// Makes `call` once, at the coordinator that was last known to lead.
+    pub(crate) async fn call_once<T, F>(
         &self,
         name: &'static str,
         limit: Duration,
-        call: impl Fn(C, context::Context) -> F,
+        call: impl FnOnce(C, context::Context) -> F,
     ) -> Result<T, CallError>
     where
         F: Future<Output = Result<Result<T, Refusal>, RpcError>>,
     {
-        let client = self.connection().await?;
-        let mut context = context::current();
-        context.deadline = std::time::Instant::now() + limit;
-        let result = timeout(limit, call((*client).clone(), context)).await;
-        let endpoint = || self.endpoint.to_string();
-        let error = match result {
-            Ok(Ok(answer)) => return answer.map_err(CallError::Refused),
-            Ok(Err(RpcError::Send(source))) => return Err(CallError::Unsendable { call: name, source }),
-            Ok(Err(RpcError::Server(error))) => {
-                return Err(CallError::Refused(Refusal::Unavailable(error.detail)));
+        let connection = self.connection().await?;
+        let result = connection.call(name, limit, call).await;
+        let failed = match &result {
+            Err(CallError::Refused(Refusal::NotLeader { leader })) => {
+                self.endpoint.does_not_lead(connection.address(), leader.as_deref());
+                Some(CallError::Leaderless { endpoint: self.endpoint.to_string() })
             }
-            Err(_) | Ok(Err(RpcError::DeadlineExceeded)) => {
-                CallError::Silent { endpoint: endpoint(), call: name, waited: limit }
+            Err(CallError::Broken { .. } | CallError::Silent { .. }) => {
+                self.endpoint.failed(connection.address());
+                None
             }
-            Ok(Err(source)) => CallError::Broken { endpoint: endpoint(), call: name, source },
+            _ => return result,
         };
-        self.drop_connection(&client).await;
-        Err(error)
+        self.drop_connection(&connection).await;
+        failed.map_or(result, Err)
     }
 
-    async fn connection(&self) -> Result<Arc<C>, CallError> {
+    /// Ends the connection, with the calls under way, if another role has found that its coordinator does not answer or does not lead and
+    /// there are others to turn to.
+    pub(crate) async fn leave_failed(&self) {
         let mut current = self.current.lock().await;
-        if let Some(client) = &*current {
-            return Ok(client.clone());
+        let failed = |connection: &mut Arc<Connection<C>>| self.endpoint.is_set_back(connection.address());
+        if self.endpoint.is_group()
+            && let Some(connection) = current.take_if(failed)
+        {
+            connection.end();
         }
+    }
+
+    async fn connection(&self) -> Result<Arc<Connection<C>>, CallError> {
+        let mut current = self.current.lock().await;
+        if let Some(connection) = &*current
+            && !connection.is_over()
+        {
+            return Ok(connection.clone());
+        }
+        *current = None;
         match self.endpoint.connect(self.role).await {
-            Ok(stream) => Ok(current.insert(Arc::new((self.start)(stream))).clone()),
+            Ok((stream, address)) => {
+                let peer = address.map_or_else(|| self.endpoint.to_string(), |address| address.to_string());
+                Ok(current.insert(Arc::new(Connection::new(stream, peer, address))).clone())
+            }
             Err(source) => Err(match source.refusal() {
                 Some(refusal) => CallError::Refused(refusal),
                 None => CallError::Unreachable { endpoint: self.endpoint.to_string(), source },
@@ -161,30 +206,40 @@ impl<C: Clone> Redial<C> {
     }
 
     /// Unless somebody has dialled again already.
-    async fn drop_connection(&self, failed: &Arc<C>) {
+    async fn drop_connection(&self, failed: &Arc<Connection<C>>) {
+        failed.end();
         let mut current = self.current.lock().await;
-        if current.as_ref().is_some_and(|client| Arc::ptr_eq(client, failed)) {
+        if current.as_ref().is_some_and(|connection| Arc::ptr_eq(connection, failed)) {
             *current = None;
         }
     }
 }
 
-/// Growing, jittered pauses: many callers of a restarted coordinator must not come back in step.
-struct Pause {
-    next_ms: u64,
+/// The tries of one call.
+pub(crate) struct Tries {
+    patience: Duration,
+    /// Since when nobody answers.
+    since: Instant,
+    backoff: Backoff,
 }
 
-impl Default for Pause {
-    fn default() -> Self {
-        Self { next_ms: 10 }
+impl Tries {
+    pub(crate) fn new(patience: Duration) -> Self {
+        Self { patience, since: Instant::now(), backoff: Backoff::default() }
     }
-}
 
-impl Pause {
-    fn next(&mut self) -> Duration {
-        let full = self.next_ms;
-        let max = u64::try_from(REDIAL_PAUSE_MAX.as_millis()).unwrap_or(u64::MAX);
-        self.next_ms = (full * 2).min(max);
-        Duration::from_millis(rand::random_range(full / 2..=full))
+    /// Waits for the next try after this failure, or returns it when there is no patience for one.
+    pub(crate) async fn pause(&mut self, name: &'static str, error: CallError) -> Result<(), CallError> {
+        // Somebody was there: the time that the call was under way was no time of trying.
+        if self.backoff.is_fresh() && !matches!(error, CallError::Unreachable { .. }) {
+            self.since = Instant::now();
+        }
+        let pause = self.backoff.after(&error);
+        if self.since.elapsed() + pause > self.patience {
+            return Err(error);
+        }
+        tracing::debug!(call = name, %error, ?pause, "try again");
+        sleep(pause).await;
+        Ok(())
     }
 }

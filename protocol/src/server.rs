@@ -7,13 +7,15 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, Stream, StreamExt};
+use gristmill_model::Blob;
 use serde::{Deserialize, Serialize};
 use tarpc::server::{BaseChannel, Channel, Config};
 use tarpc::{RequestName, ServerError};
@@ -25,9 +27,13 @@ use tokio::time::{Instant, sleep};
 use crate::endpoint::{ListenError, check_loopback};
 use crate::limits::{CONNECTIONS_MAX, REQUESTS_PER_CONNECTION_MAX};
 use crate::memory::MemoryListener;
+use crate::parts::Parts;
 use crate::preamble::{self, Role};
 use crate::transport::{BoxIo, server_transport};
-use crate::{ClientServiceRequest, ClientServiceResponse, WorkerServiceRequest, WorkerServiceResponse};
+use crate::{
+    ClientServiceRequest, ClientServiceResponse, KvServiceRequest, KvServiceResponse, PeerServiceRequest,
+    PeerServiceResponse, WorkerServiceRequest, WorkerServiceResponse,
+};
 
 /// How long requests in flight may take to be answered after the end was ordered.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
@@ -45,6 +51,15 @@ impl ConnectionId {
     }
 }
 
+/// Which of its connections to a peer a message takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// Heartbeats and votes, which must not wait behind anything large.
+    Urgent,
+    /// The rest.
+    Bulk,
+}
+
 /// The answer to a request, on its way.
 pub type Answer<Response> = BoxFuture<'static, Result<Response, ServerError>>;
 
@@ -54,6 +69,15 @@ pub trait Services: Send + Sync + 'static {
     fn client(&self, connection: ConnectionId, call: ClientServiceRequest) -> Answer<ClientServiceResponse>;
     /// A call of the worker service.
     fn worker(&self, connection: ConnectionId, call: WorkerServiceRequest) -> Answer<WorkerServiceResponse>;
+    /// A call of the key/value service.
+    fn kv(&self, connection: ConnectionId, call: KvServiceRequest) -> Answer<KvServiceResponse>;
+    /// A call of the peer service. A message that arrives in parts comes here as one `deliver`, so that there is never a `part`.
+    fn peer(
+        &self,
+        connection: ConnectionId,
+        lane: Lane,
+        call: PeerServiceRequest,
+    ) -> Answer<PeerServiceResponse>;
     /// The connection is gone; nothing more comes from it.
     fn closed(&self, connection: ConnectionId);
 }
@@ -141,6 +165,9 @@ async fn connection<S: Services>(
         Role::Worker | Role::WorkerHeartbeat => {
             requests(stream, move |call| services.worker(id, call), stop).await;
         }
+        Role::Kv => requests(stream, move |call| services.kv(id, call), stop).await,
+        Role::Peer => peer_requests(stream, services, (id, Lane::Urgent), stop).await,
+        Role::PeerBulk => peer_requests(stream, services, (id, Lane::Bulk), stop).await,
     }
     drop(closed);
 }
@@ -154,6 +181,39 @@ struct Closed<S: Services> {
 impl<S: Services> Drop for Closed<S> {
     fn drop(&mut self) {
         self.services.closed(self.id);
+    }
+}
+
+async fn peer_requests<S: Services>(
+    stream: BoxIo,
+    services: Arc<S>,
+    (id, lane): (ConnectionId, Lane),
+    stop: watch::Receiver<bool>,
+) {
+    let parts = Mutex::new(Parts::default());
+    let answer = move |call| {
+        let PeerServiceRequest::Part { id: number, total, offset, piece: Blob(piece) } = call else {
+            return services.peer(id, lane, call);
+        };
+        let taken = parts.lock().unwrap_or_else(PoisonError::into_inner).take(number, total, offset, &piece);
+        match taken {
+            Ok(Some(message)) => {
+                let whole = PeerServiceRequest::Deliver { message: Blob(message) };
+                services.peer(id, lane, whole).map(|answer| answer.and_then(as_last_part)).boxed()
+            }
+            Ok(None) => async { Ok(PeerServiceResponse::Part(Ok(None))) }.boxed(),
+            Err(refusal) => async { Ok(PeerServiceResponse::Part(Err(refusal))) }.boxed(),
+        }
+    };
+    requests(stream, answer, stop).await;
+}
+
+/// The reply to a message, as the answer to its last part.
+fn as_last_part(reply: PeerServiceResponse) -> Result<PeerServiceResponse, ServerError> {
+    match reply {
+        PeerServiceResponse::Deliver(reply) => Ok(PeerServiceResponse::Part(reply.map(Some))),
+        // The caller could not make anything of another answer.
+        _ => Err(ServerError::new(io::ErrorKind::InvalidData, "a message has no such reply".to_owned())),
     }
 }
 

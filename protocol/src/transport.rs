@@ -38,7 +38,7 @@ where
     Req: Serialize,
     Resp: for<'de> Deserialize<'de>,
 {
-    serde_transport::new(frames(stream), ClientCodec)
+    serde_transport::new(frames(stream), ClientCodec::default())
 }
 
 pub(crate) fn server_transport<Req, Resp>(stream: BoxIo) -> ServerTransport<Req, Resp>

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gristmill_model::{AttemptId, Blob, Incarnation, JobId, Refusal, Segment, Sha256, WorkerId};
-use tarpc::client::{Config, RpcError};
+use tarpc::client::RpcError;
 use tarpc::context::Context;
 
-use crate::limits::LONG_POLL_MAX;
+use crate::limits::{CALL_TIMEOUT, GROUP_HEARTBEAT_TIMEOUT, LONG_POLL_MAX};
 use crate::preamble::Role;
 use crate::redial::{CallError, Redial};
-use crate::transport::{BoxIo, client_transport};
 use crate::{
     Endpoint, Heartbeat, Orders, PollReply, PollRequest, Registered, WorkerHello, WorkerServiceClient,
 };
@@ -29,8 +28,9 @@ pub enum FetchError {
 
 /// A worker's way to one coordinator group. Cheap to clone; clones share both connections.
 ///
-/// A lost connection is dialled again and the call repeated until the patience ends. When the coordinator has given the worker up
-/// meanwhile, the call is refused with [`Refusal::UnknownWorker`]: register again and say what still runs.
+/// What the worker says of itself ([`register`](Self::register), [`poll`](Self::poll), [`heartbeat`](Self::heartbeat)) is tried once:
+/// after a failure the next is built from how things are then. What it asks for is asked again, of whoever leads, until the patience
+/// ends. When the coordinator has given the worker up meanwhile, the call is refused with [`Refusal::UnknownWorker`].
 #[derive(Clone)]
 pub struct WorkerLink {
     calls: Arc<Redial<WorkerServiceClient>>,
@@ -38,16 +38,12 @@ pub struct WorkerLink {
     patience: Duration,
 }
 
-fn start(stream: BoxIo) -> WorkerServiceClient {
-    WorkerServiceClient::new(Config::default(), client_transport(stream)).spawn()
-}
-
 impl WorkerLink {
     /// `patience` is how long a call that finds no coordinator goes on trying; zero tries once.
     pub fn new(endpoint: Endpoint, patience: Duration) -> Self {
         Self {
-            calls: Arc::new(Redial::new(endpoint.clone(), Role::Worker, start)),
-            heartbeats: Arc::new(Redial::new(endpoint, Role::WorkerHeartbeat, start)),
+            calls: Arc::new(Redial::new(endpoint.clone(), Role::Worker)),
+            heartbeats: Arc::new(Redial::new(endpoint, Role::WorkerHeartbeat)),
             patience,
         }
     }
@@ -70,32 +66,29 @@ impl WorkerLink {
     }
 
     /// Joins, or joins again.
-    pub async fn register(&self, hello: &WorkerHello) -> Result<Registered, CallError> {
-        self.call("register", Duration::ZERO, |c, context| {
-            let hello = hello.clone();
-            async move { c.register(context, hello).await }
-        })
-        .await
+    pub async fn register(&self, hello: WorkerHello) -> Result<Registered, CallError> {
+        let limit = self.calls.call_timeout();
+        let call = |c: WorkerServiceClient, context| async move { c.register(context, hello).await };
+        self.calls.call_once("register", limit, call).await
     }
 
     /// Reports, and takes assignments; waits for one if there is none.
-    pub async fn poll(&self, request: &PollRequest) -> Result<PollReply, CallError> {
-        let wait = Duration::from_millis(request.wait_ms).min(LONG_POLL_MAX);
-        self.call("poll", wait, |c, context| {
-            let request = request.clone();
-            async move { c.poll(context, request).await }
-        })
-        .await
+    pub async fn poll(&self, request: PollRequest) -> Result<PollReply, CallError> {
+        let limit = Duration::from_millis(request.wait_ms).min(LONG_POLL_MAX) + self.calls.call_timeout();
+        let call = |c: WorkerServiceClient, context| async move { c.poll(context, request).await };
+        self.calls.call_once("poll", limit, call).await
     }
 
-    /// Says that the worker lives, on a connection of its own. Never repeated: the next one is newer.
+    /// Says that the worker lives, on a connection of its own. Where there are other coordinators, one that does not answer soon is left,
+    /// with the other calls that wait there.
     pub async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<Orders, CallError> {
-        self.heartbeats
-            .call("heartbeat", Duration::ZERO, Duration::ZERO, |c, context| {
-                let heartbeat = heartbeat.clone();
-                async move { c.heartbeat(context, heartbeat).await }
-            })
-            .await
+        let limit = if self.heartbeats.has_others() { GROUP_HEARTBEAT_TIMEOUT } else { CALL_TIMEOUT };
+        let call = |c: WorkerServiceClient, context| async move { c.heartbeat(context, heartbeat).await };
+        let result = self.heartbeats.call_once("heartbeat", limit, call).await;
+        if result.as_ref().is_err_and(CallError::is_unreachable) {
+            self.calls.leave_failed().await;
+        }
+        result
     }
 
     /// A page of the segments of a reduce attempt, from map `from` on.

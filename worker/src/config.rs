@@ -38,6 +38,8 @@ pub struct WorkerConfig {
 pub enum Exit {
     /// The coordinator has nothing more to do.
     Finished,
+    /// It was to be drained, and is not needed any more.
+    Drained,
     /// It was told to stop.
     Shutdown,
 }

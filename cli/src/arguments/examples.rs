@@ -17,6 +17,8 @@ Examples:
   gristmill run --app grep --arg pattern='[Ww]hale' data/*.txt --json
   gristmill run --app ./target/release/libwc.so --slots 8 --memory 1GiB --split-size 64MiB big.txt
   gristmill run --app wc --sequential -o expected data/*.txt
+  gristmill run --app wc --state-dir state data/*.txt               # should it be killed, go on:
+  gristmill run --app wc --state-dir state --resume data/*.txt
   gristmill run --app wc --slots 0 --listen 127.0.0.1:7070 data/*.txt     # and elsewhere:
   gristmill worker --coordinator 127.0.0.1:7070
 
@@ -27,8 +29,10 @@ pub(super) const COORDINATOR: &str = "\
 Examples:
   gristmill coordinator --listen 127.0.0.1:7070 --data-dir /var/lib/gristmill
   gristmill coordinator --listen 127.0.0.1:0
+  gristmill coordinator --listen 127.0.0.1:7071 --data-dir one --id 1 --peers 1=127.0.0.1:7071,2=127.0.0.1:7072,3=127.0.0.1:7073
 
-Prints `listening ADDR` on standard output when it is ready. Ctrl-C or SIGTERM ends it.";
+Prints `listening ADDR` on standard output when it is ready. Ctrl-C or SIGTERM ends it. With --data-dir jobs
+go on when it is started again; a group of three goes on when any one of them is lost, one of five when two are.";
 
 pub(super) const WORKER: &str = "\
 Examples:
@@ -78,6 +82,89 @@ Examples:
 pub(super) const WORKERS: &str = "\
 Examples:
   gristmill workers --coordinator 127.0.0.1:7070";
+
+pub(super) const REPAIR: &str = "\
+Examples:
+  gristmill repair --data-dir /var/lib/gristmill
+  gristmill repair --data-dir /var/lib/gristmill --cut
+
+Without --cut nothing is changed. A torn end, as a crash leaves one, needs no repair. Exit status 1: there is
+damage.";
+
+pub(super) const DRAIN: &str = "\
+Examples:
+  gristmill drain w4 --coordinator 127.0.0.1:7070
+
+The worker is given no new attempts. It ends with success when it runs nothing and no job needs what it
+holds.";
+
+pub(super) const HISTORY: &str = "\
+Examples:
+  gristmill history --coordinator 127.0.0.1:7070
+  gristmill history --coordinator 127.0.0.1:7071,127.0.0.1:7072,127.0.0.1:7073 > jobs.jsonl
+
+The coordinators keep the history within bounds, by number and by age.";
+
+pub(super) const MEMBERS: &str = "\
+Examples:
+  gristmill members --coordinator 127.0.0.1:7071
+  gristmill members add 4=127.0.0.1:7074 --coordinator 127.0.0.1:7071
+  gristmill members remove 4 --coordinator 127.0.0.1:7071
+  gristmill members replace 2 4=127.0.0.1:7074 --coordinator 127.0.0.1:7071
+  gristmill members lead 3 --coordinator 127.0.0.1:7071
+
+A change is made on a running group with running jobs. One that has been made already is no error.";
+
+pub(super) const KV: &str = "\
+Examples:
+  gristmill kv put model/3 --from centroids.csv --coordinator 127.0.0.1:7070
+  gristmill kv get model/3 --coordinator 127.0.0.1:7070 > centroids.csv
+  gristmill kv list model/ --coordinator 127.0.0.1:7070
+
+Keys and values are any bytes: keys up to 1 KiB, values up to 1 MiB. Every change is made at most once.";
+
+pub(super) const KV_GET: &str = "\
+Examples:
+  gristmill kv get model/3 --coordinator 127.0.0.1:7070 > centroids.csv
+  gristmill kv get lock --coordinator 127.0.0.1:7070 --json     # with its version
+
+Exits with 1 when there is no such key.";
+
+pub(super) const KV_PUT: &str = "\
+Examples:
+  gristmill kv put greeting hello --coordinator 127.0.0.1:7070
+  gristmill kv put model/3 --from centroids.csv --coordinator 127.0.0.1:7070
+  date | gristmill kv put today - --coordinator 127.0.0.1:7070";
+
+pub(super) const KV_APPEND: &str = "\
+Examples:
+  gristmill kv append log more --coordinator 127.0.0.1:7070
+  gristmill kv append log --from line.txt --coordinator 127.0.0.1:7070";
+
+pub(super) const KV_CAS: &str = "\
+Examples:
+  gristmill kv cas lock 0 mine --coordinator 127.0.0.1:7070     # only if it is not there
+  gristmill kv cas lock 3 theirs --coordinator 127.0.0.1:7070
+
+Exits with 1 when the key has another version; then nothing is changed.";
+
+pub(super) const KV_DELETE: &str = "\
+Examples:
+  gristmill kv delete lock --coordinator 127.0.0.1:7070
+  gristmill kv delete lock --version 4 --coordinator 127.0.0.1:7070
+
+A key that is not there is no error, unless a version is asked for.";
+
+pub(super) const KV_LIST: &str = "\
+Examples:
+  gristmill kv list --coordinator 127.0.0.1:7070
+  gristmill kv list model/ --coordinator 127.0.0.1:7070 --json     # with the values";
+
+pub(super) const KV_WATCH: &str = "\
+Examples:
+  gristmill kv watch model/ --coordinator 127.0.0.1:7070
+  gristmill kv watch model/ --coordinator 127.0.0.1:7070 --json     # a document a line, with the values
+  gristmill kv watch lock --from-revision 17 --count 1 --coordinator 127.0.0.1:7070";
 
 pub(super) const NEW: &str = "\
 Examples:

@@ -56,6 +56,10 @@ pub(crate) struct JobArguments {
     /// How many attempts of one task may fail by the app's own fault
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 4)]
     pub max_attempts: u32,
+
+    /// Among jobs that wait for slots, those with a higher priority come first
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    pub priority: i8,
 }
 
 /// More output files than this are a typing error.
@@ -72,6 +76,7 @@ impl JobArguments {
             max_attempts: self.max_attempts,
             overwrite: self.overwrite,
             slots,
+            priority: self.priority,
         }
     }
 }

@@ -1,7 +1,10 @@
 //! The command line as people and scripts see it: commands, options, help.
 
+mod coordinator;
 mod examples;
 mod job;
+mod kv;
+mod members;
 pub(crate) mod units;
 
 use std::ffi::OsString;
@@ -10,10 +13,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
-use gristmill_model::{JobId, TaskId};
+use gristmill_model::{JobId, TaskId, WorkerId};
 use gristmill_protocol::{AddressError, parse_address};
 
+pub(crate) use coordinator::CoordinatorArguments;
 pub(crate) use job::{JobArguments, params};
+pub(crate) use kv::{KvArguments, KvCommand, ValueArguments};
+pub(crate) use members::MembersArguments;
 
 /// MapReduce over as much text or binary data as you have, with the same bytes at the end whatever dies on the way.
 #[derive(Parser, Debug)]
@@ -57,6 +63,21 @@ pub(crate) enum Command {
     /// List the workers of a coordinator
     #[command(after_help = examples::WORKERS)]
     Workers(AskArguments),
+    /// Let a worker finish what it runs and leave
+    #[command(after_help = examples::DRAIN)]
+    Drain(DrainArguments),
+    /// Print the jobs that are over, one JSON document a line
+    #[command(after_help = examples::HISTORY)]
+    History(HistoryArguments),
+    /// List the members of a group of coordinators, or change them
+    #[command(after_help = examples::MEMBERS)]
+    Members(MembersArguments),
+    /// Read and write the key/value store of the coordinators
+    #[command(after_help = examples::KV)]
+    Kv(KvArguments),
+    /// Show what is in a coordinator's log, and cut off what is damaged
+    #[command(after_help = examples::REPAIR)]
+    Repair(RepairArguments),
     /// Write a new app: a crate that builds and runs at once
     #[command(after_help = examples::NEW)]
     New(NewArguments),
@@ -90,6 +111,14 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub work_dir: Option<PathBuf>,
 
+    /// Directory for all that is needed to go on with the job should this process die; emptied when the job is over
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "sequential")]
+    pub state_dir: Option<PathBuf>,
+
+    /// Go on with the job in --state-dir if there is one: give the same command again with this option
+    #[arg(long, requires = "state_dir")]
+    pub resume: bool,
+
     /// One process, one thread, no coordinator: slow, simple, and by definition right
     #[arg(long, conflicts_with = "listen")]
     pub sequential: bool,
@@ -109,18 +138,6 @@ pub(crate) struct TellArguments {
     /// Print the result as one JSON document
     #[arg(long)]
     pub json: bool,
-}
-
-/// `gristmill coordinator`.
-#[derive(Args, Debug)]
-pub(crate) struct CoordinatorArguments {
-    /// Where to listen; must be on loopback; with port 0 the system chooses (see the line `listening`)
-    #[arg(long, value_name = "ADDR", value_parser = parse_address, value_hint = ValueHint::Hostname)]
-    pub listen: SocketAddr,
-
-    /// Directory for plugins and job files [default: a temporary directory, removed at the end]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub data_dir: Option<PathBuf>,
 }
 
 /// `gristmill worker`.
@@ -230,6 +247,26 @@ pub(crate) struct LogsArguments {
     pub ask: AskArguments,
 }
 
+/// `gristmill drain`.
+#[derive(Args, Debug)]
+pub(crate) struct DrainArguments {
+    /// The worker, such as w4
+    #[arg(value_name = "WORKER")]
+    pub worker: WorkerId,
+
+    /// Whom to ask, and how to tell the answer.
+    #[command(flatten)]
+    pub ask: AskArguments,
+}
+
+/// `gristmill history`.
+#[derive(Args, Debug)]
+pub(crate) struct HistoryArguments {
+    /// The coordinator.
+    #[command(flatten)]
+    pub coordinator: CoordinatorAddress,
+}
+
 /// A job as a whole, or one task of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Subject {
@@ -249,6 +286,18 @@ impl Subject {
             Err(_) => Err("write a job id, such as j7, or a task id, such as j7.m12 or j7.r3".to_owned()),
         }
     }
+}
+
+/// `gristmill repair`.
+#[derive(Args, Debug)]
+pub(crate) struct RepairArguments {
+    /// The coordinator's --data-dir; no coordinator may be using it
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data_dir: PathBuf,
+
+    /// Take everything away from the first damage on; it is kept beside the log
+    #[arg(long)]
+    pub cut: bool,
 }
 
 /// `gristmill new`.
@@ -324,101 +373,4 @@ fn tell(error: &clap::Error) -> u8 {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    fn parse(line: &str) -> Result<CommandLine, clap::Error> {
-        CommandLine::try_parse_from(line.split_whitespace())
-    }
-
-    #[test]
-    fn the_definition_is_sound() {
-        CommandLine::command().debug_assert();
-    }
-
-    #[test]
-    fn every_command_has_an_example() {
-        for command in CommandLine::command().get_subcommands() {
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.contains(&format!("gristmill {}", command.get_name())), "{}", command.get_name());
-        }
-    }
-
-    #[test]
-    fn every_example_is_accepted() {
-        let mut commands: Vec<_> = CommandLine::command().get_subcommands().cloned().collect();
-        commands.push(CommandLine::command());
-        let mut tried = 0;
-        for command in commands {
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            for line in help.lines().map(str::trim).filter(|line| line.starts_with("gristmill ")) {
-                let line = line.split(['>', '|', '#', '&']).next().unwrap_or_default().replace('\'', "");
-                assert!(parse(&line).is_ok(), "{line}");
-                tried += 1;
-            }
-        }
-        assert!(tried > 20, "only {tried} examples found");
-    }
-
-    #[test]
-    fn defaults_of_a_job_are_those_of_the_model() {
-        let Ok(CommandLine { command: Command::Run(run) }) = parse("gristmill run --app wc a.txt") else {
-            panic!("not understood");
-        };
-        assert_eq!(run.job.options(None), gristmill_model::JobOptions::default());
-        assert_eq!(run.job.output, PathBuf::from("gristmill-out"));
-    }
-
-    #[test]
-    fn reduces_that_were_asked_for_win_over_the_default() {
-        let Ok(CommandLine { command: Command::Run(run) }) = parse("gristmill run --app wc -r 3 a.txt")
-        else {
-            panic!("not understood");
-        };
-        assert_eq!(run.job.options(Some(8)).reduces, Some(3));
-    }
-
-    #[test]
-    fn several_coordinators_are_separated_by_commas() {
-        let line = "gristmill worker --coordinator 127.0.0.1:1,127.0.0.1:2 --slots 2";
-        let Ok(CommandLine { command: Command::Worker(worker) }) = parse(line) else {
-            panic!("not understood")
-        };
-        assert_eq!(worker.coordinator.addresses.len(), 2);
-    }
-
-    #[test]
-    fn a_subject_is_a_job_or_a_task() {
-        let task = TaskId::map(JobId(7), 12);
-        assert_eq!(Subject::parse("j7"), Ok(Subject { job: JobId(7), task: None }));
-        assert_eq!(Subject::parse("j7.m12"), Ok(Subject { job: JobId(7), task: Some(task) }));
-        assert!(Subject::parse("m12").is_err() && Subject::parse("7").is_err());
-    }
-
-    #[test]
-    fn wrong_usage_is_refused() {
-        for line in [
-            "gristmill",
-            "gristmill run --app wc",
-            "gristmill run a.txt",
-            "gristmill run --app wc --slots -1 a.txt",
-            "gristmill run --app wc --sequential --listen 127.0.0.1:0 a.txt",
-            "gristmill run --app wc --arg nothing a.txt",
-            "gristmill run --app wc --arg =x a.txt",
-            "gristmill run --app wc --memory lots a.txt",
-            "gristmill run --app wc --max-attempts 0 a.txt",
-            "gristmill coordinator --listen 0.0.0.0:7070",
-            "gristmill worker --coordinator 127.0.0.1:1 --slots 0",
-            "gristmill worker --coordinator 127.0.0.1:0",
-            "gristmill worker --coordinator 7070",
-            "gristmill jobs --coordinator 192.0.2.1:7070",
-            "gristmill job 7 --coordinator 127.0.0.1:1",
-            "gristmill jobs",
-            "gristmill slots",
-        ] {
-            assert!(parse(line).is_err_and(|error| error.use_stderr()), "{line}");
-        }
-    }
-}
+mod tests;

@@ -226,7 +226,7 @@ fn in_short(message: &str) -> String {
 }
 
 async fn start(place: &Path) -> Outcome<Embedded> {
-    Embedded::start(SLOTS, None, Some(place.join("work"))).await
+    Embedded::start(SLOTS, None, Some(place.join("work")), None).await
 }
 
 impl Cause {

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use gristmill_model::{AttemptLog, Explanation, JobId, Timestamp, WorkerStatus};
+use gristmill_model::{AttemptLog, Explanation, JobId, MemberStatus, Timestamp, WorkerStatus};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -42,13 +42,14 @@ impl From<&Summary> for Listed {
 pub(crate) fn worker(status: &WorkerStatus) -> Listed {
     let running: Vec<String> = status.running.iter().map(ToString::to_string).collect();
     let text = format!(
-        "{} name={} slots={} running={} failures={} silent={}\n",
+        "{} name={} slots={} running={} failures={} silent={}{}\n",
         status.id,
         one_line(&status.name),
         status.slots,
         if running.is_empty() { "-".to_owned() } else { running.join(",") },
         status.failures,
         human::seconds(status.silent_ms),
+        if status.draining { " draining=yes" } else { "" },
     );
     let json = json!({
         "worker": status.id.to_string(),
@@ -57,6 +58,28 @@ pub(crate) fn worker(status: &WorkerStatus) -> Listed {
         "running": running,
         "failures": status.failures,
         "silent_seconds": in_seconds(status.silent_ms),
+        "draining": status.draining,
+    });
+    Listed { text, json }
+}
+
+/// A member of a group of coordinators in one line.
+pub(crate) fn member(status: &MemberStatus, leader: Option<u64>) -> Listed {
+    let leads = leader == Some(status.id);
+    let text = format!(
+        "{} address={} role={} leader={} behind={}\n",
+        status.id,
+        one_line(&status.address),
+        if status.votes { "voter" } else { "learner" },
+        if leads { "yes" } else { "no" },
+        status.behind.map_or_else(|| "-".to_owned(), |behind| behind.to_string()),
+    );
+    let json = json!({
+        "id": status.id,
+        "address": status.address,
+        "votes": status.votes,
+        "leads": leads,
+        "behind": status.behind,
     });
     Listed { text, json }
 }
@@ -134,13 +157,30 @@ mod tests {
             running: vec![attempt, TaskId::reduce(JobId(1), 0).attempt(1)],
             silent_ms: 1200,
             failures: 3,
+            draining: false,
         };
+        let draining = WorkerStatus { draining: true, ..status.clone() };
+        assert!(worker(&draining).text.ends_with(" silent=1.200 draining=yes\n"));
         let listed = worker(&status);
         assert_eq!(listed.text, "w4 name=box-1 slots=2 running=j1.m2.a0,j1.r0.a1 failures=3 silent=1.200\n");
         assert_eq!(
             listed.json.to_string(),
-            r#"{"failures":3,"name":"box-1","running":["j1.m2.a0","j1.r0.a1"],"silent_seconds":1.2,"slots":2,"worker":"w4"}"#
+            r#"{"draining":false,"failures":3,"name":"box-1","running":["j1.m2.a0","j1.r0.a1"],"silent_seconds":1.2,"slots":2,"worker":"w4"}"#
         );
+    }
+
+    #[test]
+    fn a_member_is_one_line() {
+        let status =
+            MemberStatus { id: 2, address: "127.0.0.1:7072".to_owned(), votes: false, behind: Some(17) };
+        let listed = member(&status, Some(1));
+        assert_eq!(listed.text, "2 address=127.0.0.1:7072 role=learner leader=no behind=17\n");
+        let leader = MemberStatus { votes: true, behind: None, ..status };
+        assert_eq!(
+            member(&leader, Some(2)).text,
+            "2 address=127.0.0.1:7072 role=voter leader=yes behind=-\n"
+        );
+        assert_eq!(member(&leader, Some(2)).json["leads"], true);
     }
 
     #[test]

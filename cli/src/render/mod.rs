@@ -3,10 +3,12 @@
 #[cfg(test)]
 mod example;
 mod human;
+mod key;
 mod listing;
 mod progress;
 mod summary;
 
-pub(crate) use listing::{Listed, attempt_log, explanation, json, worker};
+pub(crate) use key::{change, entry, shown_key, written};
+pub(crate) use listing::{Listed, attempt_log, explanation, json, member, worker};
 pub(crate) use progress::Progress;
 pub(crate) use summary::{Summary, Tasks, one_line};

@@ -1,21 +1,26 @@
 //! A draft of the next state: the state as it will be when the facts decided so far in this batch are applied.
 //!
-//! Holds copies of what those facts touch, and nothing else: making one costs nothing, whatever the size of the state. The same mechanism
-//! writes in it as in the state. Keeps no figures, for no decision rests on them, and no splits: tasks of a job that is submitted
+//! Holds copies of what those facts touch, and nothing else: making one costs nothing, whatever the size of the state. (Of sessions, keys
+//! and values a copy is free by itself.) The same mechanism writes in it as in the state. Keeps no figures, for no decision rests on them, and no splits: tasks of a job that is submitted
 //! in this batch are handed out in the next.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use gristmill_model::{AttemptStats, Incarnation, JobId, RequestKey, Stage, TaskId, WorkerId};
+use gristmill_model::{
+    AttemptStats, ClusterId, Incarnation, JobId, RequestKey, Stage, TaskId, Timestamp, WorkerId,
+};
 
+use crate::kv::Kv;
 use crate::plan::Planner;
 use crate::sampler::Sampler;
-use crate::state::{Figures, JobEnd, JobHead, State, Store, Task, Worker};
+use crate::state::{Figures, JobEnd, JobHead, Sessions, State, Store, Task, Worker};
 
 /// The changes of one batch over the state they will be applied to.
 #[derive(Debug)]
 pub(crate) struct Draft<'a> {
     base: &'a State,
+    cluster: Option<ClusterId>,
     next_job: JobId,
     next_worker: WorkerId,
     heads: BTreeMap<JobId, JobHead>,
@@ -26,8 +31,11 @@ pub(crate) struct Draft<'a> {
     keys: BTreeMap<RequestKey, JobId>,
     incarnations: BTreeMap<Incarnation, Option<WorkerId>>,
     queues: BTreeMap<(JobId, Stage), QueueChange>,
+    sessions: Cow<'a, Sessions>,
+    kv: Cow<'a, Kv>,
 }
 
+/// What is in the queue below and not here, or the other way round.
 #[derive(Debug, Default)]
 struct QueueChange {
     added: BTreeSet<u32>,
@@ -38,6 +46,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn new(base: &'a State) -> Self {
         Self {
             base,
+            cluster: base.cluster(),
             next_job: base.next_job(),
             next_worker: base.next_worker(),
             heads: BTreeMap::new(),
@@ -47,6 +56,8 @@ impl<'a> Draft<'a> {
             keys: BTreeMap::new(),
             incarnations: BTreeMap::new(),
             queues: BTreeMap::new(),
+            sessions: Cow::Borrowed(Store::sessions(base)),
+            kv: Cow::Borrowed(Store::kv(base)),
         }
     }
 
@@ -57,15 +68,15 @@ impl<'a> Draft<'a> {
 
     /// The first task at or after `from` that waits in the queue of this stage.
     pub(crate) fn next_ready(&self, job: JobId, stage: Stage, from: u32) -> Option<u32> {
-        let below = self.base.job(job).map(|job| job.ready(stage).range(from..));
-        let mut below = below.into_iter().flatten().copied();
+        let below = self.base.job(job).map(|job| job.ready(stage).from(from));
+        let mut below = below.into_iter().flatten();
         let Some(change) = self.queues.get(&(job, stage)) else { return below.next() };
         let kept = below.find(|index| !change.removed.contains(index));
         let added = change.added.range(from..).next().copied();
         kept.into_iter().chain(added).min()
     }
 
-    /// About how many tasks wait in the queue of this stage: those that moved within this batch may count double.
+    /// How many tasks wait in the queue of this stage.
     pub(crate) fn ready_count(&self, job: JobId, stage: Stage) -> usize {
         let below = self.base.job(job).map_or(0, |job| job.ready(stage).len());
         let change = self.queues.get(&(job, stage));
@@ -75,24 +86,41 @@ impl<'a> Draft<'a> {
 
     /// Jobs that are not over, in order.
     pub(crate) fn live_jobs(&self) -> impl Iterator<Item = JobId> + '_ {
-        let new = self.heads.range(self.base.next_job()..).map(|(job, _)| *job);
         let known = self.base.live().iter().copied();
-        known.chain(new).filter(|job| self.head(*job).is_some_and(JobHead::is_live))
+        known.chain(self.new_jobs()).filter(|job| self.head(*job).is_some_and(JobHead::is_live))
     }
 
-    /// The first job from `from` on that is not over. One that was submitted in this batch has no tasks here yet.
-    pub(crate) fn next_live(&self, from: JobId) -> Option<JobId> {
-        let live = |job: &JobId| self.head(*job).is_some_and(JobHead::is_live);
-        self.base.live().range(from..).copied().find(live)
-    }
-
-    /// The specs of jobs that were submitted in this batch.
-    pub(crate) fn new_heads(&self) -> impl Iterator<Item = (JobId, &JobHead)> {
-        self.heads.range(self.base.next_job()..).map(|(job, head)| (*job, head))
+    /// Jobs that were submitted in this batch.
+    pub(crate) fn new_jobs(&self) -> impl Iterator<Item = JobId> {
+        self.heads.range(self.base.next_job()..).map(|(job, _)| *job)
     }
 }
 
 impl Store for Draft<'_> {
+    fn cluster(&self) -> Option<ClusterId> {
+        self.cluster
+    }
+
+    fn found(&mut self, cluster: ClusterId) {
+        self.cluster = Some(cluster);
+    }
+
+    fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    fn sessions_mut(&mut self) -> &mut Sessions {
+        self.sessions.to_mut()
+    }
+
+    fn kv(&self) -> &Kv {
+        &self.kv
+    }
+
+    fn kv_mut(&mut self) -> &mut Kv {
+        self.kv.to_mut()
+    }
+
     fn next_job(&self) -> JobId {
         self.next_job
     }
@@ -156,7 +184,7 @@ impl Store for Draft<'_> {
     }
 
     fn worker_ids(&self) -> Vec<WorkerId> {
-        let mut ids: Vec<_> = self.base.all_workers().keys().copied().collect();
+        let mut ids: Vec<_> = self.base.all_workers().map(|(worker, _)| worker).collect();
         ids.extend(self.workers.range(self.base.next_worker()..).map(|(worker, _)| *worker));
         ids.retain(|worker| self.worker(*worker).is_some());
         ids
@@ -164,7 +192,7 @@ impl Store for Draft<'_> {
 
     fn add_job(&mut self, head: JobHead, _planner: Planner, _sampler: Sampler) {
         let id = self.next_job;
-        self.next_job = JobId(id.0 + 1);
+        self.next_job = JobId(id.0.saturating_add(1));
         self.keys.insert(head.spec.key, id);
         self.heads.insert(id, head);
     }
@@ -184,13 +212,21 @@ impl Store for Draft<'_> {
 
     fn add_worker(&mut self, worker: Worker) {
         let id = self.next_worker;
-        self.next_worker = WorkerId(id.0 + 1);
+        self.next_worker = WorkerId(id.0.saturating_add(1));
         self.incarnations.insert(worker.incarnation, Some(id));
         self.workers.insert(id, Some(worker));
     }
 
-    fn unregister(&mut self, worker: WorkerId) {
-        if let Some(incarnation) = self.worker(worker).map(|worker| worker.incarnation) {
+    fn drain(&mut self, worker: WorkerId) {
+        if let Some(worker) = self.worker_mut(worker) {
+            worker.draining = true;
+        }
+    }
+
+    fn unregister(&mut self, worker: WorkerId, at: Timestamp) {
+        if let Some(worker) = self.worker_mut(worker) {
+            worker.lost = Some(at);
+            let incarnation = worker.incarnation;
             self.incarnations.insert(incarnation, None);
         }
     }
@@ -200,14 +236,14 @@ impl Store for Draft<'_> {
     }
 
     fn set_ready(&mut self, task: TaskId, ready: bool) {
+        let below = self.base.job(task.job).is_some_and(|job| job.ready(task.stage).contains(task.index));
         let change = self.queues.entry((task.job, task.stage)).or_default();
-        if ready {
-            change.added.insert(task.index);
-            change.removed.remove(&task.index);
-        } else {
-            change.added.remove(&task.index);
-            change.removed.insert(task.index);
-        }
+        match (ready, below) {
+            (true, true) => change.removed.remove(&task.index),
+            (true, false) => change.added.insert(task.index),
+            (false, true) => change.removed.insert(task.index),
+            (false, false) => change.added.remove(&task.index),
+        };
     }
 
     fn with_figures(&mut self, _job: JobId, _change: impl FnOnce(&mut Figures)) {}

@@ -24,6 +24,11 @@ pub enum Effect {
         /// What.
         attempt: AttemptId,
     },
+    /// The job is to run: make the place where its outputs are staged.
+    Place {
+        /// Which job.
+        job: JobId,
+    },
     /// All tasks are done: make the output visible ([`State::outputs`](crate::State::outputs)), then input
     /// [`Committed`](crate::Input::Committed).
     Commit {
@@ -88,11 +93,13 @@ pub struct Orders {
     pub cancel: Vec<AttemptId>,
     /// These jobs are over: remove their files.
     pub forget: Vec<JobId>,
+    /// Nothing here is needed any more: say goodbye and end.
+    pub leave: bool,
 }
 
 impl Orders {
     /// Whether there is nothing to be told.
     pub fn is_empty(&self) -> bool {
-        self.cancel.is_empty() && self.forget.is_empty()
+        self.cancel.is_empty() && self.forget.is_empty() && !self.leave
     }
 }

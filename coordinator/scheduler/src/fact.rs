@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use gristmill_model::{
-    AttemptId, Bounds, FailureCause, Incarnation, JobId, JobSpec, MapResult, ReduceResult, SampleResult,
-    Timestamp, WorkerId,
+    AttemptId, Bounds, ClientId, ClusterId, FailureCause, Incarnation, JobId, JobSpec, KvOp, MapResult,
+    ReduceResult, RequestId, RequestKey, SampleResult, Timestamp, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ use crate::plan::Planner;
 use crate::sampler::Sampler;
 
 /// Grows with every change of what facts look like in the log.
-pub const FACT_VERSION: u16 = 2;
+pub const FACT_VERSION: u16 = 3;
 
 /// Something that was decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +150,82 @@ pub enum Fact {
         /// Where.
         bounds: Arc<Bounds>,
     },
+    /// The cluster begins. The first fact of all, and none other is legal before it.
+    Founded {
+        /// Its name for ever.
+        cluster: ClusterId,
+    },
+    /// A client has a session.
+    SessionOpened {
+        /// The next free id.
+        client: ClientId,
+        /// When.
+        at: Timestamp,
+        /// What the call bore that opened it: a repeat of the call finds the session again.
+        nonce: u64,
+    },
+    /// A client has said which answers it has, and they were many.
+    SessionKept {
+        /// Whose.
+        client: ClientId,
+        /// When.
+        at: Timestamp,
+        /// All answers to requests before this one.
+        done_below: RequestId,
+    },
+    /// A client was not heard of for so long that its session is over.
+    SessionExpired {
+        /// Whose.
+        client: ClientId,
+        /// When.
+        at: Timestamp,
+    },
+    /// An operation of the key/value store is carried out. Its answer follows from the state, and is kept in the session.
+    KvApplied {
+        /// The request.
+        key: RequestKey,
+        /// When.
+        at: Timestamp,
+        /// Its client has all answers to requests before this one.
+        done_below: RequestId,
+        /// What is done.
+        op: Arc<KvOp>,
+    },
+    /// A worker gets nothing any more, and leaves when nothing needs it.
+    WorkerDraining {
+        /// Which.
+        worker: WorkerId,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+impl Fact {
+    /// The one job that it is about, when that was known before.
+    pub(crate) fn job(&self) -> Option<JobId> {
+        match self {
+            Self::AttemptAssigned { attempt, .. }
+            | Self::TaskWon { attempt, .. }
+            | Self::AttemptEnded { attempt, .. }
+            | Self::RunLost { attempt, .. }
+            | Self::ReduceOutdated { attempt, .. } => Some(attempt.task.job),
+            Self::CommitFailed { job, .. }
+            | Self::JobCommitted { job, .. }
+            | Self::JobFailed { job, .. }
+            | Self::JobCancelled { job, .. }
+            | Self::JobForgotten { job }
+            | Self::BoundsChosen { job, .. } => Some(*job),
+            Self::JobSubmitted { .. }
+            | Self::WorkerJoined { .. }
+            | Self::WorkerLost { .. }
+            | Self::Founded { .. }
+            | Self::SessionOpened { .. }
+            | Self::SessionKept { .. }
+            | Self::SessionExpired { .. }
+            | Self::KvApplied { .. }
+            | Self::WorkerDraining { .. } => None,
+        }
+    }
 }
 
 /// What a winner made.

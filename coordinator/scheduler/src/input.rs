@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use gristmill_model::{AttemptId, Incarnation, JobId, JobSpec, Progress, Report, WorkerId};
+use gristmill_model::{
+    AttemptId, ClientId, ClusterId, Incarnation, JobId, JobSpec, KvOp, Progress, Report, RequestId,
+    RequestKey, WorkerId,
+};
 
 use crate::fact::LossCause;
 use crate::plan::Planner;
@@ -11,8 +14,8 @@ use crate::plan::Planner;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// A client submits a job, whose map tasks are to be planned so. Afterwards [`State::job_of`](crate::State::job_of) knows its id by its key; if it does not,
-    /// [`State::admit`](crate::State::admit) says why the job was refused (or, when
-    /// it would admit it now, the job was over and forgotten at this very moment: the client may try again).
+    /// [`State::admit`](crate::State::admit) says why the job was refused, or which it was that is forgotten since (or, when it would
+    /// admit it now, a job that wrote to the same place has ended at this very moment: the client may try again).
     Submit(Arc<JobSpec>, Planner),
     /// A worker introduces itself. Afterwards [`State::worker_of`](crate::State::worker_of) knows its id by its incarnation.
     Register(Hello),
@@ -43,6 +46,37 @@ pub enum Input {
         /// The error is one line for the user.
         result: Result<(), String>,
     },
+    /// The cluster begins, under this name. The first input of all: whatever comes before it is dropped. Ignored when there is one.
+    Found(ClusterId),
+    /// A client wants a session. Afterwards [`State::session_of`](crate::State::session_of) knows its id by the number.
+    OpenSession {
+        /// Drawn at random by the client; the same for repeats of the call.
+        nonce: u64,
+    },
+    /// A client is there, and has all answers to requests before this one.
+    KeepSession {
+        /// Who.
+        client: ClientId,
+        /// The first request whose answer it may not have.
+        done_below: RequestId,
+    },
+    /// A client asks for a change in the key/value store. Afterwards [`State::recorded`](crate::State::recorded) knows the answer; if it
+    /// does not, [`State::admit_kv`](crate::State::admit_kv) says why the call was refused (or, when it would admit it now, the store was full at
+    /// this very moment: the client may try again).
+    Kv(KvCall),
+    /// Somebody wants a worker to get nothing any more, and to leave when nothing needs it.
+    Drain(WorkerId),
+}
+
+/// A change in the key/value store, as a client asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KvCall {
+    /// Who asks, and which of its calls this is.
+    pub key: RequestKey,
+    /// The client has all answers to requests before this one.
+    pub done_below: RequestId,
+    /// What is to be done.
+    pub op: Arc<KvOp>,
 }
 
 /// How a worker introduces itself.

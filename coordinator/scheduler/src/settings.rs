@@ -9,13 +9,19 @@ pub struct Settings {
     pub machine_grace_ms: u64,
     /// How many ended jobs are remembered.
     pub history_jobs: usize,
+    /// An ended job is forgotten after so long.
+    pub history_age_ms: u64,
+    /// The session of a client that is not heard of for so long is over.
+    pub session_ms: u64,
+    /// How many sessions there may be. When one more is opened, that of the client ends which was not heard of for the longest time.
+    pub sessions_max: usize,
     /// How many attempts of one task may be given up for reasons other than its own fault (no progress, unreadable runs) before
     /// the job fails: a task that hangs every time must not run for ever.
     pub setbacks_max: u32,
     /// How often the commit of a job is tried.
     pub commit_tries_max: u32,
-    /// So many tasks for each slot must wait before a worker is given one that it cannot begin at once. With fewer, a slot elsewhere
-    /// might soon have nothing to do while that task waits.
+    /// So many tasks for each slot of the other workers must wait before a worker is given one that it cannot begin at once. With fewer, a
+    /// slot elsewhere might soon have nothing to do while that task waits.
     pub ahead_reserve: u32,
     /// When to start backup attempts.
     pub backup: BackupSettings,
@@ -51,6 +57,9 @@ impl Default for Settings {
             lease_ms: 5_000,
             machine_grace_ms: 10_000,
             history_jobs: 200,
+            history_age_ms: 7 * 24 * 3_600_000,
+            session_ms: 600_000,
+            sessions_max: 100_000,
             setbacks_max: 20,
             commit_tries_max: 3,
             ahead_reserve: 4,

@@ -1,11 +1,11 @@
 //! Plugins and job requests, named by their SHA-256: uploads, reads, and a bound on what they take.
 //!
-//! A blob becomes visible only when its content has been seen to have its hash. Nothing is synced: a blob from an earlier life is
-//! hashed again before it is used, so one that a power cut spoilt counts as absent. All functions block.
+//! A blob becomes visible only when its content has been seen to have its hash; where jobs outlive the process it is durable then. One from
+//! an earlier life is hashed again before it is used, so one that a power cut spoilt counts as absent. All functions block.
 
 mod upload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -23,9 +23,14 @@ use self::upload::{Progress, UPLOAD_PREFIX, Upload, Uploads};
 pub(crate) struct Blobs {
     directory: PathBuf,
     bytes_max: u64,
+    durable: bool,
+    in_use: InUse,
     shelf: Mutex<Shelf>,
     uploads: Mutex<Uploads>,
 }
+
+/// Says which blobs live jobs need: these are never removed.
+pub(crate) type InUse = Box<dyn Fn() -> BTreeSet<Sha256> + Send + Sync>;
 
 #[derive(Default)]
 struct Shelf {
@@ -39,13 +44,11 @@ struct Kept {
     bytes: u64,
     verified: bool,
     last_use: u64,
-    /// How many live jobs need it.
-    pins: u32,
 }
 
 impl Blobs {
     /// Takes over what an earlier life left in `directory`, except what it was still uploading. What is not ours stays.
-    pub(crate) fn open(directory: PathBuf, bytes_max: u64) -> io::Result<Self> {
+    pub(crate) fn open(directory: PathBuf, bytes_max: u64, durable: bool, in_use: InUse) -> io::Result<Self> {
         let mut shelf = Shelf::default();
         for entry in fs::read_dir(&directory)? {
             let entry = entry?;
@@ -61,7 +64,8 @@ impl Blobs {
                 fs::remove_file(entry.path())?;
             }
         }
-        Ok(Self { directory, bytes_max, shelf: Mutex::new(shelf), uploads: Mutex::default() })
+        let (shelf, uploads) = (Mutex::new(shelf), Mutex::default());
+        Ok(Self { directory, bytes_max, durable, in_use, shelf, uploads })
     }
 
     /// How many bytes of it are here; its size when it is complete.
@@ -122,7 +126,7 @@ impl Blobs {
             Progress::Partial(here) => Ok(here),
             Progress::Whole(hash) if hash == name => {
                 self.make_room(total)?;
-                upload.keep(&self.path(name)).map_err(cannot)?;
+                upload.keep(&self.path(name), self.durable).map_err(cannot)?;
                 self.shelf().add(name, total);
                 self.uploads().end(name);
                 Ok(total)
@@ -156,25 +160,15 @@ impl Blobs {
             .map_err(|error| Refusal::Unavailable(format!("cannot read blob {name}: {error}")))
     }
 
-    /// A live job needs it: it is not removed until unpinned as often.
-    pub(crate) fn pin(&self, name: Sha256) {
-        if let Some(kept) = self.shelf().blobs.get_mut(&name) {
-            kept.pins += 1;
-        }
-    }
-
-    /// A job that needed it is over.
-    pub(crate) fn unpin(&self, name: Sha256) {
-        if let Some(kept) = self.shelf().blobs.get_mut(&name) {
-            kept.pins = kept.pins.saturating_sub(1);
-        }
-    }
-
     /// Removes those that were not used for longest until `bytes` more fit.
     fn make_room(&self, bytes: u64) -> Result<(), Refusal> {
         let mut shelf = self.shelf();
+        if shelf.bytes() + bytes <= self.bytes_max {
+            return Ok(());
+        }
+        let in_use = (self.in_use)();
         while shelf.bytes() + bytes > self.bytes_max {
-            let Some(oldest) = shelf.least_used() else {
+            let Some(oldest) = shelf.least_used(&in_use) else {
                 return Err(Refusal::Unavailable(
                     "the blobs of running jobs fill the coordinator's disk".to_owned(),
                 ));
@@ -222,8 +216,8 @@ impl Shelf {
         self.blobs.values().map(|kept| kept.bytes).sum()
     }
 
-    fn least_used(&self) -> Option<Sha256> {
-        let free = self.blobs.iter().filter(|(_, kept)| kept.pins == 0);
+    fn least_used(&self, in_use: &BTreeSet<Sha256>) -> Option<Sha256> {
+        let free = self.blobs.iter().filter(|(name, _)| !in_use.contains(*name));
         free.min_by_key(|(_, kept)| kept.last_use).map(|(name, _)| *name)
     }
 }

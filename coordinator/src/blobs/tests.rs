@@ -7,7 +7,7 @@ use super::*;
 
 fn store(bytes_max: u64) -> (tempfile::TempDir, Blobs) {
     let directory = tempfile::tempdir().unwrap();
-    let blobs = Blobs::open(directory.path().to_owned(), bytes_max).unwrap();
+    let blobs = Blobs::open(directory.path().to_owned(), bytes_max, false, Box::new(BTreeSet::new)).unwrap();
     (directory, blobs)
 }
 
@@ -92,9 +92,12 @@ fn an_upload_that_stands_still_is_given_up() {
 
 #[test]
 fn the_least_used_blob_that_no_job_needs_makes_room() {
-    let (_directory, blobs) = store(10);
+    let directory = tempfile::tempdir().unwrap();
+    let needed = Arc::new(Mutex::new(BTreeSet::from([sha256(b"aaaa")])));
+    let in_use = needed.clone();
+    let in_use = Box::new(move || in_use.lock().unwrap().clone());
+    let blobs = Blobs::open(directory.path().to_owned(), 10, true, in_use).unwrap();
     let pinned = put_all(&blobs, b"aaaa");
-    blobs.pin(pinned);
     let old = put_all(&blobs, b"bbb");
     let recent = put_all(&blobs, b"ccc");
     blobs.read(old, 0).unwrap();
@@ -103,7 +106,7 @@ fn the_least_used_blob_that_no_job_needs_makes_room() {
     assert_eq!(here, [true, true, false, true]);
     let refused = blobs.put(sha256(&[7; 7]), 7, 0, &[7; 7], Instant::now());
     assert!(matches!(refused, Err(Refusal::Unavailable(_))));
-    blobs.unpin(pinned);
+    needed.lock().unwrap().clear();
     put_all(&blobs, &[7; 7]);
 }
 
@@ -114,7 +117,7 @@ fn blobs_outlive_the_process_but_spoilt_ones_and_uploads_do_not() {
     let spoilt = put_all(&blobs, b"spoilt");
     fs::write(directory.path().join(spoilt.to_string()), b"spoil!").unwrap();
     fs::write(directory.path().join(".gristmill-upload-abc"), b"half").unwrap();
-    let blobs = Blobs::open(directory.path().to_owned(), 1 << 30).unwrap();
+    let blobs = Blobs::open(directory.path().to_owned(), 1 << 30, false, Box::new(BTreeSet::new)).unwrap();
     assert_eq!(blobs.complete(good), Some(4));
     assert_eq!(blobs.complete(spoilt), None);
     assert_eq!(files(&directory), 1);
@@ -129,7 +132,7 @@ fn what_is_not_ours_stays_in_the_directory() {
     }
     fs::create_dir(directory.path().join(sha256(b"a directory").to_string())).unwrap();
     fs::create_dir(directory.path().join(".gristmill-upload-directory")).unwrap();
-    let blobs = Blobs::open(directory.path().to_owned(), 1 << 30).unwrap();
+    let blobs = Blobs::open(directory.path().to_owned(), 1 << 30, false, Box::new(BTreeSet::new)).unwrap();
     assert_eq!(blobs.complete(name), Some(4));
     assert_eq!(files(&directory), 6);
 }

@@ -1,6 +1,7 @@
 //! Uploads that are under way: appended in order, hashed as they come, given up when they stand still.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -109,10 +110,15 @@ impl Upload {
     }
 
     /// Gives the whole upload its name.
-    pub(super) fn keep(&mut self, path: &Path) -> io::Result<()> {
-        match self.file.take() {
-            Some(file) => file.persist(path).map(drop).map_err(|error| error.error),
-            None => Ok(()),
+    pub(super) fn keep(&mut self, path: &Path, durably: bool) -> io::Result<()> {
+        let Some(file) = self.file.take() else { return Ok(()) };
+        if durably {
+            file.as_file().sync_data()?;
+        }
+        file.persist(path).map_err(|error| error.error)?;
+        match path.parent() {
+            Some(directory) if durably => File::open(directory)?.sync_all(),
+            _ => Ok(()),
         }
     }
 }

@@ -1,17 +1,18 @@
 //! From events to the scheduler's inputs, and what is owed to the callers once these were decided upon.
 
 use gristmill_model::{
-    AttemptId, AttemptLog, Incarnation, JobId, NotFound, Refusal, Report, RequestKey, Segment,
+    AttemptId, AttemptLog, ClientId, Incarnation, JobId, KvAnswer, Refusal, Report, RequestKey, Segment,
+    WorkerId,
 };
 use gristmill_protocol::limits::{ASSIGNMENTS_MAX, LONG_POLL_MAX, REPORTS_MAX};
 use gristmill_protocol::{
     ConnectionId, Heartbeat, Orders, PROTOCOL_VERSION, PollReply, PollRequest, Registered, WorkerHello,
 };
-use gristmill_scheduler::{Hello, Input, LossCause, Poll, PollToken};
+use gristmill_scheduler::{Hello, Input, LossCause, Poll, PollToken, State};
 
 use super::{Finish, MainLoop, Parked};
 use crate::event::{ClientCall, Event, Holder, Question, Reply, WorkerCall};
-use crate::fact_log::FactLog;
+use crate::replica::Replica;
 use crate::report_check;
 
 /// Bytes that the assignments of one answer may take.
@@ -31,20 +32,25 @@ pub(super) enum Due {
     Gone(Reply<Vec<JobId>>),
     /// A prepared request has been put to the scheduler.
     Submitted(RequestKey),
-    Cancelled(Reply<()>),
+    /// Something that is done, whatever was decided.
+    Done(Reply<()>),
+    Session(u64, Reply<ClientId>),
+    KeptSession(ClientId, Reply<()>),
+    Written(RequestKey, Reply<KvAnswer>),
     Answer(Question),
 }
 
-impl<L: FactLog> MainLoop<L> {
-    pub(super) fn take_in(&mut self, event: Event, inputs: &mut Vec<Input>, due: &mut Vec<Due>) {
+impl<R: Replica> MainLoop<R> {
+    pub(super) fn take_in(
+        &mut self,
+        state: &State,
+        event: Event,
+        inputs: &mut Vec<Input>,
+        due: &mut Vec<Due>,
+    ) {
         match event {
-            Event::Worker(connection, call) => self.take_worker_call(connection, call, inputs, due),
-            Event::Client(ClientCall::Submit(key, request, reply)) => self.submit(key, request, reply),
-            Event::Client(ClientCall::Cancel(job, reply)) => self.cancel(job, reply, inputs, due),
-            Event::Client(ClientCall::Job { job, seen, wait_ms, reply }) => {
-                self.watchers.add(job, seen, wait_ms, reply);
-            }
-            Event::Client(ClientCall::Ask(question)) => due.push(Due::Answer(question)),
+            Event::Worker(connection, call) => self.take_worker_call(state, connection, call, inputs, due),
+            Event::Client(call) => self.take_client_call(state, call, inputs, due),
             Event::Closed(connection) => {
                 if let Some(worker) = self.connections.close(connection) {
                     inputs.push(Input::WorkerGone { worker, cause: LossCause::Disconnected });
@@ -63,30 +69,66 @@ impl<L: FactLog> MainLoop<L> {
         }
     }
 
+    fn take_client_call(
+        &mut self,
+        state: &State,
+        call: ClientCall,
+        inputs: &mut Vec<Input>,
+        due: &mut Vec<Due>,
+    ) {
+        match call {
+            ClientCall::Submit(key, request, reply) => self.submit(state, key, request, reply, due),
+            ClientCall::Cancel(job, reply) => {
+                if state.spec(job).is_none() {
+                    due.push(Due::Answer(Question::Known(job, reply)));
+                } else {
+                    inputs.push(Input::Cancel(job));
+                    due.push(Due::Done(reply));
+                }
+            }
+            ClientCall::Drain(worker, reply) => self.drain(state, worker, reply, inputs, due),
+            ClientCall::Job { job, seen, wait_ms, reply } => self.watchers.add(job, seen, wait_ms, reply),
+            ClientCall::OpenSession(nonce, reply) => {
+                inputs.push(Input::OpenSession { nonce });
+                due.push(Due::Session(nonce, reply));
+            }
+            ClientCall::KeepSession(client, done_below, reply) => {
+                inputs.push(Input::KeepSession { client, done_below });
+                due.push(Due::KeptSession(client, reply));
+            }
+            ClientCall::Write(call, reply) => self.write(state, call, reply, inputs, due),
+            ClientCall::Watch { prefix, from, wait_ms, reply } => {
+                self.kv_watchers.add(prefix, from, wait_ms, reply);
+            }
+            ClientCall::Ask(question) => due.push(Due::Answer(question)),
+        }
+    }
+
     fn take_worker_call(
         &mut self,
+        state: &State,
         connection: ConnectionId,
         call: WorkerCall,
         inputs: &mut Vec<Input>,
         due: &mut Vec<Due>,
     ) {
         match call {
-            WorkerCall::Register(hello, reply) => self.register(connection, hello, reply, inputs, due),
-            WorkerCall::Poll(request, reply) => self.poll(connection, request, reply, inputs),
+            WorkerCall::Register(hello, reply) => self.register(state, connection, hello, reply, inputs, due),
+            WorkerCall::Poll(request, reply) => self.poll(state, connection, request, reply, inputs),
             WorkerCall::Heartbeat(heartbeat, reply) => {
                 let Heartbeat { worker, incarnation, running } = heartbeat;
                 let holder = Holder { worker, incarnation };
-                self.heard(connection, holder);
+                self.heard(state, connection, holder);
                 inputs.push(Input::Heartbeat { worker, incarnation, running });
                 due.push(Due::Orders(holder, reply));
             }
             WorkerCall::Segments(holder, attempt, from, reply) => {
-                self.heard(connection, holder);
+                self.heard(state, connection, holder);
                 due.push(Due::Segments(holder, attempt, from, reply));
             }
             WorkerCall::Goodbye(holder, reply) => {
                 let Holder { worker, incarnation } = holder;
-                if self.state.check_worker(worker, incarnation).is_ok() {
+                if state.check_worker(worker, incarnation).is_ok() {
                     self.connections.forget(worker);
                     inputs.push(Input::WorkerGone { worker, cause: LossCause::Goodbye });
                 }
@@ -96,14 +138,15 @@ impl<L: FactLog> MainLoop<L> {
     }
 
     /// A registered worker has spoken on this connection.
-    fn heard(&mut self, connection: ConnectionId, holder: Holder) {
-        if self.state.check_worker(holder.worker, holder.incarnation).is_ok() {
+    fn heard(&mut self, state: &State, connection: ConnectionId, holder: Holder) {
+        if state.check_worker(holder.worker, holder.incarnation).is_ok() {
             self.connections.bind(connection, holder.worker);
         }
     }
 
     fn register(
         &mut self,
+        state: &State,
         connection: ConnectionId,
         hello: WorkerHello,
         reply: Reply<Registered>,
@@ -115,7 +158,7 @@ impl<L: FactLog> MainLoop<L> {
             return;
         }
         let WorkerHello { name, incarnation, slots, machine, running, .. } = hello;
-        if let Some(worker) = self.state.worker_of(incarnation) {
+        if let Some(worker) = state.worker_of(incarnation) {
             self.connections.bind(connection, worker);
         }
         inputs.push(Input::Register(Hello { name, incarnation, slots, machine, running }));
@@ -124,6 +167,7 @@ impl<L: FactLog> MainLoop<L> {
 
     fn poll(
         &mut self,
+        state: &State,
         connection: ConnectionId,
         request: PollRequest,
         reply: Reply<PollReply>,
@@ -136,14 +180,14 @@ impl<L: FactLog> MainLoop<L> {
             return;
         }
         let holder = Holder { worker, incarnation };
-        self.heard(connection, holder);
-        if self.state.check_worker(worker, incarnation).is_ok() {
-            reports.iter_mut().for_each(|report| self.take_report(holder, report));
+        self.heard(state, connection, holder);
+        if state.check_worker(worker, incarnation).is_ok() {
+            reports.iter_mut().for_each(|report| self.take_report(state, holder, report));
         }
         self.last_token += 1;
         let token = PollToken(self.last_token);
         self.polls.insert(token, Parked { holder, reply });
-        let most = self.assignments_max();
+        let most = assignments_max(state);
         let free_slots = free_slots.min(most);
         let ahead = ahead.min(most - free_slots);
         let wait_ms = wait_ms.min(u64::try_from(LONG_POLL_MAX.as_millis()).unwrap_or(u64::MAX));
@@ -152,10 +196,10 @@ impl<L: FactLog> MainLoop<L> {
     }
 
     /// Makes a report safe, and keeps what the attempt printed.
-    fn take_report(&mut self, holder: Holder, report: &mut Report) {
+    fn take_report(&mut self, state: &State, holder: Holder, report: &mut Report) {
         let job = report.attempt.task.job;
-        let Some(spec) = self.state.spec(job) else { return };
-        report_check::check(report, spec, &self.tools.outputs.staging(job, spec));
+        let Some(spec) = state.spec(job) else { return };
+        report_check::check(report, spec, &self.tools.outputs.staging(self.cluster, job, spec));
         let (outcome, failed) = report_check::outcome(report);
         if failed || !report.log.0.is_empty() {
             let log = report.log.clone();
@@ -164,26 +208,34 @@ impl<L: FactLog> MainLoop<L> {
         }
     }
 
-    /// So many fit into one answer, whatever jobs they are of.
-    fn assignments_max(&self) -> u32 {
-        let bytes = |job: &JobId| {
-            let spec = self.state.spec(*job)?;
-            let params: usize = spec.params.iter().map(|(key, value)| key.len() + value.len() + 8).sum();
-            Some(params + self.state.splits_bytes_max(*job) + self.state.order_bytes(*job))
-        };
-        let each = self.state.live_jobs().iter().filter_map(bytes).max().unwrap_or(0) + ASSIGNMENT_BYTES;
-        let fit = (ASSIGNMENTS_BYTES_MAX / each).clamp(1, ASSIGNMENTS_MAX);
-        u32::try_from(fit).unwrap_or(1)
-    }
-
-    fn cancel(&mut self, job: JobId, reply: Reply<()>, inputs: &mut Vec<Input>, due: &mut Vec<Due>) {
-        if self.state.spec(job).is_none() {
-            let _ = reply.send(Err(NotFound::Job(job).into()));
-            return;
+    fn drain(
+        &mut self,
+        state: &State,
+        worker: WorkerId,
+        reply: Reply<()>,
+        inputs: &mut Vec<Input>,
+        due: &mut Vec<Due>,
+    ) {
+        let workers = self.leader.workers(state, self.tools.clock.now());
+        if workers.iter().any(|known| known.id == worker) {
+            inputs.push(Input::Drain(worker));
+            due.push(Due::Done(reply));
+        } else {
+            due.push(Due::Answer(Question::NoWorker(worker, reply)));
         }
-        inputs.push(Input::Cancel(job));
-        due.push(Due::Cancelled(reply));
     }
+}
+
+/// So many fit into one answer, whatever jobs they are of.
+fn assignments_max(state: &State) -> u32 {
+    let bytes = |job: &JobId| {
+        let spec = state.spec(*job)?;
+        let params: usize = spec.params.iter().map(|(key, value)| key.len() + value.len() + 8).sum();
+        Some(params + state.splits_bytes_max(*job) + state.order_bytes(*job))
+    };
+    let each = state.live_jobs().iter().filter_map(bytes).max().unwrap_or(0) + ASSIGNMENT_BYTES;
+    let fit = (ASSIGNMENTS_BYTES_MAX / each).clamp(1, ASSIGNMENTS_MAX);
+    u32::try_from(fit).unwrap_or(1)
 }
 
 fn check_hello(hello: &WorkerHello) -> Result<(), Refusal> {

@@ -1,8 +1,14 @@
 //! The one loop that owns the scheduler's state and its leader.
 //!
-//! Each turn takes all events that have come in, lets the leader decide, makes the facts certain as one log entry, applies them,
-//! performs their effects and answers whoever can be answered. What comes in meanwhile is the next turn. Slow work (disks) is
+//! Each turn takes all events that have come in, lets the leader decide, makes the facts certain as one log entry, performs the effects
+//! of applying them and answers whoever can be answered. What comes in meanwhile is the next turn. Slow work (disks) is
 //! done elsewhere and comes back as an event; nothing is decided outside this loop, and nothing here waits but for the log.
+//!
+//! # One leadership
+//!
+//! A loop lives as long as its node leads in one term. It begins with the state that is applied here and a new leader; when the leadership is
+//! lost it ends, and with it everything that waits in it. An answer that says anything about the state rests on an entry that
+//! became certain in the same turn, or on a confirmation that nobody else leads; only the empty answer to a heartbeat does not.
 //!
 //! # Long polls and lost answers
 //!
@@ -24,69 +30,81 @@ mod answers;
 mod connections;
 mod effects;
 mod intake;
+mod kv;
+mod sessions;
 mod submissions;
+mod told;
 mod watchers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gristmill_model::JobId;
+use gristmill_model::{ClusterId, JobId, WorkerStatus};
 use gristmill_protocol::PollReply;
-use gristmill_scheduler::{Effect, Fact, IllegalFact, Input, Leader, PollToken, State, apply};
+use gristmill_scheduler::{Fact, Input, Leader, LossCause, PollToken, Settings};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use self::connections::Connections;
+use self::kv::KvWatchers;
 use self::submissions::Submissions;
 use self::watchers::Watchers;
 use crate::attempt_logs::AttemptLogs;
-use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::commit::Outputs;
 use crate::event::{Event, Holder, Reply};
-use crate::fact_log::{Entry, FactLog, LogError};
+use crate::history::History;
+use crate::replica::{Replica, ReplicaError};
 
 /// Events of one turn.
 const BATCH_MAX: usize = 1024;
 /// Never wait less than this for a deadline.
 const TICK_MIN: Duration = Duration::from_millis(1);
+/// A leader that has only empty answers to give confirms itself so often.
+const CONFIRM_PAUSE: Duration = Duration::from_millis(500);
 /// How long workers may take to leave when everything is over.
 const LEAVE_MAX: Duration = Duration::from_secs(5);
 
-/// Why the loop ended before it was told to.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Fault {
-    #[error(transparent)]
-    Log(#[from] LogError),
-    #[error("the scheduler decided something impossible, which is a mistake of gristmill: {0}")]
-    Illegal(#[from] IllegalFact),
+/// How a loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It was told to, or everything was finished.
+    Over,
+    /// Another node leads, or none.
+    Deposed,
 }
 
 /// What the loop works with.
+#[derive(Clone)]
 pub(crate) struct Tools {
+    pub(crate) clock: Clock,
     pub(crate) events: mpsc::WeakUnboundedSender<Event>,
-    pub(crate) blobs: Arc<Blobs>,
     pub(crate) logs: AttemptLogs,
     pub(crate) outputs: Outputs,
+    pub(crate) history: History,
     pub(crate) heartbeat_ms: u64,
+    pub(crate) workers_died: bool,
+    pub(crate) settings: Settings,
 }
 
-pub(crate) struct MainLoop<L> {
-    clock: Clock,
-    log: L,
-    state: State,
+pub(crate) struct MainLoop<R> {
+    replica: R,
+    cluster: ClusterId,
     leader: Leader,
     tools: Tools,
     connections: Connections,
     polls: BTreeMap<PollToken, Parked>,
     last_token: u64,
     watchers: Watchers,
+    kv_watchers: KvWatchers,
     submissions: Submissions,
     /// Ended jobs whose staged files are being removed; told to nobody before that.
     cleaning: BTreeSet<JobId>,
     /// Inputs that arose while answering; they are the beginning of the next turn.
     next_inputs: Vec<Input>,
+    /// When it was last certain that nobody else leads.
+    confirmed: Instant,
     finish: Finish,
 }
 
@@ -105,45 +123,73 @@ enum Finish {
     Leaving(Instant),
 }
 
-impl<L: FactLog> MainLoop<L> {
-    pub(crate) fn new(clock: Clock, log: L, state: State, leader: Leader, tools: Tools) -> Self {
-        Self {
-            clock,
-            log,
-            state,
+impl<R: Replica> MainLoop<R> {
+    /// Begins to lead: founds the cluster if that has not been done.
+    pub(crate) async fn begin(replica: R, tools: Tools) -> Result<Self, ReplicaError> {
+        // A barrier: what an earlier loop of the same term proposed, and never heard of again, comes before it or never.
+        replica.propose(Arc::new([])).await?;
+        let founded = replica.read().cluster();
+        let cluster = match founded {
+            Some(cluster) => cluster,
+            None => {
+                let cluster = ClusterId(rand::random());
+                replica.propose(Arc::new([Fact::Founded { cluster }])).await?;
+                cluster
+            }
+        };
+        tools.logs.retain(replica.read().jobs(JobId(0)).collect());
+        let now = tools.clock.now();
+        let leader = Leader::new(&replica.read(), now, tools.settings.clone());
+        let dead = if tools.workers_died { leader.workers(&replica.read(), now) } else { Vec::new() };
+        let gone =
+            |worker: &WorkerStatus| Input::WorkerGone { worker: worker.id, cause: LossCause::Disconnected };
+        Ok(Self {
+            replica,
+            cluster,
             leader,
             tools,
             connections: Connections::default(),
             polls: BTreeMap::new(),
             last_token: 0,
             watchers: Watchers::default(),
+            kv_watchers: KvWatchers::default(),
             submissions: Submissions::default(),
             cleaning: BTreeSet::new(),
-            next_inputs: Vec::new(),
+            next_inputs: dead.iter().map(gone).collect(),
+            confirmed: Instant::now(),
             finish: Finish::NotAsked,
-        }
+        })
     }
 
-    /// Runs until everything is finished, or `stop` becomes true, or the log fails. Whoever then waits is told that nobody answers.
+    /// Runs until everything is finished, or `stop` becomes true, or the leadership is lost. Whoever then waits is told that nobody answers.
     pub(crate) async fn run(
         mut self,
-        mut events: mpsc::UnboundedReceiver<Event>,
-        mut stop: watch::Receiver<bool>,
-    ) -> Result<(), Fault> {
-        let unfinished = self.leader.resume(&self.state);
-        self.perform(unfinished);
-        loop {
+        events: &mut mpsc::UnboundedReceiver<Event>,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<Ending, ReplicaError> {
+        let replica = self.replica.clone();
+        let mut deposed = std::pin::pin!(replica.deposed());
+        let unfinished = self.leader.resume(&replica.read());
+        self.perform(&replica, unfinished);
+        let ending = loop {
             let batch = tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => return Ok(()),
-                batch = self.gather(&mut events) => batch,
+                _ = stop.wait_for(|stop| *stop) => break Ending::Over,
+                () = &mut deposed => break Ending::Deposed,
+                batch = self.gather(events) => batch,
             };
-            let Some(batch) = batch else { return Ok(()) };
-            self.turn(batch).await?;
-            if self.has_finished() {
-                return Ok(());
+            let Some(batch) = batch else { break Ending::Over };
+            match self.turn(batch).await {
+                Ok(()) => {}
+                Err(ReplicaError::Deposed) => break Ending::Deposed,
+                Err(error) => return Err(error),
             }
-        }
+            if self.has_finished() {
+                break Ending::Over;
+            }
+        };
+        self.tools.outputs.release();
+        Ok(ending)
     }
 
     /// What has come in; at least one event unless it is time for something. `None` when nothing can come any more.
@@ -165,54 +211,54 @@ impl<L: FactLog> MainLoop<L> {
 
     /// When to take a turn though nothing came in.
     fn wake(&self) -> Option<Instant> {
-        let leader = self.leader.next_deadline().map(|at| self.clock.instant(at));
+        let leader = self.leader.next_deadline().map(|at| self.tools.clock.instant(at));
         let leaving = match self.finish {
             Finish::Leaving(until) => Some(until),
             Finish::NotAsked | Finish::Asked => None,
         };
-        let wake = [leader, self.watchers.wake(), leaving].into_iter().flatten().min();
+        let wake =
+            [leader, self.watchers.wake(), self.kv_watchers.wake(), leaving].into_iter().flatten().min();
         wake.map(|wake| wake.max(Instant::now() + TICK_MIN))
     }
 
-    async fn turn(&mut self, batch: Vec<Event>) -> Result<(), Fault> {
-        let now = self.clock.now();
-        let mut inputs = std::mem::take(&mut self.next_inputs);
+    async fn turn(&mut self, batch: Vec<Event>) -> Result<(), ReplicaError> {
+        let replica = self.replica.clone();
+        let now = self.tools.clock.now();
         let mut due = Vec::new();
-        for event in batch {
-            self.take_in(event, &mut inputs, &mut due);
+        let facts = {
+            let state = replica.read();
+            let mut inputs = std::mem::take(&mut self.next_inputs);
+            for event in batch {
+                self.take_in(&state, event, &mut inputs, &mut due);
+            }
+            self.leader.decide(&state, now, &inputs)
+        };
+        let certain = !facts.is_empty();
+        let submitted: Vec<JobId> = facts.iter().filter_map(submitted).collect();
+        let effects = if certain { replica.propose(facts.into()).await? } else { Vec::new() };
+        for job in submitted {
+            self.place_output(job).await;
         }
-        let facts = self.leader.decide(&self.state, now, &inputs);
-        let effects = self.record(facts).await?;
-        self.perform(effects);
-        self.answer_polls(now);
-        self.answer_due(due, now);
-        self.finish_if_done();
-        self.serve_watchers();
+        self.perform(&replica, effects);
+        let told = self.prepare_answers(&replica, due, now);
+        // Workers would stay with a leader that is cut off and answers their heartbeats: it must notice.
+        let long_ago = self.confirmed.elapsed() >= CONFIRM_PAUSE && !told.is_empty();
+        let confirms = !certain && (told.rests_on_the_state() || long_ago);
+        if confirms {
+            replica.confirm().await?;
+        }
+        if certain || confirms {
+            self.confirmed = Instant::now();
+        }
+        told.send();
+        self.finish_if_done(&replica);
         Ok(())
     }
 
-    /// Makes the facts certain and applies them.
-    async fn record(&mut self, facts: Vec<Fact>) -> Result<Vec<Effect>, Fault> {
-        let mut effects = Vec::new();
-        if facts.is_empty() {
-            return Ok(effects);
-        }
-        let entry = Entry::new(facts);
-        let facts = entry.facts.clone();
-        self.log.propose(entry).await?;
-        for fact in facts.iter() {
-            effects.extend(apply(&mut self.state, fact)?);
-            if let Fact::JobSubmitted { job, spec, .. } = fact {
-                self.tools.blobs.pin(spec.plugin.sha256);
-                self.place_output(*job, spec).await;
-            }
-        }
-        Ok(effects)
-    }
-
     /// Tells the workers to leave once there is nothing left to do.
-    fn finish_if_done(&mut self) {
-        let busy = !self.state.live_jobs().is_empty()
+    fn finish_if_done(&mut self, replica: &R) {
+        let state = replica.read();
+        let busy = !state.live_jobs().is_empty()
             || !self.submissions.is_empty()
             || !self.cleaning.is_empty()
             || !self.next_inputs.is_empty();
@@ -220,7 +266,7 @@ impl<L: FactLog> MainLoop<L> {
             self.finish = Finish::Leaving(Instant::now() + LEAVE_MAX);
         }
         if matches!(self.finish, Finish::Leaving(_)) {
-            self.send_all_away();
+            self.send_all_away(&state);
         }
     }
 
@@ -232,6 +278,16 @@ impl<L: FactLog> MainLoop<L> {
     }
 }
 
+fn submitted(fact: &Fact) -> Option<JobId> {
+    match fact {
+        Fact::JobSubmitted { job, .. } => Some(*job),
+        _ => None,
+    }
+}
+
 fn far_off() -> Instant {
     Instant::now() + Duration::from_secs(3600)
 }
+
+#[cfg(test)]
+mod tests;

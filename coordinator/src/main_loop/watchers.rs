@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use gristmill_model::{JobId, JobStatus, NotFound};
 use gristmill_protocol::limits::LONG_POLL_MAX;
+use gristmill_scheduler::State;
 use tokio::time::Instant;
 
 use super::MainLoop;
+use super::told::Told;
 use crate::event::Reply;
-use crate::fact_log::FactLog;
+use crate::replica::Replica;
 
 /// A status that changes all the time is told this often, not more: each telling costs a walk over the job's tasks.
 const STATUS_PAUSE: Duration = Duration::from_millis(50);
@@ -81,18 +83,18 @@ enum News {
     Final,
 }
 
-impl<L: FactLog> MainLoop<L> {
-    pub(super) fn serve_watchers(&mut self) {
+impl<R: Replica> MainLoop<R> {
+    pub(super) fn serve_watchers(&mut self, state: &State, told: &mut Told) {
         let now = Instant::now();
         let jobs: Vec<JobId> = self.watchers.jobs.keys().copied().collect();
         for job in jobs {
-            let Some(revision) = self.leader.revision(&self.state, job) else {
+            let Some(revision) = self.leader.revision(state, job) else {
                 let lost = self.watchers.jobs.remove(&job).unwrap_or_default();
-                lost.into_iter().for_each(|w| drop(w.reply.send(Err(NotFound::Job(job).into()))));
+                lost.into_iter().for_each(|w| told.say(w.reply, Err(NotFound::Job(job).into())));
                 continue;
             };
             // The end of a job is not told before what it had staged is gone: scripts look at the directory next.
-            let ended = self.state.phase(job).is_some_and(|phase| phase.is_final());
+            let ended = state.phase(job).is_some_and(|phase| phase.is_final());
             let news = match ended {
                 true if self.cleaning.contains(&job) => News::Held,
                 true => News::Final,
@@ -102,8 +104,8 @@ impl<L: FactLog> MainLoop<L> {
             if ready.is_empty() {
                 continue;
             }
-            let status = self.leader.job_status(&self.state, job).map_err(Into::into);
-            ready.into_iter().for_each(|reply| drop(reply.send(status.clone())));
+            let status = self.leader.job_status(state, job).map_err(Into::into);
+            ready.into_iter().for_each(|reply| told.say(reply, status.clone()));
         }
     }
 }

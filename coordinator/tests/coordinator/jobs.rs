@@ -28,7 +28,7 @@ async fn a_job_lives_from_submission_to_its_manifest() {
     let manifest: Manifest = serde_json::from_slice(&manifest).unwrap();
     assert_eq!(
         (manifest.format, manifest.job, manifest.cluster),
-        (1, job.to_string(), world.coordinator.cluster().to_string())
+        (1, job.to_string(), world.cluster().await.to_string())
     );
     assert_eq!(manifest.plugin.sha256, gristmill_protocol::sha256(PLUGIN).to_string());
     assert_eq!((manifest.inputs.files, manifest.inputs.bytes), (1, 500));

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use gristmill_coordinator::{Config, Coordinator, Entry, FactLog, LogError, StartError};
+use gristmill_coordinator::{Config, Coordinator, StartError};
 use gristmill_model::{JobPhase, Refusal};
 use gristmill_protocol::Client;
 
-use crate::world::{PLUGIN, Worker, World, refused, succeed};
+use crate::world::{PLUGIN, World, refused, succeed};
 
 #[tokio::test]
 async fn finishing_lets_the_workers_go() {
@@ -20,7 +20,7 @@ async fn finishing_lets_the_workers_go() {
         assert!(worker.heartbeat(&[]).await.unwrap().finished);
         worker.link.goodbye(worker.id, worker.incarnation).await.unwrap();
     };
-    let World { coordinator, directory } = world;
+    let World { coordinator, directory, .. } = world;
     let (finished, ()) = tokio::join!(coordinator.finish(), leave);
     finished.unwrap();
     drop(directory);
@@ -33,10 +33,10 @@ async fn finishing_waits_for_the_jobs_that_there_are_and_takes_no_more() {
     let job = world.job(1, 1).await;
     let (late, output) = (world.request(1, 1), world.output());
     client.upload_blob(PLUGIN).await.unwrap();
-    let World { coordinator, directory } = world;
+    let World { coordinator, directory, .. } = world;
     let finish = tokio::spawn(coordinator.finish());
     let refused = loop {
-        match refused(client.submit(&late).await) {
+        match refused(client.submit_under_its_key(&late).await) {
             // Until the coordinator has heard of its end, the other job's output is in the way.
             Err(Refusal::OutputExists(_) | Refusal::Invalid(_)) => tokio::task::yield_now().await,
             other => break other,
@@ -80,7 +80,7 @@ async fn whoever_waits_at_a_shutdown_is_told() {
     let seen = client.job(job, 0, Duration::ZERO).await.unwrap().revision;
     let (poll, status) =
         (worker.poll(0, Duration::from_secs(20)), client.job(job, seen + 99, Duration::from_secs(20)));
-    let World { coordinator, directory } = world;
+    let World { coordinator, directory, .. } = world;
     let shutdown = async {
         while client.workers().await.unwrap().is_empty() {}
         coordinator.shutdown().await.unwrap();
@@ -98,7 +98,7 @@ async fn a_dropped_coordinator_ends_and_frees_its_directory() {
     let data = world.directory.path().join("data");
     let locked = Coordinator::start(Config::new(&data)).await.unwrap_err();
     assert!(matches!(locked, StartError::Locked { .. }));
-    let World { coordinator, directory } = world;
+    let World { coordinator, directory, .. } = world;
     let client = Client::new(coordinator.endpoint(), Duration::ZERO);
     drop(coordinator);
     while client.info().await.is_ok() {}
@@ -117,28 +117,4 @@ async fn a_port_beyond_loopback_is_refused() {
     let world = World::new().await;
     let open = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
     assert!(world.coordinator.serve(open).unwrap_err().to_string().contains("loopback"));
-}
-
-/// A log that loses its leadership with the third entry.
-struct Deposed(u32);
-
-impl FactLog for Deposed {
-    async fn propose(&mut self, _: Entry) -> Result<(), LogError> {
-        self.0 += 1;
-        if self.0 < 3 { Ok(()) } else { Err(LogError::NotLeader) }
-    }
-}
-
-#[tokio::test]
-async fn nobody_is_told_of_facts_that_are_not_certain() {
-    let directory = tempfile::tempdir().unwrap();
-    let config = Config::new(directory.path().join("data"));
-    let coordinator = Coordinator::start_with_log(config, Deposed(0)).await.unwrap();
-    let _one = Worker::join(coordinator.endpoint(), 1).await;
-    let _two = Worker::join(coordinator.endpoint(), 1).await;
-    let link = gristmill_protocol::WorkerLink::new(coordinator.endpoint(), Duration::ZERO);
-    let third = link.register(&crate::world::hello(gristmill_model::Incarnation(1 << 40), 1)).await;
-    assert!(matches!(refused(third), Err(Refusal::Unavailable(_))));
-    coordinator.ended().await;
-    assert!(coordinator.shutdown().await.unwrap_err().to_string().contains("no longer leads"));
 }

@@ -48,7 +48,7 @@ async fn two_jobs_may_not_write_to_one_place() {
     assert_ne!(first.is_ok(), second.is_ok(), "{first:?} {second:?}");
     let job = first.or(second).unwrap();
     let staged = names(&world.output());
-    let ours = format!(".{}", world.coordinator.cluster().job_dir_name(job));
+    let ours = format!(".{}", world.cluster().await.job_dir_name(job));
     // The other's directory is cleared away behind its refusal.
     assert!(staged.contains(&ours), "{staged:?}");
 }

@@ -78,9 +78,9 @@ async fn one_open_connection_keeps_a_worker() {
         reports: Vec::new(),
         wait_ms: 0,
     };
-    fresh.poll(&request).await.unwrap();
+    fresh.poll(request.clone()).await.unwrap();
     drop(link);
-    fresh.poll(&request).await.unwrap();
+    fresh.poll(request.clone()).await.unwrap();
     let status = world.client().jobs().await.unwrap().remove(0);
     assert_eq!(status.attempts.worker_lost, 0);
 }
@@ -111,7 +111,7 @@ async fn a_silent_worker_is_lost_when_its_lease_ends() {
     // It comes back late: what it says is answered and ignored, and it may join anew.
     assert_eq!(silent.poll(1, Duration::ZERO).await, Err(Refusal::UnknownWorker));
     assert_eq!(silent.heartbeat(&[]).await, Err(Refusal::UnknownWorker));
-    let anew = silent.link.register(&hello(silent.incarnation, 1)).await.unwrap();
+    let anew = silent.link.register(hello(silent.incarnation, 1)).await.unwrap();
     assert_ne!(anew.worker, silent.id);
     let zombie = Worker { id: anew.worker, ..silent };
     assert_eq!(zombie.report(vec![(lost.attempt, succeed(&lost))]).await, [Verdict::Discarded]);
@@ -135,7 +135,7 @@ async fn a_coordinator_that_was_stopped_does_not_blame_its_workers() {
 async fn registering_twice_gives_the_same_id() {
     let world = World::new().await;
     let worker = world.worker(2).await;
-    let again = worker.link.register(&hello(worker.incarnation, 2)).await.unwrap();
+    let again = worker.link.register(hello(worker.incarnation, 2)).await.unwrap();
     assert_eq!(again, worker.registered);
     assert_eq!(world.client().info().await.unwrap().slots, 2);
 }
@@ -175,18 +175,18 @@ async fn what_a_worker_may_say_is_bounded() {
     let link = WorkerLink::new(world.endpoint(), Duration::ZERO);
     let mut old = hello(Incarnation(77), 1);
     old.protocol += 1;
-    assert!(matches!(refused(link.register(&old).await), Err(Refusal::Version { .. })));
+    assert!(matches!(refused(link.register(old).await), Err(Refusal::Version { .. })));
     let mut wide = hello(Incarnation(77), u32::MAX);
-    assert!(matches!(refused(link.register(&wide).await), Err(Refusal::Invalid(_))));
+    assert!(matches!(refused(link.register(wide.clone()).await), Err(Refusal::Invalid(_))));
     (wide.slots, wide.name) = (1, "n".repeat(1000));
-    assert!(matches!(refused(link.register(&wide).await), Err(Refusal::Invalid(_))));
+    assert!(matches!(refused(link.register(wide.clone()).await), Err(Refusal::Invalid(_))));
 
     let worker = world.worker(1).await;
     world.job(1, 1).await;
     let attempt = worker.take(1).await[0].attempt;
     let report = gristmill_model::Report { attempt, outcome: fail("x"), log: Default::default() };
     let flood = worker.request(0, Duration::ZERO, vec![report; REPORTS_MAX + 1]);
-    assert!(matches!(refused(worker.link.poll(&flood).await), Err(Refusal::Invalid(_))));
+    assert!(matches!(refused(worker.link.poll(flood).await), Err(Refusal::Invalid(_))));
 }
 
 #[tokio::test]

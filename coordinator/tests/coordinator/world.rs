@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use gristmill_coordinator::{Config, Coordinator};
 use gristmill_model::{
-    Assignment, AttemptId, AttemptStats, Blob, ClientId, FailureCause, Incarnation, InputFile, InputMode,
-    JobId, JobOptions, JobRequest, MapResult, Outcome, PartitionSize, PathBytes, PluginInfo, Progress,
-    ReduceResult, Refusal, Report, RequestId, RequestKey, SampleResult, SampledKey, TaskFailure, Work,
-    WorkerId,
+    Assignment, AttemptId, AttemptStats, Blob, ClientId, ClusterId, FailureCause, Incarnation, InputFile,
+    InputMode, JobId, JobOptions, JobRequest, MapResult, Outcome, PartitionSize, PathBytes, PluginInfo,
+    Progress, ReduceResult, Refusal, Report, RequestId, RequestKey, SampleResult, SampledKey, TaskFailure,
+    Work, WorkerId,
 };
 use gristmill_protocol::{
     CallError, Client, Endpoint, Heartbeat, Orders, PROTOCOL_VERSION, PollReply, PollRequest, Registered,
@@ -23,6 +23,7 @@ pub(crate) const PLUGIN: &[u8] = b"not really a library";
 pub(crate) struct World {
     pub(crate) coordinator: Coordinator,
     pub(crate) directory: tempfile::TempDir,
+    pub(crate) session: ClientId,
 }
 
 impl World {
@@ -38,11 +39,17 @@ impl World {
         config.settings.backup.enabled = false;
         change(&mut config);
         let coordinator = Coordinator::start(config).await.unwrap();
-        Self { coordinator, directory }
+        let client = Client::new(coordinator.endpoint(), Duration::ZERO);
+        let session = client.open_session(7).await.unwrap();
+        Self { coordinator, directory, session }
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {
         self.coordinator.endpoint()
+    }
+
+    pub(crate) async fn cluster(&self) -> ClusterId {
+        self.client().info().await.unwrap().cluster
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -60,9 +67,9 @@ impl World {
     /// A request of its own for so many maps and reduces.
     pub(crate) fn request(&self, maps: u64, reduces: u32) -> JobRequest {
         static LAST: AtomicU64 = AtomicU64::new(0);
-        let client = ClientId(u128::from(LAST.fetch_add(1, Ordering::Relaxed)));
+        let request = RequestId(LAST.fetch_add(1, Ordering::Relaxed) + 1);
         JobRequest {
-            key: RequestKey { client, request: RequestId(1) },
+            key: RequestKey { client: self.session, request },
             plugin: PluginInfo {
                 sha256: gristmill_protocol::sha256(PLUGIN),
                 bytes: PLUGIN.len() as u64,
@@ -93,7 +100,7 @@ impl World {
     pub(crate) async fn submit(&self, request: &JobRequest) -> Result<JobId, Refusal> {
         let client = self.client();
         client.upload_blob(PLUGIN).await.unwrap();
-        refused(client.submit(request).await)
+        refused(client.submit_under_its_key(request).await)
     }
 
     /// One more job, that writes elsewhere.
@@ -142,7 +149,7 @@ impl Worker {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let incarnation = Incarnation(LAST.fetch_add(1, Ordering::Relaxed) + 1);
         let link = WorkerLink::new(endpoint, Duration::ZERO);
-        let registered = link.register(&hello(incarnation, slots)).await.unwrap();
+        let registered = link.register(hello(incarnation, slots)).await.unwrap();
         Self { link, id: registered.worker, incarnation, slots, registered }
     }
 
@@ -161,7 +168,7 @@ impl Worker {
     }
 
     pub(crate) async fn poll(&self, free_slots: u32, wait: Duration) -> Result<PollReply, Refusal> {
-        refused(self.link.poll(&self.request(free_slots, wait, Vec::new())).await)
+        refused(self.link.poll(self.request(free_slots, wait, Vec::new())).await)
     }
 
     /// Waits until there are assignments.
@@ -183,7 +190,7 @@ impl Worker {
 
     pub(crate) async fn send_reports(&self, reports: Vec<Report>) -> Vec<Verdict> {
         let request = self.request(0, Duration::ZERO, reports);
-        let reply = self.link.poll(&request).await.unwrap();
+        let reply = self.link.poll(request).await.unwrap();
         reply.verdicts.into_iter().map(|(_, verdict)| verdict).collect()
     }
 

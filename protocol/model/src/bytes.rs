@@ -63,7 +63,7 @@ impl fmt::Debug for Sha256 {
 }
 
 /// Bytes that serialise as one byte string rather than as a sequence of numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Blob(pub Vec<u8>);
 
 impl Serialize for Blob {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{JobId, TaskId};
+use crate::{JobId, TaskId, WorkerId};
 
 /// Why the coordinator would not do what a client or worker asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -35,6 +35,15 @@ pub enum Refusal {
     /// The coordinator is ending or cannot serve now; another try may succeed.
     #[error("the coordinator cannot serve now: {0}")]
     Unavailable(String),
+    /// Another coordinator of the group leads it, or none does now.
+    #[error("this coordinator does not lead its group")]
+    NotLeader {
+        /// Where the leader is, if it is known.
+        leader: Option<String>,
+    },
+    /// The session in which it was asked is over, or never was.
+    #[error("this client's session is over; what it asks again is not executed")]
+    UnknownClient,
 }
 
 /// An id that names nothing.
@@ -46,4 +55,7 @@ pub enum NotFound {
     /// No such task.
     #[error("there is no task {0}")]
     Task(TaskId),
+    /// No such worker, or not any more.
+    #[error("there is no worker {0}")]
+    Worker(WorkerId),
 }

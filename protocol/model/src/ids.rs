@@ -1,4 +1,4 @@
-//! Identifiers. Each is a type of its own and prints short: `j7`, `j7.m12`, `j7.m12.a3`, `w4`.
+//! Identifiers. Each is a type of its own and prints short: `j7`, `j7.m12`, `j7.m12.a3`, `w4`, `c2`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,16 +21,16 @@ pub struct WorkerId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Incarnation(pub u64);
 
-/// A client, drawn at random by the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ClientId(pub u128);
+/// A client's session, issued by the coordinator when it is opened. Counted from 1, never reused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ClientId(pub u64);
 
 /// A mutating call of one client, counted by the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RequestId(pub u64);
 
-/// Who asked, and which of its calls: a repeated key is the same request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Who asked, and which of its calls: a repeated key is the same request. The default is nobody's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RequestKey {
     /// The client.
     pub client: ClientId,
@@ -130,6 +130,12 @@ impl fmt::Display for WorkerId {
     }
 }
 
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "c{}", self.0)
+    }
+}
+
 impl fmt::Display for Incarnation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
@@ -192,6 +198,15 @@ impl FromStr for WorkerId {
     }
 }
 
+impl FromStr for ClientId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let parsed = number(text, 'c').map(ClientId);
+        parsed.ok_or_else(|| ParseIdError { text: text.to_owned(), expected: "a client id, such as c2" })
+    }
+}
+
 impl FromStr for TaskId {
     type Err = ParseIdError;
 
@@ -238,6 +253,7 @@ mod tests {
         assert_eq!("j7.s1".parse(), Ok(TaskId::sample(JobId(7), 1)));
         assert_eq!(TaskId::sample(JobId(7), 1).to_string(), "j7.s1");
         assert_eq!("w4".parse(), Ok(WorkerId(4)));
+        assert_eq!(ClientId(2).to_string().parse(), Ok(ClientId(2)));
     }
 
     #[test]

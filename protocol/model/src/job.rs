@@ -39,6 +39,8 @@ pub struct JobOptions {
     pub overwrite: bool,
     /// How many slots there will be for the job, where the client knows; default: those that there are now.
     pub slots: Option<u32>,
+    /// Jobs with a higher one come first.
+    pub priority: i8,
 }
 
 impl Default for JobOptions {
@@ -51,6 +53,7 @@ impl Default for JobOptions {
             max_attempts: 4,
             overwrite: false,
             slots: None,
+            priority: 0,
         }
     }
 }
@@ -58,7 +61,7 @@ impl Default for JobOptions {
 /// What a client submits. Inputs are sorted by name; the output directory is absolute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobRequest {
-    /// Repeats of it are the same job.
+    /// Repeats of it are the same job. Given by the client's session when the request is submitted.
     pub key: RequestKey,
     /// The plugin, already uploaded.
     pub plugin: PluginInfo,
@@ -97,4 +100,6 @@ pub struct JobSpec {
     pub task_timeout_ms: u64,
     /// How many attempts of one task may fail by the app's own fault.
     pub max_attempts: u32,
+    /// Jobs with a higher one come first.
+    pub priority: i8,
 }

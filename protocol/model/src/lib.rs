@@ -9,6 +9,8 @@ mod bytes;
 mod error;
 mod ids;
 mod job;
+mod kv;
+mod members;
 mod plugin;
 mod report;
 mod sample;
@@ -24,6 +26,8 @@ pub use ids::{
     WorkerId,
 };
 pub use job::{InputFile, JobOptions, JobRequest, JobSpec, Params};
+pub use kv::{KvAnswer, KvChange, KvEntry, KvEvent, KvEvents, KvOp};
+pub use members::{MemberChange, MemberStatus, MembersStatus};
 pub use plugin::{InputMode, PluginInfo};
 pub use report::{
     AttemptStats, FailureCause, Location, LostRun, MapResult, Outcome, PartitionSize, ReduceResult, Report,

@@ -135,6 +135,8 @@ pub struct WorkerStatus {
     pub silent_ms: u64,
     /// Attempts that failed on it.
     pub failures: u64,
+    /// It gets no new attempts and leaves when it is not needed any more.
+    pub draining: bool,
 }
 
 /// What a job or task waits for.

@@ -65,6 +65,8 @@ async fn every_refusal_survives_the_wire() {
         Refusal::UnknownWorker,
         Refusal::Version { coordinator: 2, caller: 1 },
         Refusal::Unavailable("ending".to_owned()),
+        Refusal::UnknownClient,
+        Refusal::NotFound(NotFound::Worker(WorkerId(4))),
     ];
     for refusal in refusals {
         let told = refusal.clone();
@@ -127,7 +129,7 @@ async fn a_request_over_the_frame_limit_fails_alone() {
         other => panic!("unexpected call {other:?}"),
     });
     let link = WorkerLink::new(endpoint, Duration::ZERO);
-    let error = link.register(&hello("x".repeat(FRAME_BYTES_MAX))).await.unwrap_err();
+    let error = link.register(hello("x".repeat(FRAME_BYTES_MAX))).await.unwrap_err();
     assert!(matches!(error, CallError::Unsendable { call: "register", .. }), "{error:?}");
     link.goodbye(WorkerId(1), Incarnation(1)).await.unwrap();
     assert!(running.closed.is_empty(), "the connection lives on");

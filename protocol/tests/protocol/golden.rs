@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gristmill_model::{
-    Assignment, AttemptStats, Blob, Bounds, ClusterId, FailureCause, Incarnation, InputMode, JobId, JobPhase,
-    JobStatus, MapResult, MapWork, NotFound, Outcome, PartitionSize, PathBytes, PluginInfo, ReduceWork,
-    Refusal, Report, SampleResult, SampleSplit, SampleWork, SampledKey, Sha256, Split, TaskFailure, TaskId,
-    Work, WorkerId,
+    Assignment, AttemptStats, Blob, Bounds, ClientId, ClusterId, FailureCause, Incarnation, InputMode, JobId,
+    JobPhase, JobStatus, KvChange, KvEvent, KvEvents, KvOp, MapResult, MapWork, MemberChange, MemberStatus,
+    MembersStatus, NotFound, Outcome, PartitionSize, PathBytes, PluginInfo, ReduceWork, Refusal, Report,
+    RequestId, RequestKey, SampleResult, SampleSplit, SampleWork, SampledKey, Sha256, Split, TaskFailure,
+    TaskId, Work, WorkerId,
 };
 use gristmill_protocol::{
-    ClientServiceRequest, ClientServiceResponse, Orders, PROTOCOL_VERSION, PollReply, PollRequest, Verdict,
-    WorkerHello, WorkerServiceRequest, WorkerServiceResponse,
+    ClientServiceRequest, ClientServiceResponse, KvServiceRequest, KvServiceResponse, Orders,
+    PROTOCOL_VERSION, PeerServiceRequest, PollReply, PollRequest, Verdict, WorkerHello, WorkerServiceRequest,
+    WorkerServiceResponse,
 };
 
 use crate::support::status;
@@ -101,7 +103,7 @@ fn reply() -> WorkerServiceResponse {
             assignment(Work::Sample(SampleWork { splits: vec![piece] })),
         ],
         verdicts: vec![(TaskId::reduce(JobId(7), 1).attempt(0), Verdict::Discarded)],
-        orders: Orders { cancel: Vec::new(), forget: vec![JobId(6)], finished: true },
+        orders: Orders { cancel: Vec::new(), forget: vec![JobId(6)], finished: true, leave: true },
     }))
 }
 
@@ -124,6 +126,37 @@ fn hello() -> WorkerServiceRequest {
     }
 }
 
+fn write() -> KvServiceRequest {
+    KvServiceRequest::Write {
+        key: RequestKey { client: ClientId(2), request: RequestId(300) },
+        done_below: RequestId(299),
+        op: KvOp::Cas { key: Blob(b"k".to_vec()), version: 7, value: Blob(b"v".to_vec()) },
+    }
+}
+
+fn events() -> KvServiceResponse {
+    let event = |revision, change| KvEvent { revision, key: Blob(b"k".to_vec()), change };
+    let put = KvChange::Put { value: Blob(b"v".to_vec()), version: 1 };
+    KvServiceResponse::Watch(Ok(KvEvents::Events {
+        events: vec![event(8, put), event(9, KvChange::Deleted)],
+        next: 10,
+    }))
+}
+
+fn members() -> ClientServiceResponse {
+    let member = MemberStatus { id: 1, address: "a:1".to_owned(), votes: true, behind: Some(3) };
+    ClientServiceResponse::Members(Ok(MembersStatus { leader: Some(2), members: vec![member] }))
+}
+
+fn replace() -> ClientServiceRequest {
+    let change = MemberChange::Replace { id: 1, by: 4, address: "a:4".to_owned() };
+    ClientServiceRequest::ChangeMembers { change }
+}
+
+fn part() -> PeerServiceRequest {
+    PeerServiceRequest::Part { id: 1, total: 300, offset: 2, piece: Blob(vec![9, 9]) }
+}
+
 fn hex(message: &impl serde::Serialize) -> String {
     let bytes = postcard::to_stdvec(message).unwrap();
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -139,16 +172,37 @@ fn the_bytes_of_messages_change_only_with_the_version() {
         offset: 1,
         chunk: Blob(vec![9, 9]),
     };
-    let got = [hex(&hello()), hex(&poll()), hex(&reply()), hex(&job()), hex(&refused), hex(&put)];
-    assert_eq!(PROTOCOL_VERSION, 2);
+    let leader = Some("127.0.0.1:1".to_owned());
+    let not_leader = KvServiceResponse::Get(Err(Refusal::NotLeader { leader }));
+    let got = [
+        hex(&hello()),
+        hex(&poll()),
+        hex(&reply()),
+        hex(&job()),
+        hex(&refused),
+        hex(&put),
+        hex(&write()),
+        hex(&events()),
+        hex(&members()),
+        hex(&replace()),
+        hex(&part()),
+        hex(&not_leader),
+    ];
+    assert_eq!(PROTOCOL_VERSION, 3);
     assert_eq!(got, GOLDEN);
 }
 
-const GOLDEN: [&str; 6] = [
+const GOLDEN: [&str; 12] = [
     "000101770304016d0107010100",
     "0102030102030407000c0300042f72756e0affffffffffffffffff01010a0201000000000000000200000101630102686907000c03020316016d000007000c030400070202000501016bac020000000000000000000000000005",
-    "01000307000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e30020800010101077061747465726e0178048080808002904e042f6f7574000105612e747874062f612e747874408001e80701016b07000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e30020800010101077061747465726e0178048080808002904e042f6f757401011407000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e30020800010101077061747465726e0178048080808002904e042f6f7574020105612e747874062f612e747874408001e8070701070101000100010601",
-    "040007027763042f6f757404037768791501000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000001036300",
-    "06010001010002",
-    "0201010101010101010101010101010101010101010101010101010101010101010301020909",
+    "01000307000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e30020800010101077061747465726e0178048080808002904e042f6f7574000105612e747874062f612e747874408001e80701016b07000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e30020800010101077061747465726e0178048080808002904e042f6f757401011407000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e30020800010101077061747465726e0178048080808002904e042f6f7574020105612e747874062f612e747874408001e807070107010100010001060101",
+    "060007027763042f6f757404037768791501000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000001036300",
+    "08010001010002",
+    "0401010101010101010101010101010101010101010101010101010101010101010301020909",
+    "0002ac02ab0202016b070176",
+    "0300000208016b0001760109016b010a",
+    "0d000102010103613a31010103",
+    "0e02010403613a34",
+    "0101ac0202020909",
+    "010107010b3132372e302e302e313a31",
 ];

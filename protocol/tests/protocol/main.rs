@@ -7,4 +7,14 @@ mod connections;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod group;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod leader;
+#[cfg(test)]
+mod peers;
+#[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod support;

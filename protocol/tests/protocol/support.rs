@@ -5,8 +5,9 @@ use std::sync::Arc;
 use futures::FutureExt;
 use gristmill_model::{ClusterId, JobId, JobPhase, JobStatus, PathBytes, Timestamp};
 use gristmill_protocol::{
-    Answer, ClientServiceRequest, ClientServiceResponse, ConnectionId, CoordinatorInfo, Endpoint, Listener,
-    Services, WorkerServiceRequest, WorkerServiceResponse, memory, serve,
+    Answer, ClientServiceRequest, ClientServiceResponse, ConnectionId, CoordinatorInfo, Endpoint,
+    KvServiceRequest, KvServiceResponse, Lane, Listener, PeerServiceRequest, PeerServiceResponse, Services,
+    WorkerServiceRequest, WorkerServiceResponse, memory, serve,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -14,9 +15,14 @@ use tokio::task::JoinHandle;
 pub(crate) type ClientCalls = dyn Fn(ClientServiceRequest) -> Answer<ClientServiceResponse> + Send + Sync;
 pub(crate) type WorkerCalls = dyn Fn(WorkerServiceRequest) -> Answer<WorkerServiceResponse> + Send + Sync;
 
+pub(crate) type KvCalls = dyn Fn(KvServiceRequest) -> Answer<KvServiceResponse> + Send + Sync;
+pub(crate) type PeerCalls = dyn Fn(Lane, PeerServiceRequest) -> Answer<PeerServiceResponse> + Send + Sync;
+
 pub(crate) struct Fake {
     client: Box<ClientCalls>,
     worker: Box<WorkerCalls>,
+    kv: Box<KvCalls>,
+    peer: Box<PeerCalls>,
     closed: mpsc::UnboundedSender<ConnectionId>,
 }
 
@@ -26,7 +32,22 @@ impl Fake {
         worker: impl Fn(WorkerServiceRequest) -> Answer<WorkerServiceResponse> + Send + Sync + 'static,
         closed: mpsc::UnboundedSender<ConnectionId>,
     ) -> Self {
-        Self { client: Box::new(client), worker: Box::new(worker), closed }
+        let (kv, peer) = (Box::new(never), Box::new(|_, call| never(call)));
+        Self { client: Box::new(client), worker: Box::new(worker), kv, peer, closed }
+    }
+
+    pub(crate) fn with_kv(
+        self,
+        kv: impl Fn(KvServiceRequest) -> Answer<KvServiceResponse> + Send + Sync + 'static,
+    ) -> Self {
+        Self { kv: Box::new(kv), ..self }
+    }
+
+    pub(crate) fn with_peer(
+        self,
+        peer: impl Fn(Lane, PeerServiceRequest) -> Answer<PeerServiceResponse> + Send + Sync + 'static,
+    ) -> Self {
+        Self { peer: Box::new(peer), ..self }
     }
 }
 
@@ -37,6 +58,14 @@ impl Services for Fake {
 
     fn worker(&self, _: ConnectionId, call: WorkerServiceRequest) -> Answer<WorkerServiceResponse> {
         (self.worker)(call)
+    }
+
+    fn kv(&self, _: ConnectionId, call: KvServiceRequest) -> Answer<KvServiceResponse> {
+        (self.kv)(call)
+    }
+
+    fn peer(&self, _: ConnectionId, lane: Lane, call: PeerServiceRequest) -> Answer<PeerServiceResponse> {
+        (self.peer)(lane, call)
     }
 
     fn closed(&self, connection: ConnectionId) {
@@ -56,8 +85,16 @@ pub(crate) fn start(
     client: impl Fn(ClientServiceRequest) -> Answer<ClientServiceResponse> + Send + Sync + 'static,
     worker: impl Fn(WorkerServiceRequest) -> Answer<WorkerServiceResponse> + Send + Sync + 'static,
 ) -> Running {
+    start_as(listener, |closed| Fake::new(client, worker, closed))
+}
+
+/// Starts a fake that is told where to report the ends of connections.
+pub(crate) fn start_as(
+    listener: Listener,
+    fake: impl FnOnce(mpsc::UnboundedSender<ConnectionId>) -> Fake,
+) -> Running {
     let (closed_sender, closed) = mpsc::unbounded_channel();
-    let fake = Fake::new(client, worker, closed_sender);
+    let fake = fake(closed_sender);
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(async move { serve(listener, Arc::new(fake), stopped).await.unwrap() });
     Running { closed, stop, task }
@@ -86,7 +123,13 @@ pub(crate) fn never<Call, T: Send + 'static>(_: Call) -> Answer<T> {
 }
 
 pub(crate) fn info() -> CoordinatorInfo {
-    CoordinatorInfo { cluster: ClusterId(5), version: "1.2.3".to_owned(), slots: 8 }
+    CoordinatorInfo {
+        cluster: ClusterId(5),
+        version: "1.2.3".to_owned(),
+        slots: 8,
+        node: Some(1),
+        leader: Some(1),
+    }
 }
 
 pub(crate) fn says_info(call: ClientServiceRequest) -> Answer<ClientServiceResponse> {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use gristmill_model::{Incarnation, Refusal};
 use gristmill_protocol::limits::LONG_POLL_MAX;
 use gristmill_protocol::{
-    CallError, Heartbeat, Orders, PROTOCOL_VERSION, PollReply, PollRequest, Registered, WorkerHello,
+    Backoff, CallError, Heartbeat, Orders, PROTOCOL_VERSION, PollReply, PollRequest, Registered, WorkerHello,
 };
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::{Agent, Epoch, Event, Polls, Registration};
 use crate::config::WorkerError;
@@ -51,7 +51,7 @@ impl Agent {
             // Looked up before registering: a directory that is there now and whose job is unknown then is rubbish. In the other
             // order the directory of a job that has just begun would look the same.
             let found = tokio::task::spawn_blocking(move || dir.survey()).await.unwrap_or_default();
-            let result = link.register(&hello).await.map(|registered| (registered, found));
+            let result = link.register(hello).await.map(|registered| (registered, found));
             let _ = events.send(Event::Registered(epoch, result));
         });
     }
@@ -63,14 +63,16 @@ impl Agent {
         let (Registered { worker, cluster, live_jobs, heartbeat_ms }, found) = match result {
             Ok(registered) => registered,
             Err(error) => {
+                let pause = self.registering.after(&error);
                 self.bear(error)?;
-                self.register();
+                self.later(pause, Event::RegisterAgain(self.epoch));
                 return Ok(());
             }
         };
         tracing::info!(%worker, %cluster, incarnation = %self.incarnation, "registered");
         self.heard = Instant::now();
         self.told = None;
+        self.registering = Backoff::default();
         let mut beat = interval(Duration::from_millis(heartbeat_ms).max(HEARTBEAT_MIN));
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.registration = Some(Registration { worker, cluster, beat });
@@ -98,7 +100,7 @@ impl Agent {
     /// offers all free slots, and the newest is the one that counts. What both bring is the same assignment and runs once.
     pub(super) fn poll(&mut self) {
         let Some(registration) = &self.registration else { return };
-        if self.polls.reporting {
+        if self.polls.reporting || self.polls.resting {
             return;
         }
         let reports = self.reports.next_batch();
@@ -108,7 +110,8 @@ impl Agent {
         }
         let held = self.slots.held() + self.queue.len() + self.reports.count() - reports.len();
         let number = self.polls.newest + 1;
-        self.polls = Polls { newest: number, offered: free_slots, reporting: !reports.is_empty() };
+        self.polls.newest = number;
+        (self.polls.offered, self.polls.reporting) = (free_slots, !reports.is_empty());
         let request = PollRequest {
             worker: registration.worker,
             incarnation: self.incarnation,
@@ -120,7 +123,7 @@ impl Agent {
         };
         let (link, events, epoch) = (self.link.clone(), self.events.clone(), self.epoch);
         self.calls.spawn(async move {
-            let result = link.poll(&request).await;
+            let result = link.poll(request).await;
             let _ = events.send(Event::Polled { epoch, number, result });
         });
     }
@@ -130,15 +133,24 @@ impl Agent {
         number: u64,
         result: Result<PollReply, CallError>,
     ) -> Result<(), WorkerError> {
-        if number == self.polls.newest {
-            self.polls = Polls { newest: number, ..Polls::default() };
+        let is_newest = number == self.polls.newest;
+        if is_newest {
+            (self.polls.offered, self.polls.reporting) = (0, false);
         }
         let PollReply { assignments, verdicts, orders } = match result {
             Ok(reply) => reply,
-            // The next poll repeats the reports.
-            Err(error) => return self.bear_or_start_over(error),
+            Err(error) => {
+                // The next poll says how things are then, and repeats the reports.
+                if is_newest {
+                    self.polls.resting = true;
+                    let pause = self.polls.backoff.after(&error);
+                    self.later(pause, Event::PollAgain(self.epoch));
+                }
+                return self.bear_or_start_over(error);
+            }
         };
         self.heard = Instant::now();
+        self.polls.backoff = Backoff::default();
         for (attempt, verdict) in verdicts {
             self.settle(attempt, verdict);
         }
@@ -178,12 +190,14 @@ impl Agent {
         }
     }
 
-    fn obey(&mut self, Orders { cancel, forget, finished }: Orders) {
+    fn obey(&mut self, Orders { cancel, forget, finished, leave }: Orders) {
         for attempt in cancel {
             self.cancel(attempt);
         }
         self.forget(forget);
         self.finished |= finished;
+        // Said again until it shows, so what has come up meanwhile is ended first.
+        self.drained |= leave && self.slots.held() + self.queue.len() + self.reports.count() == 0;
     }
 
     fn bear_or_start_over(&mut self, error: CallError) -> Result<(), WorkerError> {
@@ -220,6 +234,15 @@ impl Agent {
         self.beating = false;
         self.polls = Polls::default();
         self.register();
+    }
+
+    /// Has something happen after a pause.
+    fn later(&mut self, pause: Duration, event: Event) {
+        let events = self.events.clone();
+        self.calls.spawn(async move {
+            sleep(pause).await;
+            let _ = events.send(event);
+        });
     }
 
     /// Removes a file or tree off the loop.

@@ -18,7 +18,7 @@ impl Agent {
     /// all but runs and plugins that are still of use.
     pub(super) async fn end(mut self, finished: bool) {
         self.calls.shutdown().await;
-        let link = self.link.with_patience(Duration::ZERO);
+        let link = self.link.with_patience(GOODBYE_MAX);
         let registration = self.registration.as_ref().map(|r| (r.worker, r.cluster));
         let incarnation = self.incarnation;
         let goodbye = async {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gristmill_model::{AttemptId, ClusterId, Incarnation, JobId, WorkerId};
-use gristmill_protocol::{CallError, Orders, PollReply, Registered, WorkerLink};
+use gristmill_protocol::{Backoff, CallError, Orders, PollReply, Registered, WorkerLink};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval};
@@ -34,10 +34,10 @@ use queue::Queue;
 use reports::Reports;
 use slots::{SlotIndex, Slots};
 
-/// How long a single call looks for the coordinator; the loop then decides whether to go on.
+/// How long what an attempt needs is asked for before the loop hears that it cannot be had.
 const CALL_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Runs a worker until its coordinator is finished, `shutdown` completes, or it cannot go on.
+/// Runs a worker until its coordinator is finished or lets it go, `shutdown` completes, or it cannot go on.
 ///
 /// When it returns, no slot is left, and of its files only runs that jobs still need (none after [`Exit::Finished`]).
 /// Dropped before that, it still kills its slots; what it leaves on disk is removed by the next worker in the same directory.
@@ -63,7 +63,9 @@ struct Epoch(u64);
 /// All that can happen to an agent, but for time and the shutdown.
 enum Event {
     Registered(Epoch, Result<(Registered, Survey), CallError>),
+    RegisterAgain(Epoch),
     Polled { epoch: Epoch, number: u64, result: Result<PollReply, CallError> },
+    PollAgain(Epoch),
     Beaten(Epoch, Result<Orders, CallError>),
     Prepared { process: ProcessId, attempt: AttemptId, result: Result<Prepared, Unprepared> },
     Process(ProcessId, ProcessEvent),
@@ -86,6 +88,9 @@ struct Polls {
     offered: u32,
     /// Whether it has brought reports; then it comes back at once.
     reporting: bool,
+    /// The last has failed, and the time for the next has not come.
+    resting: bool,
+    backoff: Backoff,
 }
 
 struct Agent {
@@ -98,6 +103,8 @@ struct Agent {
     incarnation: Incarnation,
     epoch: Epoch,
     registration: Option<Registration>,
+    /// Between tries to register.
+    registering: Backoff,
     heard: Instant,
     /// When it was last told that the coordinator does not answer; `None` since it did.
     told: Option<Instant>,
@@ -119,6 +126,8 @@ struct Agent {
     /// Removals under way; the agent waits for them at its end.
     chores: JoinSet<()>,
     finished: bool,
+    /// It was to leave when it is not needed any more, and that is now.
+    drained: bool,
 }
 
 impl Agent {
@@ -136,6 +145,7 @@ impl Agent {
             incarnation,
             epoch: Epoch(0),
             registration: None,
+            registering: Backoff::default(),
             heard: Instant::now(),
             told: None,
             beating: false,
@@ -148,6 +158,7 @@ impl Agent {
             calls: JoinSet::new(),
             chores: JoinSet::new(),
             finished: false,
+            drained: false,
         };
         (agent, receiver)
     }
@@ -174,6 +185,9 @@ impl Agent {
             if self.finished {
                 break Ok(Exit::Finished);
             }
+            if self.drained {
+                break Ok(Exit::Drained);
+            }
             self.begin_waiting();
             self.poll();
             self.clear_away();
@@ -195,7 +209,20 @@ impl Agent {
             Event::Registered(epoch, result) if epoch == self.epoch => self.on_registered(result),
             Event::Polled { epoch, number, result } if epoch == self.epoch => self.on_polled(number, result),
             Event::Beaten(epoch, result) if epoch == self.epoch => self.on_beaten(result),
-            Event::Registered(..) | Event::Polled { .. } | Event::Beaten(..) => Ok(()),
+            Event::RegisterAgain(epoch) if epoch == self.epoch => {
+                self.register();
+                Ok(())
+            }
+            Event::PollAgain(epoch) if epoch == self.epoch => {
+                self.polls.resting = false;
+                Ok(())
+            }
+            // Of an earlier registration.
+            Event::Registered(..)
+            | Event::RegisterAgain(_)
+            | Event::Polled { .. }
+            | Event::PollAgain(_)
+            | Event::Beaten(..) => Ok(()),
             Event::Prepared { process, attempt, result } => {
                 self.on_prepared(process, attempt, result);
                 Ok(())

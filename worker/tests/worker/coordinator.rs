@@ -11,8 +11,9 @@ use gristmill_model::{
 };
 use gristmill_protocol::limits::{CHUNK_BYTES, SEGMENTS_PAGE};
 use gristmill_protocol::{
-    Answer, ClientServiceRequest, ClientServiceResponse, ConnectionId, Endpoint, Heartbeat, Listener, Orders,
-    PollReply, PollRequest, Registered, Services, Verdict, WorkerHello, WorkerServiceRequest as Call,
+    Answer, ClientServiceRequest, ClientServiceResponse, ConnectionId, Endpoint, Heartbeat, KvServiceRequest,
+    KvServiceResponse, Lane, Listener, Orders, PeerServiceRequest, PeerServiceResponse, PollReply,
+    PollRequest, Registered, Services, Verdict, WorkerHello, WorkerServiceRequest as Call,
     WorkerServiceResponse as Reply, serve,
 };
 use tokio::sync::{Notify, watch};
@@ -36,6 +37,7 @@ struct State {
     cancel: BTreeSet<AttemptId>,
     forget: BTreeSet<JobId>,
     finished: bool,
+    leave: bool,
     running: Vec<Progress>,
     heartbeats: u64,
     blobs: BTreeMap<Sha256, Vec<u8>>,
@@ -50,12 +52,26 @@ struct State {
     to_repeat: Vec<Assignment>,
     /// Polls answered with nothing, after their reports were read.
     polls_to_spoil: u32,
+    refused: (u64, u64),
 }
 
+/// One member of a group that shares its state, as if it were replicated.
 #[derive(Clone, Default)]
 pub(crate) struct Coordinator {
     state: Arc<Mutex<State>>,
     changed: Arc<Notify>,
+    standing: Arc<Mutex<Standing>>,
+}
+
+/// What a member does with calls.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) enum Standing {
+    #[default]
+    Leads,
+    /// And names this one, or none.
+    Follows(Option<String>),
+    /// It has the calls, and answers none.
+    Hangs,
 }
 
 /// Ends the service when dropped.
@@ -73,6 +89,25 @@ impl Coordinator {
     pub(crate) fn serve_in_memory(&self) -> (Serving, Endpoint) {
         let (connector, listener) = gristmill_protocol::memory();
         (self.serve(Listener::Memory(listener)), Endpoint::Memory(connector))
+    }
+
+    /// Another member of its group.
+    pub(crate) fn fellow(&self) -> Self {
+        Self { standing: Arc::default(), ..self.clone() }
+    }
+
+    pub(crate) fn becomes(&self, standing: Standing) {
+        *self.standing.lock().unwrap() = standing;
+        self.changed.notify_waiters();
+    }
+
+    fn standing(&self) -> Standing {
+        self.standing.lock().unwrap().clone()
+    }
+
+    /// Calls that were refused by members that do not lead: polls, and heartbeats.
+    pub(crate) fn refused(&self) -> (u64, u64) {
+        self.state().refused
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -110,6 +145,11 @@ impl Coordinator {
 
     pub(crate) fn finish(&self) {
         self.change(|state| state.finished = true);
+    }
+
+    /// All workers are to leave.
+    pub(crate) fn drain(&self) {
+        self.change(|state| state.leave = true);
     }
 
     /// As after a lost connection: the workers' attempts are given to others.
@@ -238,6 +278,7 @@ impl Coordinator {
             let mut changed = std::pin::pin!(changed);
             changed.as_mut().enable();
             {
+                self.check_leading()?;
                 let mut state = self.state();
                 check(&state, request.worker, request.incarnation)?;
                 if state.newest_poll.get(&request.worker) != Some(&number) {
@@ -259,6 +300,32 @@ impl Coordinator {
                 () = changed => {}
                 () = &mut over => is_over = true,
             }
+        }
+    }
+
+    fn check_leading(&self) -> Result<(), Refusal> {
+        match self.standing() {
+            Standing::Leads => Ok(()),
+            Standing::Follows(leader) => Err(Refusal::NotLeader { leader }),
+            // Whoever waits for a poll that is under way sees no difference.
+            Standing::Hangs => Ok(()),
+        }
+    }
+
+    fn refuse(&self, call: &Call, refusal: Refusal) -> Reply {
+        match call {
+            Call::Register { .. } => Reply::Register(Err(refusal)),
+            Call::Poll { .. } => {
+                self.change(|state| state.refused.0 += 1);
+                Reply::Poll(Err(refusal))
+            }
+            Call::Heartbeat { .. } => {
+                self.change(|state| state.refused.1 += 1);
+                Reply::Heartbeat(Err(refusal))
+            }
+            Call::Segments { .. } => Reply::Segments(Err(refusal)),
+            Call::Blob { .. } => Reply::Blob(Err(refusal)),
+            Call::Goodbye { .. } => Reply::Goodbye(Err(refusal)),
         }
     }
 
@@ -320,6 +387,7 @@ impl State {
             cancel: self.cancel.iter().filter(reported).copied().collect(),
             forget: self.forget.iter().copied().collect(),
             finished: self.finished,
+            leave: self.leave,
         }
     }
 }
@@ -332,6 +400,11 @@ impl Services for Coordinator {
     fn worker(&self, _: ConnectionId, call: Call) -> Answer<Reply> {
         let this = self.clone();
         async move {
+            match this.standing() {
+                Standing::Leads => {}
+                Standing::Hangs => std::future::pending().await,
+                Standing::Follows(leader) => return Ok(this.refuse(&call, Refusal::NotLeader { leader })),
+            }
             Ok(match call {
                 Call::Register { hello } => Reply::Register(Ok(this.register(hello))),
                 Call::Poll { request } => Reply::Poll(this.poll(request).await),
@@ -345,6 +418,14 @@ impl Services for Coordinator {
             })
         }
         .boxed()
+    }
+
+    fn kv(&self, _: ConnectionId, call: KvServiceRequest) -> Answer<KvServiceResponse> {
+        panic!("no client is in this test: {call:?}")
+    }
+
+    fn peer(&self, _: ConnectionId, _: Lane, call: PeerServiceRequest) -> Answer<PeerServiceResponse> {
+        panic!("no peer is in this test: {call:?}")
     }
 
     fn closed(&self, _: ConnectionId) {}

@@ -9,5 +9,6 @@ mod failures;
 mod files;
 mod hygiene;
 mod jobs;
+mod leaders;
 mod queue;
 mod registration;

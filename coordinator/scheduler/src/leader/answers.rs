@@ -3,6 +3,7 @@
 use gristmill_model::{AttemptId, Incarnation, JobId, Refusal, Timestamp, WorkerId};
 
 use super::Leader;
+use super::drain::may_leave;
 use super::memory::{Contact, Parked, Timer};
 use crate::effect::{Answer, Orders, Reply, Verdict};
 use crate::state::{State, Store};
@@ -76,6 +77,8 @@ impl Contact {
         let won = |attempt: &&AttemptId| state.verdict(**attempt) == Verdict::Won;
         let cancel = self.holds.iter().filter(|attempt| !runs_here(attempt) && !won(attempt));
         let cancel = cancel.copied().collect();
-        Orders { cancel, forget }
+        let leave = may_leave(state, worker);
+        self.told_to_leave |= leave;
+        Orders { cancel, forget, leave }
     }
 }

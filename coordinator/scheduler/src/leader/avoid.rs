@@ -16,21 +16,21 @@ impl Decision<'_> {
         let settings = &self.leader.settings.avoid;
         let window = Duration::from_millis(settings.window_ms);
         let mut total = 0;
-        for contact in self.leader.contacts.values_mut() {
-            while contact.failures.front().is_some_and(|at| *at + window <= self.now) {
-                contact.failures.pop_front();
+        self.leader.failures.retain(|_, failures| {
+            while failures.front().is_some_and(|at| *at + window <= self.now) {
+                failures.pop_front();
             }
-            total += contact.failures.len();
-        }
+            total += failures.len();
+            !failures.is_empty()
+        });
         if total < settings.failures as usize {
             return BTreeSet::new();
         }
         let others = self.leader.contacts.len().saturating_sub(1);
         let bad = |count: usize| count >= settings.failures as usize && count * others > 2 * (total - count);
-        let avoided =
-            self.leader.contacts.iter().filter(|(_, contact)| others > 0 && bad(contact.failures.len()));
+        let avoided = self.leader.failures.iter().filter(|(_, failures)| others > 0 && bad(failures.len()));
         let forgiven = |at: &Timestamp| *at + window;
-        let again = avoided.clone().filter_map(|(_, contact)| contact.failures.front().map(forgiven)).min();
+        let again = avoided.clone().filter_map(|(_, failures)| failures.front().map(forgiven)).min();
         let avoided = avoided.map(|(worker, _)| *worker).collect();
         self.leader.again = self.leader.again.into_iter().chain(again).min();
         avoided

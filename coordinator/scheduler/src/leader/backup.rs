@@ -36,7 +36,7 @@ impl Decision<'_> {
     pub(crate) fn start_backups(&mut self, free: &mut FreeSlots) {
         let mut slow: Vec<_> = self.slow_attempts();
         slow.sort_by_key(|(elapsed_ms, attempt)| (u64::MAX - elapsed_ms, *attempt));
-        let alone = self.leader.contacts.len() == 1;
+        let alone = self.leader.contacts.len() <= self.leader.draining.len() + 1;
         for (_, attempt) in slow {
             let Some(state) = self.draft.task(attempt.task) else { continue };
             let beside = state.live.first().map(|live| live.worker);

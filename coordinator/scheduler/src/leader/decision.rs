@@ -1,9 +1,12 @@
 //! One decision: a batch of inputs in, a batch of facts out.
 
-use gristmill_model::Timestamp;
+use std::time::Duration;
+
+use gristmill_model::{JobId, Timestamp};
 
 use super::Leader;
 use super::memory::Timer;
+use super::queue::Turn;
 use crate::draft::Draft;
 use crate::effect::Effect;
 use crate::fact::{EndCause, Fact};
@@ -20,7 +23,10 @@ pub(crate) struct Decision<'a> {
 impl<'a> Decision<'a> {
     pub(crate) fn new(leader: &'a mut Leader, state: &'a State, now: Timestamp) -> Self {
         leader.again = None;
-        Self { leader, draft: Draft::new(state), now, facts: Vec::new() }
+        let fresh = std::mem::take(&mut leader.fresh);
+        let mut decision = Self { leader, draft: Draft::new(state), now, facts: Vec::new() };
+        fresh.into_iter().for_each(|job| decision.take_turn(job));
+        decision
     }
 
     /// Decides a fact: the draft and the leader's memory follow at once.
@@ -43,13 +49,18 @@ impl<'a> Decision<'a> {
         }
         for attempt in ended_with_worker.into_iter().flatten() {
             self.leader.unwatch(attempt);
+            self.take_turn(attempt.task.job);
+        }
+        if let Some(job) = fact.job() {
+            self.take_turn(job);
         }
         self.follow_fact(&fact);
         self.facts.push(fact);
     }
 
     pub(crate) fn finish(self) -> Vec<Fact> {
-        if self.draft.new_heads().next().is_some() {
+        self.leader.fresh.extend(self.draft.new_jobs());
+        if !self.leader.fresh.is_empty() {
             self.leader.again = Some(self.now);
         }
         self.facts
@@ -68,15 +79,25 @@ impl<'a> Decision<'a> {
         }
     }
 
+    /// Those that ended first, when there are too many, and those that ended too long ago.
     pub(crate) fn forget_old_jobs(&mut self) {
-        let base = self.draft.base();
-        let excess = base.ended_count().saturating_sub(self.leader.settings.history_jobs);
-        if excess > 0 {
-            let ended = base.ended().take(excess).collect::<Vec<_>>();
-            for job in ended {
-                self.record(Fact::JobForgotten { job });
+        let age = Duration::from_millis(self.leader.settings.history_age_ms);
+        while let Some((ended, job)) = self.leader.history.first().copied() {
+            let many = self.leader.history.len() > self.leader.settings.history_jobs;
+            if !many && ended + age > self.now {
+                break;
             }
+            self.record(Fact::JobForgotten { job });
+            // Whatever became of the fact: this loop ends.
+            self.leader.history.remove(&(ended, job));
         }
+    }
+
+    /// The job is served where it now belongs.
+    fn take_turn(&mut self, job: JobId) {
+        let head = self.draft.head(job);
+        let turn = head.and_then(|head| Turn::of(job, head, |stage| self.draft.ready_count(job, stage)));
+        self.leader.shares.set(job, turn);
     }
 
     fn follow_effect(&mut self, effect: &Effect) {
@@ -85,8 +106,12 @@ impl<'a> Decision<'a> {
                 self.leader.unwatch(*attempt);
                 self.leader.due.insert(*worker);
             }
-            Effect::JobEnded { job } => self.leader.forget_job(*job),
+            Effect::JobEnded { job } => {
+                self.leader.forget_job(*job);
+                self.leader.history.insert((self.now, *job));
+            }
             Effect::Assign { .. }
+            | Effect::Place { .. }
             | Effect::Commit { .. }
             | Effect::JobForgotten { .. }
             | Effect::WorkerLost { .. } => {}
@@ -115,12 +140,16 @@ impl<'a> Decision<'a> {
             }
             Fact::AttemptEnded { attempt, cause, .. } => {
                 let watch = self.leader.unwatch(*attempt);
-                let contact = watch.and_then(|watch| self.leader.contacts.get_mut(&watch.worker));
-                if let (EndCause::Failed { .. }, Some(contact)) = (cause, contact) {
-                    contact.note_failure(self.now);
+                if let (EndCause::Failed { .. }, Some(watch)) = (cause, watch) {
+                    self.leader.note_failure(watch.worker, self.now);
                 }
             }
             Fact::WorkerJoined { worker, machine, .. } => self.leader.meet(*worker, machine, self.now),
+            Fact::WorkerDraining { worker, .. } => {
+                self.leader.draining.insert(*worker);
+            }
+            Fact::SessionOpened { client, .. } => self.leader.hearings.hear(*client, self.now),
+            Fact::SessionExpired { client, .. } => self.leader.hearings.forget(*client),
             _ => {}
         }
     }

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use gristmill_model::{AttemptId, Explanation, JobId, JobPhase, NotFound, Stage, TaskId, Timestamp};
+use gristmill_model::{
+    AttemptId, Explanation, JobId, JobPhase, NotFound, Stage, TaskId, Timestamp, WorkerId,
+};
 
 use super::Leader;
+use super::drain::needing;
 use super::memory::Watch;
 use super::status::attempts_of;
-use crate::state::{Job, JobHead, State};
+use crate::state::{Job, JobHead, State, Store};
 
 /// Tasks explained one by one when the whole job is asked about.
 const TASKS_MAX: usize = 64;
@@ -42,7 +45,7 @@ impl Leader {
             Some(stage) => self.text_of_stage(state, known, job, stage, now),
             None => text_of_end(head),
         };
-        let deadline = stage.and_then(|_| self.next_deadline());
+        let deadline = stage.and_then(|_| self.next_look());
         let mut all = vec![Explanation { task: None, text, deadline }];
         // In the order of the stages. Reduces may still run while a map runs again.
         let running = Stage::ALL.into_iter().flat_map(|stage| self.watches.range(attempts_of(job, stage)));
@@ -65,6 +68,17 @@ impl Leader {
             Stage::Reduce => head.reduces_done,
         };
         let mut text = format!("{won} of {total} {stage} tasks are done, {running} attempts run");
+        if head.spec.priority != 0 {
+            text.push_str(&format!("; its priority is {}", head.spec.priority));
+        }
+        let needed = |id: &&WorkerId| {
+            state.worker(**id).is_some_and(|worker| needing(state, worker).any(|needing| needing == job))
+        };
+        for worker in self.draining.iter().filter(needed) {
+            text.push_str(&format!(
+                "; {worker} drains and stays until the job is over, for its runs are needed"
+            ));
+        }
         if waiting > 0 {
             text.push_str(&format!("; {waiting} tasks wait for {}", self.text_of_slots(state, job, now)));
         }
@@ -72,14 +86,20 @@ impl Leader {
     }
 
     fn text_of_slots(&self, state: &State, job: JobId, now: Timestamp) -> String {
-        let before = state.live().range(..job).count();
+        let before = self.shares.before(job);
+        let workers = self.contacts.len() - self.draining.len();
         match (self.contacts.len(), state.slots()) {
             (0, _) => "a worker: none is registered".into(),
+            (draining, _) if workers == 0 => format!("a worker: the {draining} that are registered drain"),
             (_, 0) => "a slot: no worker has any".into(),
-            (workers, slots) if before > 0 => {
-                format!("a free slot of {slots} on {workers} workers, after {before} jobs that came before")
+            (_, slots) if before > 0 => {
+                let head = state.head(job);
+                let (priority, running) = head.map_or((0, 0), |head| (head.spec.priority, head.running));
+                format!(
+                    "a free slot of {slots} on {workers} workers, after {before} jobs of a higher priority than {priority} or of the same with fewer attempts than {running} running"
+                )
             }
-            (workers, slots) => {
+            (_, slots) => {
                 let silent =
                     self.contacts.values().map(|contact| now.ms.saturating_sub(contact.heard.ms)).max();
                 let silent = silent.unwrap_or(0);
@@ -137,7 +157,7 @@ impl Leader {
             Some(_) => format!("{task} waits for {} maps that are not done", head.maps - head.maps_done),
             None => format!("nothing: {}", text_of_end(head)),
         };
-        Ok(explain(text, self.next_deadline()))
+        Ok(explain(text, self.next_look()))
     }
 }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gristmill_model::{AttemptId, Incarnation, JobId, JobPhase, JobSpec, Progress, Refusal, WorkerId};
+use gristmill_model::{
+    AttemptId, ClusterId, Incarnation, JobId, JobPhase, JobSpec, Progress, Refusal, RequestId, WorkerId,
+};
 
 use super::decision::Decision;
 use super::memory::{Parked, Timer};
@@ -21,7 +23,17 @@ const NAME_CHARS_MAX: usize = 256;
 
 impl Decision<'_> {
     pub(crate) fn take_in(&mut self, input: &Input) {
+        // What comes before the cluster is founded has no state to act on; polls are answered.
+        let early = self.draft.cluster().is_none() && !matches!(input, Input::Found(_) | Input::Poll(_));
+        if early {
+            return;
+        }
         match input {
+            Input::Found(cluster) => self.found(*cluster),
+            Input::OpenSession { nonce } => self.open_session(*nonce),
+            Input::KeepSession { client, done_below } => self.keep_session(*client, *done_below),
+            Input::Kv(call) => self.carry_out(call),
+            Input::Drain(worker) => self.drain(*worker),
             Input::Submit(spec, planner) => self.submit(spec, *planner),
             Input::Register(hello) => self.register(hello),
             Input::Poll(poll) => self.poll(poll),
@@ -34,10 +46,18 @@ impl Decision<'_> {
         }
     }
 
+    fn found(&mut self, cluster: ClusterId) {
+        if self.draft.cluster().is_none() {
+            self.record(Fact::Founded { cluster });
+        }
+    }
+
     fn submit(&mut self, spec: &Arc<JobSpec>, planner: Planner) {
+        self.hear_client(spec.key.client);
         let refused = {
             let live = self.draft.live_jobs().filter_map(|job| Some((job, self.draft.head(job)?)));
             self.draft.job_of(spec.key).is_some()
+                || self.draft.sessions().check(spec.key, RequestId(0)).is_err()
                 || check_spec(spec, planner).is_err()
                 || check_output(spec, live).is_err()
         };

@@ -27,6 +27,8 @@ impl Decision<'_> {
         if let Some(contact) = self.leader.contacts.remove(&id) {
             self.leader.timers.unset(contact.lease_timer, Timer::Lease(id));
         }
+        self.leader.failures.remove(&id);
+        self.leader.draining.remove(&id);
         if let Some(known) = self.leader.machines.get_mut(&machine) {
             known.live = known.live.saturating_sub(1);
         }

@@ -1,6 +1,6 @@
 //! What the leader remembers beside the state. None of it survives the leader, and nothing is lost with it but time.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gristmill_model::{AttemptId, JobId, Timestamp, WorkerId};
@@ -10,7 +10,7 @@ use crate::input::PollToken;
 /// How often a worker is told to forget a job: it has no way to say that it did.
 pub(crate) const FORGET_TELLINGS: u8 = 3;
 /// Recent failures remembered of one worker.
-const FAILURES_MAX: usize = 64;
+pub(crate) const FAILURES_MAX: usize = 64;
 
 /// A live worker as the leader knows it.
 #[derive(Clone, Debug)]
@@ -24,8 +24,8 @@ pub(crate) struct Contact {
     pub(crate) holds: BTreeSet<AttemptId>,
     /// Ended jobs, and how often it is yet to be told.
     pub(crate) forget: BTreeMap<JobId, u8>,
-    /// When attempts failed on it, lately.
-    pub(crate) failures: VecDeque<Timestamp>,
+    /// It knows that it may leave.
+    pub(crate) told_to_leave: bool,
 }
 
 /// A poll that waits for its answer.
@@ -90,15 +90,8 @@ impl Contact {
             parked: None,
             holds: BTreeSet::new(),
             forget: BTreeMap::new(),
-            failures: VecDeque::new(),
+            told_to_leave: false,
         }
-    }
-
-    pub(crate) fn note_failure(&mut self, now: Timestamp) {
-        if self.failures.len() == FAILURES_MAX {
-            self.failures.pop_front();
-        }
-        self.failures.push_back(now);
     }
 }
 

@@ -8,6 +8,7 @@ mod answers;
 mod avoid;
 mod backup;
 mod decision;
+mod drain;
 mod durations;
 mod explain;
 mod intake;
@@ -17,10 +18,11 @@ mod message;
 mod placement;
 mod queue;
 mod reports;
+mod sessions;
 mod status;
 mod validate;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +31,8 @@ use gristmill_model::{AttemptId, JobId, JobPhase, Stage, TaskId, Timestamp, Work
 use self::decision::Decision;
 use self::durations::Durations;
 use self::memory::{Contact, Machine, Timer, Timers, Watch};
+use self::queue::{Shares, Turn};
+use self::sessions::Hearings;
 use crate::effect::{Answer, Effect};
 use crate::fact::Fact;
 use crate::input::Input;
@@ -42,6 +46,18 @@ pub struct Leader {
     contacts: BTreeMap<WorkerId, Contact>,
     watches: BTreeMap<AttemptId, Watch>,
     machines: BTreeMap<Arc<str>, Machine>,
+    /// When attempts failed, lately, on workers where some did.
+    failures: BTreeMap<WorkerId, VecDeque<Timestamp>>,
+    /// Live workers that are to leave.
+    draining: BTreeSet<WorkerId>,
+    /// When clients were heard of.
+    hearings: Hearings,
+    /// Ended jobs by their end.
+    history: BTreeSet<(Timestamp, JobId)>,
+    /// Whose tasks are handed out next.
+    shares: Shares,
+    /// Jobs that were submitted by the last decision: they have their turn when the state knows their tasks.
+    fresh: Vec<JobId>,
     durations: BTreeMap<(JobId, Stage), Durations>,
     timers: Timers,
     /// Workers whose poll waits and that have free slots.
@@ -66,6 +82,12 @@ impl Leader {
             contacts: BTreeMap::new(),
             watches: BTreeMap::new(),
             machines: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            draining: BTreeSet::new(),
+            hearings: Hearings::default(),
+            history: state.ended().collect(),
+            shares: Shares::default(),
+            fresh: Vec::new(),
             durations: BTreeMap::new(),
             timers: Timers::default(),
             idle: BTreeSet::new(),
@@ -75,18 +97,25 @@ impl Leader {
             backup_at: None,
             again: Some(now),
         };
+        Store::sessions(state).clients().for_each(|client| leader.hearings.hear(client, now));
         for (id, worker) in state.all_workers() {
             if worker.is_live() {
-                leader.meet(*id, &worker.machine, now);
+                leader.meet(id, &worker.machine, now);
+                leader.draining.extend(worker.draining.then_some(id));
+                // The leader before may have died before it told.
+                if let Some(contact) = leader.contacts.get_mut(&id) {
+                    contact.forget.extend(state.ended().map(|(_, job)| (job, memory::FORGET_TELLINGS)));
+                }
             }
             for attempt in &worker.running {
-                leader.watch(state, *attempt, *id, now);
+                leader.watch(state, *attempt, id, now);
             }
         }
-        for worker in state.all_workers().values().filter(|worker| !worker.is_live()) {
+        for (_, worker) in state.all_workers().filter(|(_, worker)| !worker.is_live()) {
             leader.doubt_machine(&worker.machine, now);
         }
         for (id, job) in state.live().iter().filter_map(|id| Some((*id, state.job(*id)?))) {
+            leader.shares.set(id, Turn::of(id, &job.head, |stage| job.ready(stage).len()));
             for stage in Stage::ALL {
                 let durations = leader.durations.entry((id, stage)).or_default();
                 for (index, task) in (0..).zip(job.tasks(stage)) {
@@ -101,9 +130,21 @@ impl Leader {
 
     /// Effects of the past that may never have been performed: do them once, after becoming the leader.
     pub fn resume(&self, state: &State) -> Vec<Effect> {
-        let jobs = state.live().iter().filter_map(|id| Some((*id, state.head(*id)?)));
-        let committing = jobs.filter(|(_, head)| head.phase() == JobPhase::Committing);
-        committing.map(|(job, head)| Effect::Commit { job, failures: head.commit_failures }).collect()
+        let mut effects = Vec::new();
+        for (job, head) in state.jobs(JobId(0)).filter_map(|job| Some((job, state.head(job)?))) {
+            match head.phase() {
+                JobPhase::Done => {}
+                JobPhase::Failed(_) | JobPhase::Cancelled => effects.push(Effect::JobEnded { job }),
+                JobPhase::Sampling | JobPhase::Mapping | JobPhase::Reducing => {
+                    effects.push(Effect::Place { job });
+                }
+                JobPhase::Committing => {
+                    let failures = head.commit_failures;
+                    effects.extend([Effect::Place { job }, Effect::Commit { job, failures }]);
+                }
+            }
+        }
+        effects
     }
 
     /// Decides what follows from the inputs and from the time. An empty batch is a tick. All facts that come out are one log
@@ -111,25 +152,42 @@ impl Leader {
     pub fn decide(&mut self, state: &State, now: Timestamp, inputs: &[Input]) -> Vec<Fact> {
         self.forgive_own_stall(now);
         let mut decision = Decision::new(self, state, now);
+        decision.forget_old_jobs();
         for input in inputs {
             decision.take_in(input);
         }
         decision.expire();
-        decision.forget_old_jobs();
+        decision.expire_sessions();
         decision.hand_out();
+        decision.send_away();
         decision.finish()
     }
 
     /// When to decide again even if nothing comes in.
     pub fn next_deadline(&self) -> Option<Timestamp> {
+        let age = Duration::from_millis(self.settings.history_age_ms);
+        let forgotten_at = self.history.first().map(|(ended, _)| *ended + age);
+        [self.next_look(), self.sessions_end(), forgotten_at].into_iter().flatten().min()
+    }
+
+    /// When something may happen to a task or a worker even if nothing comes in.
+    fn next_look(&self) -> Option<Timestamp> {
         let backup_at = self.backup_at.filter(|_| !self.idle.is_empty());
         [self.timers.first(), self.again, backup_at].into_iter().flatten().min()
+    }
+
+    /// When the first session ends of whose client nothing is heard any more.
+    fn sessions_end(&self) -> Option<Timestamp> {
+        let patience = Duration::from_millis(self.settings.session_ms);
+        self.hearings.first().map(|(heard, _)| heard + patience)
     }
 
     /// When the coordinator itself stood still (a laptop that slept, a stopped process), nobody else is to blame for the silence.
     fn forgive_own_stall(&mut self, now: Timestamp) {
         let patience = Duration::from_millis(self.settings.lease_ms / 2);
-        if self.timers.first().is_some_and(|due| due + patience < now) {
+        let due = [self.timers.first(), self.sessions_end()].into_iter().flatten().min();
+        if due.is_some_and(|due| due + patience < now) {
+            self.hearings.hear_all(now);
             self.contacts.values_mut().for_each(|contact| contact.heard = now);
             self.watches.values_mut().for_each(|watch| watch.progressed = now);
         }
@@ -190,6 +248,15 @@ impl Leader {
         Some(watch)
     }
 
+    fn note_failure(&mut self, worker: WorkerId, now: Timestamp) {
+        let failures = self.failures.entry(worker).or_default();
+        if failures.len() == memory::FAILURES_MAX {
+            failures.pop_front();
+        }
+        failures.push_back(now);
+    }
+
+    /// What there is to know of a job only while it runs.
     fn forget_job(&mut self, job: JobId) {
         self.progress.remove(&job);
         Stage::ALL.into_iter().for_each(|stage| drop(self.durations.remove(&(job, stage))));

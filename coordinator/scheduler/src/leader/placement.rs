@@ -43,13 +43,13 @@ impl Decision<'_> {
     pub(crate) fn hand_out(&mut self) {
         let ahead = self.leader.due.iter().any(|worker| self.room_ahead(*worker) > 0);
         if ahead || !self.leader.idle.is_empty() {
-            let mut queue = Queue::new(&self.draft);
-            let mut waiting = queue.next(&self.draft);
+            let mut queue = Queue::default();
+            let mut waiting = queue.next(&self.leader.shares, &self.draft);
             if waiting.is_some() || self.backups_are_due() {
                 let mut free = self.free_slots();
                 while let Some(task) = waiting.filter(|_| !free.is_empty()) {
                     self.place(task, &mut free);
-                    waiting = queue.next(&self.draft);
+                    waiting = queue.next(&self.leader.shares, &self.draft);
                 }
                 self.hand_out_ahead(waiting, &mut queue);
                 if waiting.is_none() && self.backups_are_due() {
@@ -71,7 +71,8 @@ impl Decision<'_> {
     fn room(&self, id: WorkerId) -> u32 {
         let contact = self.leader.contacts.get(&id);
         let parked = contact.and_then(|contact| contact.parked.as_ref());
-        let (Some(parked), Some(worker)) = (parked, self.draft.worker(id)) else { return 0 };
+        let worker = self.draft.worker(id).filter(|worker| worker.is_open());
+        let (Some(parked), Some(worker)) = (parked, worker) else { return 0 };
         let taken = u32::try_from(parked.assignments.len()).unwrap_or(u32::MAX);
         let running = u32::try_from(worker.running.len()).unwrap_or(u32::MAX);
         parked.free.saturating_sub(taken).min(worker.slots.saturating_sub(running))

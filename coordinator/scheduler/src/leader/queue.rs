@@ -1,37 +1,91 @@
-//! Which waiting task is next. A policy of its own, so that fair sharing can take its place.
+//! Which waiting task is next: of the job with the highest priority, and among equals of the one with the fewest running attempts, so that
+//! jobs share the slots. What runs is never taken away for another job.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gristmill_model::{JobId, Stage, TaskId};
 
 use crate::draft::Draft;
-use crate::state::Store;
+use crate::state::{JobHead, Store};
 
-/// Waiting tasks in the order in which they are handed out: by job, first come first served, and by index within its open stage. A
-/// task that ran before has usually a low index, so it does not wait behind the whole stage.
+/// Live jobs with tasks that can be handed out, in the order in which they are served. Kept from decision to decision, so that one
+/// costs little however many jobs wait.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shares {
+    order: BTreeSet<Turn>,
+    turns: BTreeMap<JobId, Turn>,
+}
+
+/// When a job is served: the least comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Turn {
+    priority: Reverse<i8>,
+    running: u32,
+    job: JobId,
+}
+
+impl Turn {
+    /// Of a job in which so many tasks of a stage wait; none when it has nothing to hand out.
+    pub(crate) fn of(job: JobId, head: &JobHead, waiting: impl FnOnce(Stage) -> usize) -> Option<Self> {
+        let stage = head.open_stage()?;
+        let turn = Self { priority: Reverse(head.spec.priority), running: head.running, job };
+        (waiting(stage) > 0).then_some(turn)
+    }
+}
+
+impl Shares {
+    /// The turn of a job has changed, or it has none any more.
+    pub(crate) fn set(&mut self, job: JobId, turn: Option<Turn>) {
+        let old = match turn {
+            Some(turn) => self.turns.insert(job, turn),
+            None => self.turns.remove(&job),
+        };
+        if old != turn {
+            old.map(|old| self.order.remove(&old));
+            self.order.extend(turn);
+        }
+    }
+
+    /// How many jobs are served before this one.
+    pub(crate) fn before(&self, job: JobId) -> usize {
+        self.turns.get(&job).map_or(0, |turn| self.order.range(..turn).count())
+    }
+
+    pub(crate) fn first(&self) -> Option<JobId> {
+        self.order.first().map(|turn| turn.job)
+    }
+}
+
+/// Waiting tasks in the order in which they are handed out: the job whose turn it is after all that was handed out, and by index within
+/// its open stage. A task that ran before has usually a low index, so it does not wait behind the whole stage.
+#[derive(Debug, Default)]
 pub(crate) struct Queue {
-    job: Option<JobId>,
-    /// Of this job.
-    from: u32,
+    /// Where to go on in each job.
+    from: BTreeMap<JobId, u32>,
+    /// Jobs that get nothing more now.
+    passed: BTreeSet<JobId>,
 }
 
 impl Queue {
-    pub(crate) fn new(draft: &Draft<'_>) -> Self {
-        Self { job: draft.next_live(JobId(0)), from: 0 }
+    /// The next one; each is offered once.
+    pub(crate) fn next(&mut self, shares: &Shares, draft: &Draft<'_>) -> Option<TaskId> {
+        loop {
+            let mut jobs = shares.order.iter().map(|turn| turn.job);
+            let job = jobs.find(|job| !self.passed.contains(job))?;
+            let from = self.from.entry(job).or_default();
+            let stage = draft.head(job).and_then(JobHead::open_stage);
+            let waiting = stage.and_then(|stage| Some((stage, draft.next_ready(job, stage, *from)?)));
+            if let Some((stage, index)) = waiting {
+                *from = index.saturating_add(1);
+                return Some(TaskId { job, stage, index });
+            }
+            self.passed.insert(job);
+        }
     }
 
-    /// The next one; each is offered once.
-    pub(crate) fn next(&mut self, draft: &Draft<'_>) -> Option<TaskId> {
-        while let Some(job) = self.job {
-            let waiting = |stage: Stage| {
-                let index = draft.next_ready(job, stage, self.from)?;
-                Some(TaskId { job, stage, index })
-            };
-            if let Some(task) = draft.head(job).and_then(|head| head.open_stage()).and_then(waiting) {
-                self.from = task.index.saturating_add(1);
-                return Some(task);
-            }
-            self.job = draft.next_live(JobId(job.0.saturating_add(1)));
-            self.from = 0;
-        }
-        None
+    /// Nothing more of this job.
+    pub(crate) fn pass(&mut self, job: JobId) {
+        self.passed.insert(job);
     }
 }

@@ -48,16 +48,17 @@ impl Leader {
 
     /// The live workers.
     pub fn workers(&self, state: &State, now: Timestamp) -> Vec<WorkerStatus> {
-        let live = state.all_workers().iter().filter(|(_, worker)| worker.is_live());
-        let status = |(id, worker): (&WorkerId, &Worker)| {
-            let heard = self.contacts.get(id).map_or(now, |contact| contact.heard);
+        let live = state.all_workers().filter(|(_, worker)| worker.is_live());
+        let status = |(id, worker): (WorkerId, &Worker)| {
+            let heard = self.contacts.get(&id).map_or(now, |contact| contact.heard);
             WorkerStatus {
-                id: *id,
+                id,
                 name: worker.name.to_string(),
                 slots: worker.slots,
                 running: worker.running.iter().copied().collect(),
                 silent_ms: now.ms.saturating_sub(heard.ms),
                 failures: worker.failures,
+                draining: worker.draining,
             }
         };
         live.map(status).collect()

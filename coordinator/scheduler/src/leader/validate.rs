@@ -6,8 +6,7 @@ use gristmill_model::JobId;
 
 use super::Leader;
 use super::memory::Timer;
-use super::queue::Queue;
-use crate::draft::Draft;
+use super::queue::{Shares, Turn};
 use crate::state::{State, Store};
 
 impl Leader {
@@ -16,14 +15,14 @@ impl Leader {
     pub fn validate(&self, state: &State) -> Result<(), String> {
         let workers = state.all_workers();
         let running: BTreeSet<_> =
-            workers.values().flat_map(|worker| worker.running.iter().copied()).collect();
+            workers.clone().flat_map(|(_, worker)| worker.running.iter().copied()).collect();
         let watched: BTreeSet<_> = self.watches.keys().copied().collect();
         check(running == watched, || format!("{running:?} run, {watched:?} are watched"))?;
         let mut timers = BTreeSet::new();
         timers.extend(self.watches.iter().map(|(attempt, watch)| (watch.timer, Timer::Progress(*attempt))));
 
         let live: BTreeSet<_> =
-            workers.iter().filter(|(_, worker)| worker.is_live()).map(|(id, _)| *id).collect();
+            workers.clone().filter(|(_, worker)| worker.is_live()).map(|(id, _)| id).collect();
         let known: BTreeSet<_> = self.contacts.keys().copied().collect();
         check(live == known, || format!("{live:?} live, {known:?} are known"))?;
         for (id, contact) in &self.contacts {
@@ -32,7 +31,7 @@ impl Leader {
             let idle = contact.parked.as_ref().is_some_and(|parked| parked.free > 0);
             check(idle == self.idle.contains(id), || format!("{id} is idle: {idle}, listed otherwise"))?;
         }
-        for worker in workers.values() {
+        for (_, worker) in workers.clone() {
             let machine = self.machines.get(&worker.machine);
             let watched = machine.is_some_and(|machine| machine.live > 0 || machine.timer.is_some());
             // Nobody reads the runs of a job that has all its outputs.
@@ -48,22 +47,41 @@ impl Leader {
         check(self.timers.all().eq(timers.iter()), || {
             format!("timers are {:?}, should be {timers:?}", self.timers)
         })?;
+        let draining = workers.filter(|(_, worker)| worker.is_live() && worker.draining).map(|(id, _)| id);
+        check(draining.eq(self.draining.iter().copied()), || {
+            format!("{:?} are listed as draining", self.draining)
+        })?;
+        check(Store::sessions(state).clients().eq(self.hearings.clients()), || {
+            "those who have sessions are not those who are heard of".into()
+        })?;
+        let ended: BTreeSet<_> = state.ended().collect();
+        check(ended == self.history, || format!("{ended:?} are over, {:?} are listed", self.history))?;
+        self.validate_shares(state)?;
         self.validate_idleness(state)
+    }
+
+    fn validate_shares(&self, state: &State) -> Result<(), String> {
+        let mut shares = Shares::default();
+        for job in state.live().iter().filter(|job| !self.fresh.contains(job)) {
+            let known = state.job(*job);
+            let turn = known.and_then(|known| Turn::of(*job, &known.head, |stage| known.ready(stage).len()));
+            shares.set(*job, turn);
+        }
+        check(shares == self.shares, || format!("jobs take turns as {:?}, not {shares:?}", self.shares))
     }
 
     /// No task waits while a slot waits, unless the leader will look again soon.
     fn validate_idleness(&self, state: &State) -> Result<(), String> {
-        let draft = Draft::new(state);
         let room = self.idle.iter().find(|id| {
             let parked = self.contacts.get(id).and_then(|contact| contact.parked.as_ref());
             let worker = state.worker(**id);
             parked.zip(worker).is_some_and(|(parked, worker)| {
-                parked.free > 0 && worker.running.len() < worker.slots as usize
+                worker.is_open() && parked.free > 0 && worker.running.len() < worker.slots as usize
             })
         });
-        match (Queue::new(&draft).next(&draft), room) {
-            (Some(task), Some(worker)) => check(self.again.is_some(), || {
-                format!("{task} waits while {worker} does, and nobody looks again")
+        match (self.shares.first(), room) {
+            (Some(job), Some(worker)) => check(self.again.is_some(), || {
+                format!("a task of {job} waits while {worker} does, and nobody looks again")
             }),
             _ => Ok(()),
         }

@@ -160,6 +160,22 @@ impl Plan {
         (0..tasks).map(of_task).max().unwrap_or(0)
     }
 
+    /// Whether it is one of this spec: for plans that come from outside.
+    pub(crate) fn validate(&self, spec: &JobSpec) -> Result<(), String> {
+        let ascending = self.ends.iter().zip(self.ends.iter().skip(1)).all(|(end, next)| end < next);
+        let first = self.ends.first().is_none_or(|end| *end > 0);
+        let whole = self.ends.last().map_or(0, |end| *end as usize) == self.pieces.len();
+        if !(ascending && first && whole) {
+            return Err("its planned tasks are not made of its planned pieces".into());
+        }
+        let lies = |piece: &Piece| {
+            let file = spec.inputs.get(piece.file as usize);
+            let end = piece.offset.checked_add(piece.bytes);
+            file.zip(end).is_some_and(|(file, end)| end <= file.bytes)
+        };
+        if self.pieces.iter().all(lies) { Ok(()) } else { Err("it maps what is in none of its files".into()) }
+    }
+
     fn range(&self, task: u32) -> Range<usize> {
         let task = task as usize;
         let end = |task: usize| self.ends.get(task).map_or(0, |end| *end as usize);

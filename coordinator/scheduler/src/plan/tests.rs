@@ -31,6 +31,7 @@ fn spec(inputs: Vec<InputFile>, split_bytes: u64, input_mode: InputMode) -> JobS
         memory_bytes: 1,
         task_timeout_ms: 1,
         max_attempts: 1,
+        priority: 0,
     }
 }
 

@@ -5,24 +5,26 @@
 use std::sync::Arc;
 
 use gristmill_model::{
-    AttemptId, AttemptStats, Bounds, JobId, JobPhase, PathBytes, Stage, TaskId, Timestamp, WorkerId,
+    AttemptId, AttemptStats, Bounds, JobId, JobPhase, PathBytes, RequestId, Stage, TaskId, Timestamp,
+    WorkerId,
 };
 
-use super::IllegalFact;
-use super::job::{HowEnded, JobEnd, JobHead};
+use super::illegal::illegal;
+use super::job::{HowEnded, JobEnd, JobHead, MESSAGES_MAX};
 use super::store::{Store, new_head};
 use super::task::{Live, Winner};
 use super::worker::Worker;
+use super::{IllegalFact, Recorded, clients};
 use crate::effect::Effect;
 use crate::fact::{EndCause, Fact, RunLoss, TaskResult};
 use crate::plan::Planner;
 use crate::sampler::Sampler;
 
-/// Failure messages kept by the tasks of one job.
-const MESSAGES_MAX: u32 = 16;
-
 /// Applies one fact to a store.
 pub(crate) fn apply_to<S: Store>(store: &mut S, fact: &Fact) -> Result<Vec<Effect>, IllegalFact> {
+    if store.cluster().is_none() != matches!(fact, Fact::Founded { .. }) {
+        return Err(illegal(store, fact));
+    }
     let applied = match fact {
         Fact::JobSubmitted { job, at, spec, planner, sampler } => {
             let samples = u32::try_from(sampler.tasks(spec).len()).ok();
@@ -37,6 +39,7 @@ pub(crate) fn apply_to<S: Store>(store: &mut S, fact: &Fact) -> Result<Vec<Effec
                 machine: Arc::clone(machine),
                 slots: *slots,
                 lost: None,
+                draining: false,
                 running: Default::default(),
                 runs: Default::default(),
                 failures: 0,
@@ -59,6 +62,15 @@ pub(crate) fn apply_to<S: Store>(store: &mut S, fact: &Fact) -> Result<Vec<Effec
         Fact::JobCancelled { job, at } => end_job(store, *job, *at, HowEnded::Cancelled),
         Fact::JobForgotten { job } => forget(store, *job),
         Fact::BoundsChosen { job, at: _, bounds } => choose_bounds(store, *job, bounds),
+        Fact::Founded { cluster } => {
+            store.found(*cluster);
+            Some(Vec::new())
+        }
+        Fact::SessionOpened { client, at: _, nonce } => clients::open(store, *client, *nonce),
+        Fact::SessionKept { client, at: _, done_below } => clients::keep(store, *client, *done_below),
+        Fact::SessionExpired { client, at: _ } => clients::expire(store, *client),
+        Fact::KvApplied { key, at: _, done_below, op } => clients::carry_out(store, *key, *done_below, op),
+        Fact::WorkerDraining { worker, at: _ } => drain(store, *worker),
     };
     applied.ok_or_else(|| illegal(store, fact))
 }
@@ -70,11 +82,15 @@ fn submit<S: Store>(
     planner: Planner,
     sampler: Sampler,
 ) -> Option<Vec<Effect>> {
-    if job != store.next_job() || store.job_of(head.spec.key).is_some() {
+    let key = head.spec.key;
+    let fits = job == store.next_job() && store.job_of(key).is_none();
+    if !fits || store.sessions().check(key, RequestId(0)).is_err() {
         return None;
     }
-    let effects = commit_if_complete(&head, job);
+    let mut effects = vec![Effect::Place { job }];
+    effects.extend(commit_if_complete(&head, job));
     store.add_job(head, planner, sampler);
+    store.sessions_mut().record(key, Recorded::Job(job));
     Some(effects)
 }
 
@@ -92,13 +108,17 @@ fn lose_worker<S: Store>(store: &mut S, id: WorkerId, at: Timestamp) -> Option<V
         stop(store, attempt);
         store.with_figures(attempt.task.job, |figures| figures.tally.worker_lost += 1);
     }
-    store.unregister(id);
-    let worker = store.worker_mut(id)?;
-    worker.lost = Some(at);
-    if worker.is_forgettable() {
+    store.unregister(id, at);
+    if store.worker(id)?.is_forgettable() {
         store.forget_worker(id);
     }
     Some(vec![Effect::WorkerLost { worker: id }])
+}
+
+fn drain<S: Store>(store: &mut S, id: WorkerId) -> Option<Vec<Effect>> {
+    store.worker(id).filter(|worker| worker.is_open())?;
+    store.drain(id);
+    Some(Vec::new())
 }
 
 fn assign<S: Store>(
@@ -110,7 +130,7 @@ fn assign<S: Store>(
 ) -> Option<Vec<Effect>> {
     let task = attempt.task;
     let open = store.head(task.job)?.open_stage() == Some(task.stage);
-    if !open || !store.worker(worker)?.is_live() {
+    if !open || !store.worker(worker)?.is_open() {
         return None;
     }
     store.task_mut(task)?.assign(Live { number: attempt.number, worker, at }, backup).ok()?;
@@ -119,7 +139,9 @@ fn assign<S: Store>(
     store.with_figures(task.job, |figures| {
         if backup { figures.tally.backups += 1 } else { *figures.running_mut(task.stage) += 1 }
     });
-    touch(store, task.job);
+    let head = store.head_mut(task.job)?;
+    head.revision += 1;
+    head.running = head.running.saturating_add(1);
     Some(vec![Effect::Assign { worker, attempt }])
 }
 
@@ -166,6 +188,7 @@ fn win<S: Store>(
     }
     let head = store.head_mut(task.job)?;
     head.revision += 1;
+    head.running = head.running.saturating_sub(1 + u32::try_from(beaten.len()).unwrap_or(u32::MAX));
     *head.done_mut(task.stage) += 1;
 
     let cancel = |other: &Live| Effect::Cancel { worker: other.worker, attempt: task.attempt(other.number) };
@@ -254,7 +277,8 @@ fn end_job<S: Store>(store: &mut S, job: JobId, at: Timestamp, how: HowEnded) ->
         return None;
     }
     let mut effects = stop_all(store, job);
-    for id in store.worker_ids() {
+    let makes_runs = store.head(job)?.spec.reduces > 0;
+    for id in if makes_runs { store.worker_ids() } else { Vec::new() } {
         if store.worker(id).is_some_and(|worker| worker.runs.contains_key(&job)) {
             let worker = store.worker_mut(id)?;
             worker.runs.remove(&job);
@@ -291,7 +315,9 @@ fn choose_bounds<S: Store>(store: &mut S, job: JobId, bounds: &Arc<Bounds>) -> O
 /// Ends every running attempt of a job, as cancelled.
 fn stop_all<S: Store>(store: &mut S, job: JobId) -> Vec<Effect> {
     let mut effects = Vec::new();
-    for worker in store.worker_ids() {
+    let runs = |store: &S| store.head(job).is_some_and(|head| head.running > 0);
+    let workers = if runs(store) { store.worker_ids() } else { Vec::new() };
+    for worker in workers {
         let of_job =
             TaskId::map(job, 0).attempt(0)..TaskId::map(JobId(job.0.saturating_add(1)), 0).attempt(0);
         let running = store.worker(worker).map(|worker| worker.running.range(of_job).copied().collect());
@@ -316,7 +342,10 @@ fn stop<S: Store>(store: &mut S, attempt: AttemptId) {
         store.set_ready(task, true);
         store.with_figures(task.job, |figures| *figures.running_mut(task.stage) -= 1);
     }
-    touch(store, task.job);
+    if let Some(head) = store.head_mut(task.job) {
+        head.revision += 1;
+        head.running = head.running.saturating_sub(1);
+    }
 }
 
 /// A task has no winner any more and is queued again.
@@ -408,59 +437,4 @@ fn touch<S: Store>(store: &mut S, job: JobId) {
     if let Some(head) = store.head_mut(job) {
         head.revision += 1;
     }
-}
-
-/// Names both ends: the fact, and the state of what it is about.
-fn illegal<S: Store>(store: &S, fact: &Fact) -> IllegalFact {
-    let job_state = |job: JobId| match store.head(job) {
-        None => format!("there is no job {job}"),
-        Some(head) => {
-            format!("{job} is {:?} ({}/{} maps done)", head.phase(), head.maps_done, head.maps)
-        }
-    };
-    let task_state = |attempt: &AttemptId| {
-        let job = job_state(attempt.task.job);
-        match store.task(attempt.task) {
-            None => format!("{job} and has no task {}", attempt.task),
-            Some(task) => format!(
-                "{job} and {} has winner {:?}, running {:?}, next attempt {}",
-                attempt.task,
-                task.winner().map(|winner| winner.number),
-                task.live.iter().map(|live| live.number).collect::<Vec<_>>(),
-                task.next,
-            ),
-        }
-    };
-    let worker_state = |worker: WorkerId| match store.worker(worker) {
-        None => format!("there is no worker {worker}"),
-        Some(known) if known.is_live() => format!("{worker} lives"),
-        Some(_) => format!("{worker} is lost"),
-    };
-    let (fact, state) = match fact {
-        Fact::JobSubmitted { job, .. } => {
-            (format!("{job} submitted"), format!("the next job is {} or its key is known", store.next_job()))
-        }
-        Fact::WorkerJoined { worker, incarnation, .. } => (
-            format!("{worker} joined as {incarnation}"),
-            format!("the next worker is {} or that incarnation is registered", store.next_worker()),
-        ),
-        Fact::WorkerLost { worker, .. } => (format!("{worker} lost"), worker_state(*worker)),
-        Fact::AttemptAssigned { attempt, worker, backup, .. } => (
-            format!("{attempt} assigned to {worker} (backup: {backup})"),
-            format!("{}; {}", task_state(attempt), worker_state(*worker)),
-        ),
-        Fact::TaskWon { attempt, .. } => (format!("{attempt} won"), task_state(attempt)),
-        Fact::AttemptEnded { attempt, cause, .. } => {
-            (format!("{attempt} ended ({cause:?})"), task_state(attempt))
-        }
-        Fact::RunLost { attempt, .. } => (format!("run of {attempt} lost"), task_state(attempt)),
-        Fact::ReduceOutdated { attempt, .. } => (format!("{attempt} outdated"), task_state(attempt)),
-        Fact::CommitFailed { job, .. } => (format!("commit of {job} failed"), job_state(*job)),
-        Fact::JobCommitted { job, .. } => (format!("{job} committed"), job_state(*job)),
-        Fact::JobFailed { job, .. } => (format!("{job} failed"), job_state(*job)),
-        Fact::JobCancelled { job, .. } => (format!("{job} cancelled"), job_state(*job)),
-        Fact::JobForgotten { job } => (format!("{job} forgotten"), job_state(*job)),
-        Fact::BoundsChosen { job, .. } => (format!("bounds of {job} chosen"), job_state(*job)),
-    };
-    IllegalFact { fact, state }
 }

@@ -7,13 +7,18 @@ use gristmill_model::{
     AttemptId, AttemptStats, AttemptTally, Bounds, JobPhase, JobSpec, Params, PartitionSize, PluginInfo,
     SamplePiece, Stage, TaskId, Timestamp,
 };
+use imbl::Vector;
 use serde::{Deserialize, Serialize};
 
+use super::encoding;
+use super::ready::Ready;
 use super::task::{Task, Winner};
 use crate::plan::Plan;
 
 /// Counters of one job that have a name of their own; more are left out.
 pub(crate) const COUNTERS_MAX: usize = 1_000;
+/// Failure messages kept by the tasks of one job.
+pub(crate) const MESSAGES_MAX: u32 = 16;
 /// Warnings kept of one job.
 const WARNINGS_MAX: usize = 20;
 
@@ -22,18 +27,21 @@ const WARNINGS_MAX: usize = 20;
 pub(crate) struct Job {
     pub(crate) head: JobHead,
     /// What each map task maps. Tasks and plan are dropped when the job ends.
-    pub(crate) plan: Plan,
+    pub(crate) plan: Arc<Plan>,
     /// Most bytes that the names of the splits of one map task have.
     pub(crate) names_bytes_max: usize,
     /// The pieces of each sample task.
-    pub(crate) sample_pieces: Vec<Vec<SamplePiece>>,
-    pub(crate) samples: Vec<Task>,
-    pub(crate) maps: Vec<Task>,
-    pub(crate) reduces: Vec<Task>,
+    pub(crate) sample_pieces: Arc<Vec<Vec<SamplePiece>>>,
+    #[serde(with = "encoding::list")]
+    pub(crate) samples: Vector<Task>,
+    #[serde(with = "encoding::list")]
+    pub(crate) maps: Vector<Task>,
+    #[serde(with = "encoding::list")]
+    pub(crate) reduces: Vector<Task>,
     /// Tasks that are neither won nor running, whether or not their stage is open.
-    pub(crate) ready_samples: BTreeSet<u32>,
-    pub(crate) ready_maps: BTreeSet<u32>,
-    pub(crate) ready_reduces: BTreeSet<u32>,
+    pub(crate) ready_samples: Ready,
+    pub(crate) ready_maps: Ready,
+    pub(crate) ready_reduces: Ready,
     pub(crate) figures: Figures,
     /// Of the spec, as assignments share them.
     pub(crate) plugin: Arc<PluginInfo>,
@@ -52,6 +60,8 @@ pub(crate) struct JobHead {
     pub(crate) maps: u32,
     pub(crate) maps_done: u32,
     pub(crate) reduces_done: u32,
+    /// Attempts that run, backups too.
+    pub(crate) running: u32,
     pub(crate) commit_failures: u32,
     pub(crate) end: Option<JobEnd>,
     /// Grows with every fact about the job.
@@ -140,18 +150,18 @@ impl Job {
             params: Arc::new(head.spec.params.clone()),
             names_bytes_max: plan.names_bytes_max(&head.spec),
             head,
-            plan,
-            sample_pieces,
-            samples: vec![Task::default(); samples as usize],
-            maps: vec![Task::default(); maps as usize],
-            reduces: vec![Task::default(); reduces as usize],
-            ready_samples: (0..samples).collect(),
-            ready_maps: (0..maps).collect(),
-            ready_reduces: (0..reduces).collect(),
+            plan: Arc::new(plan),
+            sample_pieces: Arc::new(sample_pieces),
+            samples: fresh(samples),
+            maps: fresh(maps),
+            reduces: fresh(reduces),
+            ready_samples: Ready::all(samples),
+            ready_maps: Ready::all(maps),
+            ready_reduces: Ready::all(reduces),
         }
     }
 
-    pub(crate) fn tasks(&self, stage: Stage) -> &[Task] {
+    pub(crate) fn tasks(&self, stage: Stage) -> &Vector<Task> {
         match stage {
             Stage::Sample => &self.samples,
             Stage::Map => &self.maps,
@@ -171,7 +181,7 @@ impl Job {
         }
     }
 
-    pub(crate) fn ready(&self, stage: Stage) -> &BTreeSet<u32> {
+    pub(crate) fn ready(&self, stage: Stage) -> &Ready {
         match stage {
             Stage::Sample => &self.ready_samples,
             Stage::Map => &self.ready_maps,
@@ -179,7 +189,7 @@ impl Job {
         }
     }
 
-    pub(crate) fn ready_mut(&mut self, stage: Stage) -> &mut BTreeSet<u32> {
+    pub(crate) fn ready_mut(&mut self, stage: Stage) -> &mut Ready {
         match stage {
             Stage::Sample => &mut self.ready_samples,
             Stage::Map => &mut self.ready_maps,
@@ -198,14 +208,14 @@ impl Job {
 
     /// Frees what an ended job does not need.
     pub(crate) fn drop_tasks(&mut self) {
-        self.plan = Plan::default();
-        self.sample_pieces = Vec::new();
-        self.samples = Vec::new();
-        self.maps = Vec::new();
-        self.reduces = Vec::new();
-        self.ready_samples = BTreeSet::new();
-        self.ready_maps = BTreeSet::new();
-        self.ready_reduces = BTreeSet::new();
+        self.plan = Arc::default();
+        self.sample_pieces = Arc::default();
+        self.samples = Vector::new();
+        self.maps = Vector::new();
+        self.reduces = Vector::new();
+        self.ready_samples = Ready::default();
+        self.ready_maps = Ready::default();
+        self.ready_reduces = Ready::default();
         self.figures.running_samples = 0;
         self.figures.running_maps = 0;
         self.figures.running_reduces = 0;
@@ -278,7 +288,8 @@ impl Figures {
 
     pub(crate) fn add_winner(&mut self, task: TaskId, winner: &Winner, input_bytes: u64) {
         self.tally.won += 1;
-        *self.bytes_done_mut(task.stage) += input_bytes;
+        let done = self.bytes_done_mut(task.stage);
+        *done = done.saturating_add(input_bytes);
         for (number, value) in &winner.counters {
             if let Some(sum) = self.counter_sums.get_mut(*number as usize) {
                 *sum = sum.wrapping_add(*value);
@@ -340,6 +351,15 @@ impl Figures {
         }
     }
 
+    /// Whether counters have numbers as they are given out.
+    pub(crate) fn validate(&self) -> Result<(), String> {
+        let numbers: BTreeSet<u32> = self.counter_numbers.values().copied().collect();
+        let dense = numbers.len() == self.counter_numbers.len() && numbers.len() == self.counter_sums.len();
+        let ends = numbers.last().is_none_or(|last| (*last as usize) < self.counter_sums.len());
+        let few = self.counter_sums.len() <= COUNTERS_MAX && self.warnings.len() <= WARNINGS_MAX;
+        if dense && ends && few { Ok(()) } else { Err("its counters or warnings are not its own".into()) }
+    }
+
     /// Of samples there are none: what they read, the maps read again.
     fn stats_mut(&mut self, stage: Stage) -> Option<&mut AttemptStats> {
         match stage {
@@ -348,6 +368,10 @@ impl Figures {
             Stage::Reduce => Some(&mut self.reduce_stats),
         }
     }
+}
+
+fn fresh(tasks: u32) -> Vector<Task> {
+    std::iter::repeat_n(Task::default(), tasks as usize).collect()
 }
 
 fn bytes_of(pieces: &[SamplePiece]) -> u64 {

@@ -4,14 +4,17 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use gristmill_model::{
-    Assignment, AttemptId, ClusterId, Incarnation, InputMode, JobId, JobPhase, JobSpec, MapWork, PathBytes,
-    ReduceWork, Refusal, RequestKey, SamplePiece, SampleWork, Segment, Stage, TaskId, Work, WorkerId,
+    Assignment, AttemptId, ClientId, ClusterId, Incarnation, InputMode, JobId, JobPhase, JobSpec, KvAnswer,
+    MapWork, PathBytes, ReduceWork, Refusal, RequestId, RequestKey, SamplePiece, SampleWork, Segment, Stage,
+    TaskId, Work, WorkerId,
 };
 
 use super::job::JobHead;
 use super::store::Store;
-use super::{State, Worker};
+use super::{Recorded, State, Worker};
 use crate::effect::Verdict;
+use crate::input::KvCall;
+use crate::kv::Kv;
 use crate::plan::Planner;
 
 /// Tasks of one stage of a job: what a job may ask of the coordinator's memory.
@@ -33,8 +36,8 @@ pub struct OutputPart {
 }
 
 impl State {
-    /// The cluster.
-    pub fn cluster(&self) -> ClusterId {
+    /// The cluster, once it is founded.
+    pub fn cluster(&self) -> Option<ClusterId> {
         self.cluster
     }
 
@@ -43,13 +46,50 @@ impl State {
         if let Some(job) = self.job_of(spec.key) {
             return Ok(Some(job));
         }
+        match self.sessions.recorded(spec.key)? {
+            Some(Recorded::Job(job)) => return Ok(Some(job)),
+            Some(Recorded::Kv(_)) => return Err(other_call(spec.key)),
+            None => self.sessions.check(spec.key, RequestId(0))?,
+        }
         check_spec(spec, planner)?;
         let head = |job: &JobId| self.jobs.get(job).map(|known| (*job, &known.head));
         check_output(spec, self.live.iter().filter_map(head))?;
         Ok(None)
     }
 
-    /// The job that was submitted under this key.
+    /// Whether an operation of the key/value store may be carried out now: `Ok(Some)` with its answer when it was already (the same key).
+    pub fn admit_kv(&self, call: &KvCall) -> Result<Option<KvAnswer>, Refusal> {
+        match self.sessions.recorded(call.key)? {
+            Some(Recorded::Kv(answer)) => return Ok(Some(answer)),
+            Some(Recorded::Job(_)) => return Err(other_call(call.key)),
+            None => self.sessions.check(call.key, call.done_below)?,
+        }
+        self.kv.check(&call.op)?;
+        Ok(None)
+    }
+
+    /// What a request was answered, if it was executed. Refused when its client has no session (any more), or has said that it has the
+    /// answer.
+    pub fn recorded(&self, key: RequestKey) -> Result<Option<Recorded>, Refusal> {
+        self.sessions.recorded(key)
+    }
+
+    /// The session that was opened by a call with this number.
+    pub fn session_of(&self, nonce: u64) -> Option<ClientId> {
+        self.sessions.of_nonce(nonce)
+    }
+
+    /// Whether a client has a session.
+    pub fn has_session(&self, client: ClientId) -> bool {
+        self.sessions.contains(client)
+    }
+
+    /// The key/value store.
+    pub fn kv(&self) -> &Kv {
+        &self.kv
+    }
+
+    /// The job that was submitted under this key, while it is remembered.
     pub fn job_of(&self, key: RequestKey) -> Option<JobId> {
         Store::job_of(self, key)
     }
@@ -59,10 +99,9 @@ impl State {
         Store::worker_of(self, incarnation)
     }
 
-    /// Slots of all live workers.
+    /// Slots of all workers that are given attempts.
     pub fn slots(&self) -> u32 {
-        let live = self.workers.values().filter(|worker| worker.is_live());
-        live.fold(0, |sum, worker| sum.saturating_add(worker.slots))
+        u32::try_from(self.slots).unwrap_or(u32::MAX)
     }
 
     /// Jobs that are not over, in order.
@@ -111,7 +150,7 @@ impl State {
         };
         Some(Assignment {
             attempt,
-            cluster: self.cluster,
+            cluster: self.cluster?,
             plugin: Arc::clone(&job.plugin),
             params: Arc::clone(&job.params),
             reduces: spec.reduces,
@@ -161,7 +200,8 @@ impl State {
         if live.worker != worker {
             return Err(stale());
         }
-        let page = (from..).zip(job.maps.iter().skip(from as usize)).take(limit);
+        let skipped = (from as usize).min(job.maps.len());
+        let page = (from..).zip(job.maps.focus().narrow(skipped..)).take(limit);
         let segment = |(index, map): (u32, &super::Task)| {
             let id = TaskId::map(task.job, index);
             let winner = map
@@ -202,12 +242,20 @@ impl State {
     /// Whether this worker is registered and lives in this incarnation.
     pub fn check_worker(&self, worker: WorkerId, incarnation: Incarnation) -> Result<(), Refusal> {
         let known = self.workers.get(&worker);
-        if is_registered(known, incarnation) { Ok(()) } else { Err(Refusal::UnknownWorker) }
+        if is_registered(known.map(|known| &**known), incarnation) {
+            Ok(())
+        } else {
+            Err(Refusal::UnknownWorker)
+        }
     }
 }
 
 pub(crate) fn is_registered(worker: Option<&Worker>, incarnation: Incarnation) -> bool {
     worker.is_some_and(|worker| worker.is_live() && worker.incarnation == incarnation)
+}
+
+fn other_call(key: RequestKey) -> Refusal {
+    Refusal::Invalid(format!("request {} of {} was another call", key.request.0, key.client))
 }
 
 /// Whether a spec can be run at all.

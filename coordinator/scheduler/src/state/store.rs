@@ -4,17 +4,27 @@
 
 use std::sync::Arc;
 
-use gristmill_model::{AttemptStats, Incarnation, JobId, JobSpec, RequestKey, TaskId, Timestamp, WorkerId};
+use gristmill_model::{
+    AttemptStats, ClusterId, Incarnation, JobId, JobSpec, RequestKey, TaskId, Timestamp, WorkerId,
+};
 
 use super::job::{Figures, Job, JobEnd, JobHead};
 use super::task::{Outcome, Task};
 use super::worker::Worker;
-use super::{State, task::Winner};
+use super::{Sessions, State, task::Winner};
+use crate::kv::Kv;
 use crate::plan::Planner;
 use crate::sampler::Sampler;
 
 /// The reads and writes of the mechanism.
 pub(crate) trait Store {
+    fn cluster(&self) -> Option<ClusterId>;
+    fn found(&mut self, cluster: ClusterId);
+    fn sessions(&self) -> &Sessions;
+    fn sessions_mut(&mut self) -> &mut Sessions;
+    fn kv(&self) -> &Kv;
+    fn kv_mut(&mut self) -> &mut Kv;
+
     fn next_job(&self) -> JobId;
     fn next_worker(&self) -> WorkerId;
     fn job_of(&self, key: RequestKey) -> Option<JobId>;
@@ -36,8 +46,10 @@ pub(crate) trait Store {
     fn forget_job(&mut self, job: JobId);
     /// Adds a worker under the next id.
     fn add_worker(&mut self, worker: Worker);
-    /// Its incarnation may register again.
-    fn unregister(&mut self, worker: WorkerId);
+    /// It is given nothing any more.
+    fn drain(&mut self, worker: WorkerId);
+    /// It is lost, and its incarnation may register again.
+    fn unregister(&mut self, worker: WorkerId, at: Timestamp);
     fn forget_worker(&mut self, worker: WorkerId);
     /// Puts a task into, or takes it out of, the queue of its stage.
     fn set_ready(&mut self, task: TaskId, ready: bool);
@@ -74,6 +86,7 @@ pub(crate) fn new_head(spec: &Arc<JobSpec>, samples: u32, maps: u32, submitted: 
         maps,
         maps_done: 0,
         reduces_done: 0,
+        running: 0,
         commit_failures: 0,
         end: None,
         revision: 1,
@@ -82,6 +95,30 @@ pub(crate) fn new_head(spec: &Arc<JobSpec>, samples: u32, maps: u32, submitted: 
 }
 
 impl Store for State {
+    fn cluster(&self) -> Option<ClusterId> {
+        self.cluster
+    }
+
+    fn found(&mut self, cluster: ClusterId) {
+        self.cluster = Some(cluster);
+    }
+
+    fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    fn sessions_mut(&mut self) -> &mut Sessions {
+        &mut self.sessions
+    }
+
+    fn kv(&self) -> &Kv {
+        &self.kv
+    }
+
+    fn kv_mut(&mut self) -> &mut Kv {
+        &mut self.kv
+    }
+
     fn next_job(&self) -> JobId {
         self.next_job
     }
@@ -103,7 +140,7 @@ impl Store for State {
     }
 
     fn head_mut(&mut self, job: JobId) -> Option<&mut JobHead> {
-        self.jobs.get_mut(&job).map(|job| &mut job.head)
+        self.jobs.get_mut(&job).map(|job| &mut Arc::make_mut(job).head)
     }
 
     fn task(&self, task: TaskId) -> Option<&Task> {
@@ -111,15 +148,15 @@ impl Store for State {
     }
 
     fn task_mut(&mut self, task: TaskId) -> Option<&mut Task> {
-        self.jobs.get_mut(&task.job)?.task_mut(task)
+        Arc::make_mut(self.jobs.get_mut(&task.job)?).task_mut(task)
     }
 
     fn worker(&self, worker: WorkerId) -> Option<&Worker> {
-        self.workers.get(&worker)
+        self.workers.get(&worker).map(|worker| &**worker)
     }
 
     fn worker_mut(&mut self, worker: WorkerId) -> Option<&mut Worker> {
-        self.workers.get_mut(&worker)
+        self.workers.get_mut(&worker).map(Arc::make_mut)
     }
 
     fn worker_ids(&self) -> Vec<WorkerId> {
@@ -128,16 +165,16 @@ impl Store for State {
 
     fn add_job(&mut self, head: JobHead, planner: Planner, sampler: Sampler) {
         let id = self.next_job;
-        self.next_job = JobId(id.0 + 1);
+        self.next_job = JobId(id.0.saturating_add(1));
         self.keys.insert(head.spec.key, id);
         self.live.insert(id);
         let (plan, samples) = (planner.plan(&head.spec), sampler.tasks(&head.spec));
-        self.jobs.insert(id, Job::new(head, plan, samples));
+        self.jobs.insert(id, Arc::new(Job::new(head, plan, samples)));
     }
 
     fn end_job(&mut self, job: JobId, end: JobEnd) {
         self.live.remove(&job);
-        if let Some(job) = self.jobs.get_mut(&job) {
+        if let Some(job) = self.jobs.get_mut(&job).map(Arc::make_mut) {
             job.head.end = Some(end);
             job.drop_tasks();
         }
@@ -151,13 +188,27 @@ impl Store for State {
 
     fn add_worker(&mut self, worker: Worker) {
         let id = self.next_worker;
-        self.next_worker = WorkerId(id.0 + 1);
+        self.next_worker = WorkerId(id.0.saturating_add(1));
+        self.slots = self.slots.saturating_add(u64::from(worker.slots));
         self.incarnations.insert(worker.incarnation, id);
-        self.workers.insert(id, worker);
+        self.workers.insert(id, Arc::new(worker));
     }
 
-    fn unregister(&mut self, worker: WorkerId) {
-        if let Some(worker) = self.workers.get(&worker) {
+    fn drain(&mut self, worker: WorkerId) {
+        if let Some(worker) =
+            self.workers.get_mut(&worker).map(Arc::make_mut).filter(|worker| worker.is_open())
+        {
+            worker.draining = true;
+            self.slots = self.slots.saturating_sub(u64::from(worker.slots));
+        }
+    }
+
+    fn unregister(&mut self, worker: WorkerId, at: Timestamp) {
+        if let Some(worker) = self.workers.get_mut(&worker).map(Arc::make_mut) {
+            if worker.is_open() {
+                self.slots = self.slots.saturating_sub(u64::from(worker.slots));
+            }
+            worker.lost = Some(at);
             self.incarnations.remove(&worker.incarnation);
         }
     }
@@ -167,24 +218,24 @@ impl Store for State {
     }
 
     fn set_ready(&mut self, task: TaskId, ready: bool) {
-        if let Some(job) = self.jobs.get_mut(&task.job) {
+        if let Some(job) = self.jobs.get_mut(&task.job).map(Arc::make_mut) {
             let queue = job.ready_mut(task.stage);
             if ready {
-                queue.insert(task.index)
+                queue.insert(task.index);
             } else {
-                queue.remove(&task.index)
-            };
+                queue.remove(task.index);
+            }
         }
     }
 
     fn with_figures(&mut self, job: JobId, change: impl FnOnce(&mut Figures)) {
-        if let Some(job) = self.jobs.get_mut(&job) {
+        if let Some(job) = self.jobs.get_mut(&job).map(Arc::make_mut) {
             change(&mut job.figures);
         }
     }
 
     fn number_counters(&mut self, job: JobId, stats: &AttemptStats) -> Box<[(u32, i64)]> {
-        let job = self.jobs.get_mut(&job);
+        let job = self.jobs.get_mut(&job).map(Arc::make_mut);
         job.map(|job| job.figures.number_counters(&stats.counters)).unwrap_or_default()
     }
 

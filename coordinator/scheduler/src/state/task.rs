@@ -12,9 +12,9 @@ use gristmill_model::{AttemptStats, PathBytes, SampledKey, Timestamp, WorkerId};
 use serde::{Deserialize, Serialize};
 
 /// At most so many attempts of a task run at once: the first, and a backup.
-const LIVE_MAX: usize = 2;
+pub(crate) const LIVE_MAX: usize = 2;
 /// So many workers on which it went wrong are remembered.
-const SHUNNED_MAX: usize = 8;
+pub(crate) const SHUNNED_MAX: usize = 8;
 
 /// One unit of a stage. There may be millions, so whatever is rare is behind a pointer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -14,6 +14,8 @@ pub(crate) struct Worker {
     pub(crate) machine: Arc<str>,
     pub(crate) slots: u32,
     pub(crate) lost: Option<Timestamp>,
+    /// It is given nothing any more.
+    pub(crate) draining: bool,
     /// Attempts that it was given and that have not ended.
     pub(crate) running: BTreeSet<AttemptId>,
     /// How many winning runs of unfinished jobs it made.
@@ -25,6 +27,11 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn is_live(&self) -> bool {
         self.lost.is_none()
+    }
+
+    /// Lives, and may be given attempts.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_live() && !self.draining
     }
 
     /// Lost, and nothing that it made is in use.

@@ -3,16 +3,31 @@
 use std::sync::Arc;
 
 use gristmill_model::{
-    Blob, Bounds, ClusterId, FailureCause, Incarnation, JobId, Outcome, Stage, TaskId, Timestamp, WorkerId,
+    Blob, Bounds, ClientId, ClusterId, FailureCause, Incarnation, JobId, KvOp, Outcome, RequestId, Stage,
+    TaskId, Timestamp, WorkerId,
 };
 use gristmill_scheduler::{
     EndCause, FACT_VERSION, Fact, LossCause, Planner, RunLoss, Sampler, State, TaskResult, apply,
 };
 
-use crate::fixtures::{mapped, reduced, sampled, spec};
+use crate::fixtures::{append, cas, delete, key, mapped, put, reduced, sampled, spec};
 use crate::world::{map, reduce, sample};
 
 const AT: Timestamp = Timestamp::from_ms(5);
+
+fn founded() -> Fact {
+    Fact::Founded { cluster: ClusterId(1) }
+}
+
+fn opened(client: u64) -> Fact {
+    Fact::SessionOpened { client: ClientId(client), at: AT, nonce: client }
+}
+
+/// An operation of client 1; it has the answers to all before it.
+fn carried_out(request: u64, op: KvOp) -> Fact {
+    let done_below = RequestId(request);
+    Fact::KvApplied { key: key(1, request), at: AT, done_below, op: Arc::new(op) }
+}
 
 fn submitted(job: u64) -> Fact {
     Fact::JobSubmitted {
@@ -72,7 +87,36 @@ fn bounds() -> Fact {
     Fact::BoundsChosen { job: JobId(1), at: AT, bounds: Arc::new(Bounds(vec![Blob(b"b".to_vec())])) }
 }
 
-fn all() -> Vec<(&'static str, Fact)> {
+/// What leads to a state with something of everything in it.
+pub(crate) fn busy() -> Vec<Fact> {
+    let failed = EndCause::Failed { cause: FailureCause::Signal(9), message: "m".into() };
+    vec![
+        founded(),
+        opened(1),
+        opened(2),
+        joined(1),
+        joined(2),
+        submitted(1),
+        assigned(map(0, 0), 1, false),
+        assigned(map(0, 1), 2, true),
+        Fact::AttemptEnded { attempt: map(0, 0), at: AT, cause: failed },
+        won(map(0, 1)),
+        assigned(reduce(0, 0), 1, false),
+        ordered(2),
+        assigned(TaskId::sample(JobId(2), 0).attempt(0), 1, false),
+        won(TaskId::sample(JobId(2), 0).attempt(0)),
+        Fact::BoundsChosen { job: JobId(2), at: AT, bounds: Arc::new(Bounds(vec![Blob(b"b".to_vec())])) },
+        submitted(3),
+        Fact::JobFailed { job: JobId(3), at: AT, message: "m".into() },
+        carried_out(9, put("k", "v")),
+        carried_out(10, put("l", "w")),
+        carried_out(11, delete("k", None)),
+        Fact::WorkerDraining { worker: WorkerId(1), at: AT },
+        Fact::WorkerLost { worker: WorkerId(2), at: AT, cause: LossCause::Silent },
+    ]
+}
+
+pub(crate) fn all() -> Vec<(&'static str, Fact)> {
     let (job, at) = (JobId(1), AT);
     let failed = EndCause::Failed { cause: FailureCause::Signal(9), message: "m".into() };
     let ended = |cause| Fact::AttemptEnded { attempt: map(0, 0), at, cause };
@@ -109,11 +153,20 @@ fn all() -> Vec<(&'static str, Fact)> {
         ("sample assigned", assigned(sample(0, 0), 1, false)),
         ("sample won", won(sample(0, 0))),
         ("bounds", bounds()),
+        ("founded", founded()),
+        ("opened", opened(2)),
+        ("kept", Fact::SessionKept { client: ClientId(1), at, done_below: RequestId(10) }),
+        ("expired", Fact::SessionExpired { client: ClientId(1), at }),
+        ("put", carried_out(9, put("k", "v"))),
+        ("append", carried_out(9, append("k", "v"))),
+        ("cas", carried_out(9, cas("k", 1, "v"))),
+        ("delete", carried_out(9, delete("k", Some(1)))),
+        ("draining", Fact::WorkerDraining { worker: WorkerId(1), at }),
     ]
 }
 
 /// FNV-1a: enough to notice a change.
-fn fingerprint(bytes: &[u8]) -> u64 {
+pub(crate) fn fingerprint(bytes: &[u8]) -> u64 {
     bytes
         .iter()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
@@ -140,7 +193,7 @@ fn the_log_of_an_older_version_can_be_read() {
 
 /// Applies what is legal; the last is what is tried.
 fn attempted(legal: &[Fact], tried: &Fact) -> Result<(), String> {
-    let mut state = State::new(ClusterId(1));
+    let mut state = State::new();
     for fact in legal {
         apply(&mut state, fact).expect("this far it is legal");
     }
@@ -157,19 +210,25 @@ fn attempted(legal: &[Fact], tried: &Fact) -> Result<(), String> {
 #[test]
 fn each_fact_is_legal_in_its_state_and_nowhere_else() {
     let (job, at) = (JobId(1), AT);
-    let running = [submitted(1), joined(1), assigned(map(0, 0), 1, false)];
+    let begun = [founded(), opened(1)];
+    let running = [&begun[..], &[submitted(1), joined(1), assigned(map(0, 0), 1, false)]].concat();
     let doubled = [&running[..], &[assigned(map(0, 1), 1, true)]].concat();
     let mapped = [&running[..], &[won(map(0, 0))]].concat();
     let reducing = [&mapped[..], &[assigned(reduce(0, 0), 1, false)]].concat();
     let complete = [&reducing[..], &[won(reduce(0, 0))]].concat();
     let done = [&complete[..], &[Fact::JobCommitted { job, at }]].concat();
-    let queued = [ordered(1), joined(1)];
+    let queued = [&begun[..], &[ordered(1), joined(1)]].concat();
+    let asked = [&begun[..], &[carried_out(9, put("k", "v"))]].concat();
+    let draining = [&running[..4], &[Fact::WorkerDraining { worker: WorkerId(1), at }]].concat();
     let sampling = [&queued[..], &[assigned(sample(0, 0), 1, false)]].concat();
     let sampled = [&sampling[..], &[won(sample(0, 0))]].concat();
     let parted = [&sampled[..], &[bounds()]].concat();
-    let states: [(&str, &[Fact]); 12] = [
+    let states: [(&str, &[Fact]); 15] = [
         ("nothing", &[]),
-        ("queued", &running[..2]),
+        ("begun", &begun),
+        ("asked", &asked),
+        ("queued", &running[..4]),
+        ("draining", &draining),
         ("running", &running),
         ("doubled", &doubled),
         ("mapped", &mapped),
@@ -187,12 +246,15 @@ fn each_fact_is_legal_in_its_state_and_nowhere_else() {
             states.iter().filter(|(_, legal)| attempted(legal, &fact).is_ok()).map(|(state, _)| *state);
         table.push(format!("{name}: {}", legal.collect::<Vec<_>>().join(", ")));
     }
-    let expected = [
-        "submitted: nothing",
-        "planned even: nothing",
-        "planned falling: nothing",
-        "joined: nothing",
-        "lost: queued, running, doubled, mapped, reducing, complete, done, ordered, sampling, sampled, parted",
+    let begun = "begun, asked, queued, draining, running, doubled, mapped, reducing, complete, done, ordered, sampling, sampled, parted";
+    let unasked = begun.replace(" asked,", "");
+    let asked = begun.trim_start_matches("begun, ");
+    let mut expected: Vec<String> = [
+        "submitted: begun",
+        "planned even: begun",
+        "planned falling: begun",
+        "joined: begun, asked",
+        "lost: queued, draining, running, doubled, mapped, reducing, complete, done, ordered, sampling, sampled, parted",
         "assigned: queued, parted",
         "backup: running",
         "map won: running, doubled",
@@ -206,28 +268,45 @@ fn each_fact_is_legal_in_its_state_and_nowhere_else() {
         "reduce outdated: ",
         "commit failed: complete",
         "committed: complete",
-        "job failed: queued, running, doubled, mapped, reducing, complete, ordered, sampling, sampled, parted",
-        "cancelled: queued, running, doubled, mapped, reducing, ordered, sampling, sampled, parted",
+        "job failed: queued, draining, running, doubled, mapped, reducing, complete, ordered, sampling, sampled, parted",
+        "cancelled: queued, draining, running, doubled, mapped, reducing, ordered, sampling, sampled, parted",
         "forgotten: done",
-        "ordered: nothing",
+        "ordered: begun",
         "sample assigned: ordered",
         "sample won: sampling",
         "bounds: sampled",
-    ];
+        "founded: nothing",
+    ]
+    .map(str::to_owned)
+    .into();
+    expected.extend([format!("opened: {begun}"), format!("kept: {asked}"), format!("expired: {begun}")]);
+    expected.extend(["put", "append", "cas", "delete"].map(|op| format!("{op}: {unasked}")));
+    expected.push(
+        "draining: queued, running, doubled, mapped, reducing, complete, done, ordered, sampling, sampled, parted"
+            .into(),
+    );
     assert_eq!(table, expected);
 }
 
 #[test]
 fn an_illegal_fact_names_both_ends() {
-    let legal = [submitted(1), joined(1), assigned(map(0, 0), 1, false), won(map(0, 0))];
+    let legal =
+        [founded(), opened(1), submitted(1), joined(1), assigned(map(0, 0), 1, false), won(map(0, 0))];
     let told = attempted(&legal, &won(map(0, 0))).unwrap_err();
     assert_eq!(
         told,
         "illegal fact: j1.m0.a0 won, but j1 is Reducing (1/1 maps done) and j1.m0 has winner Some(0), running [], next attempt 1"
     );
-    let told = attempted(&[], &assigned(TaskId::map(JobId(4), 2).attempt(0), 3, false)).unwrap_err();
+    let told = attempted(&[founded()], &assigned(TaskId::map(JobId(4), 2).attempt(0), 3, false)).unwrap_err();
     assert_eq!(
         told,
         "illegal fact: j4.m2.a0 assigned to w3 (backup: false), but there is no job j4 and has no task j4.m2; there is no worker w3"
+    );
+    let told = attempted(&[], &joined(1)).unwrap_err();
+    assert_eq!(told, "illegal fact: w1 joined as 0000000000000001, but no cluster is founded");
+    let told = attempted(&[founded()], &carried_out(9, put("k", "v"))).unwrap_err();
+    assert_eq!(
+        told,
+        "illegal fact: request 9 of c1 on a key, but this client's session is over; what it asks again is not executed"
     );
 }

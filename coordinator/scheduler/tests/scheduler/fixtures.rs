@@ -3,14 +3,39 @@
 use std::sync::Arc;
 
 use gristmill_model::{
-    AttemptId, AttemptStats, Blob, ClientId, FailureCause, InputFile, InputMode, JobSpec, MapResult, Outcome,
-    PartitionSize, PathBytes, PluginInfo, ReduceResult, Report, RequestId, RequestKey, SampleResult,
+    AttemptId, AttemptStats, Blob, ClientId, FailureCause, InputFile, InputMode, JobSpec, KvOp, MapResult,
+    Outcome, PartitionSize, PathBytes, PluginInfo, ReduceResult, Report, RequestId, RequestKey, SampleResult,
     SampledKey, Sha256, TaskFailure,
 };
-use gristmill_scheduler::{Input, Planner};
+use gristmill_scheduler::{Input, KvCall, Planner};
 
-pub(crate) fn key(client: u128, request: u64) -> RequestKey {
+pub(crate) fn key(client: u64, request: u64) -> RequestKey {
     RequestKey { client: ClientId(client), request: RequestId(request) }
+}
+
+/// An operation that a client asks for, which has all answers to requests before `done_below`.
+pub(crate) fn call(client: u64, request: u64, done_below: u64, op: KvOp) -> KvCall {
+    KvCall { key: key(client, request), done_below: RequestId(done_below), op: Arc::new(op) }
+}
+
+pub(crate) fn blob(text: &str) -> Blob {
+    Blob(text.as_bytes().to_vec())
+}
+
+pub(crate) fn put(key: &str, value: &str) -> KvOp {
+    KvOp::Put { key: blob(key), value: blob(value) }
+}
+
+pub(crate) fn append(key: &str, value: &str) -> KvOp {
+    KvOp::Append { key: blob(key), value: blob(value) }
+}
+
+pub(crate) fn cas(key: &str, version: u64, value: &str) -> KvOp {
+    KvOp::Cas { key: blob(key), version, value: blob(value) }
+}
+
+pub(crate) fn delete(key: &str, version: Option<u64>) -> KvOp {
+    KvOp::Delete { key: blob(key), version }
 }
 
 pub(crate) fn file(name: &str, bytes: u64) -> InputFile {
@@ -40,6 +65,7 @@ pub(crate) fn spec(request: u64, maps: u64, reduces: u32) -> JobSpec {
         memory_bytes: 1 << 20,
         task_timeout_ms: 10_000,
         max_attempts: 2,
+        priority: 0,
     }
 }
 

@@ -6,4 +6,5 @@ mod fixtures;
 mod plan;
 mod rules;
 mod simulation;
+mod snapshots;
 mod world;

@@ -1,10 +1,15 @@
 //! One story for each rule.
 
 mod ahead;
+mod drain;
 mod failures;
+mod history;
 mod jobs;
+mod kv;
 mod lost_runs;
 mod polls;
 mod sampling;
+mod sessions;
+mod sharing;
 mod stragglers;
 mod workers;

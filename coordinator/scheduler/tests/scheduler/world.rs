@@ -41,10 +41,11 @@ pub(crate) fn settings() -> Settings {
 }
 
 impl World {
+    /// Founded, and with the session of client 1.
     pub(crate) fn new() -> Self {
-        let (state, now) = (State::new(ClusterId(9)), Timestamp::from_ms(1_000));
+        let (state, now) = (State::new(), Timestamp::from_ms(1_000));
         let leader = Leader::new(&state, now, settings());
-        Self {
+        let mut world = Self {
             state,
             leader,
             now,
@@ -53,7 +54,10 @@ impl World {
             answers: vec![],
             tokens: 0,
             incarnations: 0,
-        }
+        };
+        world.happen(&[Input::Found(ClusterId(9)), Input::OpenSession { nonce: 1 }]);
+        world.look_away();
+        world
     }
 
     /// With one job of so many maps and reduces, and one worker on each machine named, of two slots each, which all wait for work.
@@ -259,6 +263,12 @@ fn tell(fact: &Fact) -> String {
             let bounds: Vec<_> = bounds.0.iter().map(|bound| String::from_utf8_lossy(&bound.0)).collect();
             format!("{job} parted at {}", bounds.join(" "))
         }
+        Fact::Founded { cluster } => format!("{cluster} founded"),
+        Fact::SessionOpened { client, nonce, .. } => format!("{client} opened by {nonce}"),
+        Fact::SessionKept { client, done_below, .. } => format!("{client} is done below {}", done_below.0),
+        Fact::SessionExpired { client, .. } => format!("{client} expired"),
+        Fact::KvApplied { key, .. } => format!("{} of {} carried out", key.request.0, key.client),
+        Fact::WorkerDraining { worker, .. } => format!("{worker} drains"),
     }
 }
 
@@ -275,5 +285,6 @@ fn tell_answer(answer: &Answer) -> String {
     }));
     parts.extend(reply.orders.cancel.iter().map(|attempt| format!("end {attempt}")));
     parts.extend(reply.orders.forget.iter().map(|job| format!("forget {job}")));
+    parts.extend(reply.orders.leave.then(|| "leave".to_owned()));
     format!("{}: {}", answer.worker, parts.join(", "))
 }

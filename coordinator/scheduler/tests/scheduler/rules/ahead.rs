@@ -1,6 +1,6 @@
 //! Attempts that workers are given before they have a slot for them.
 
-use gristmill_model::{JobId, Progress};
+use gristmill_model::{JobId, Progress, WorkerId};
 use gristmill_scheduler::{Input, Poll};
 
 use crate::fixtures::{mapped, spec};
@@ -37,12 +37,27 @@ fn an_answer_takes_along_what_the_slots_begin_next() {
 
 #[test]
 fn near_the_end_of_a_stage_nothing_is_given_ahead() {
-    let mut world = with_queues(10, &["a"]);
-    assert_eq!(world.answers(), ["w1: run j1.m0.a0, run j1.m1.a0"], "eight tasks are left for two slots");
-    let mut world = with_queues(21, &["a", "b"]);
+    let mut world = with_queues(10, &["a", "b"]);
+    let answers = world.answers();
+    assert_eq!(answers[0], "w1: run j1.m0.a0, run j1.m1.a0", "eight tasks are left for the two other slots");
+    let mut world = with_queues(16, &["a", "b"]);
     world.look_away();
     report_and_begin_the_next(&mut world, 1, 0, 3);
     assert_eq!(world.answers(), ["w1: j1.m0.a0 won"], "slots elsewhere will want the rest soon");
+}
+
+#[test]
+fn a_worker_that_is_alone_takes_ahead_to_the_last_task() {
+    let mut world = with_queues(4, &["a"]);
+    assert_eq!(world.answers(), ["w1: run j1.m0.a0, run j1.m1.a0, run j1.m2.a0, run j1.m3.a0"]);
+    world.join("b", 2);
+    world.join("c", 2);
+    world.happen(&[Input::Drain(WorkerId(2)), Input::Drain(WorkerId(3))]);
+    world.submit(spec(2, 4, 1));
+    world.look_away();
+    let poll = Poll { reports: vec![mapped(map(0, 0), 1, 1, 1)], ..world.poll_of(1, 0, 1, 3) };
+    world.happen(&[Input::Poll(poll)]);
+    assert_eq!(world.answers(), ["w1: run j2.m0.a0, j1.m0.a0 won"], "those that drain want nothing");
 }
 
 #[test]

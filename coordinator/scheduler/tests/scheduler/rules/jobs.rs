@@ -1,11 +1,12 @@
 //! The life of a job.
 
-use gristmill_model::{InputMode, JobId, JobPhase, JobSpec, Refusal};
+use gristmill_model::{Incarnation, InputMode, JobId, JobPhase, JobSpec, Refusal, WorkerId};
 use gristmill_scheduler::{Effect, Input, Leader, Planner};
 
 use crate::fixtures::{mapped, reduced, spec, submit};
 use crate::world::{World, map, reduce, settings};
 
+const PLACE: Effect = Effect::Place { job: JobId(1) };
 const COMMIT: Effect = Effect::Commit { job: JobId(1), failures: 0 };
 
 /// A job of one map and one reduce whose outputs all have winners.
@@ -47,7 +48,7 @@ fn a_job_without_maps_still_reduces() {
 fn a_job_without_any_task_commits_at_once() {
     let mut world = World::new();
     world.submit(spec(1, 0, 0));
-    assert_eq!(world.effects(), [COMMIT]);
+    assert_eq!(world.effects(), [PLACE, COMMIT]);
 }
 
 #[test]
@@ -149,7 +150,7 @@ fn a_commit_is_tried_a_few_times() {
 fn a_new_leader_commits_what_may_not_have_been_committed() {
     let world = complete();
     let leader = Leader::new(&world.state, world.now, settings());
-    assert_eq!(leader.resume(&world.state), [COMMIT]);
+    assert_eq!(leader.resume(&world.state), [PLACE, COMMIT]);
 }
 
 #[test]
@@ -166,4 +167,13 @@ fn old_jobs_are_forgotten_with_their_keys() {
     assert_eq!(world.told(), ["j1 forgotten"]);
     assert_eq!(world.state.job_of(spec(1, 1, 1).key), None);
     assert_eq!(world.state.job_of(spec(2, 1, 1).key), Some(JobId(2)));
+}
+
+#[test]
+fn a_new_leader_tells_the_workers_which_jobs_are_over() {
+    let mut world = complete();
+    world.happen(&[Input::Committed { job: JobId(1), result: Ok(()) }]);
+    world.leader = Leader::new(&world.state, world.now, settings());
+    let orders = world.leader.orders(&world.state, WorkerId(1), Incarnation(1)).unwrap();
+    assert_eq!(orders.forget, [JobId(1)]);
 }

@@ -103,10 +103,10 @@ fn a_cancellation_is_repeated_by_heartbeats_until_its_effect_shows() {
         world.happen(&[beat]);
         world.leader.orders(&world.state, WorkerId(1), Incarnation(1)).expect("it is registered")
     };
-    let both = Orders { cancel: vec![map(0, 0)], forget: vec![JobId(1)] };
+    let both = Orders { cancel: vec![map(0, 0)], forget: vec![JobId(1)], leave: false };
     assert_eq!(orders(vec![progress]), both);
     assert_eq!(orders(vec![progress]), both);
-    assert_eq!(orders(vec![]), Orders { cancel: vec![], forget: vec![JobId(1)] });
+    assert_eq!(orders(vec![]), Orders { cancel: vec![], forget: vec![JobId(1)], leave: false });
     assert_eq!(orders(vec![]), Orders::default(), "a job is told to be forgotten a few times only");
 }
 
@@ -117,5 +117,5 @@ fn an_attempt_that_is_unknown_here_is_cancelled() {
     let beat = world.heartbeat(1, vec![Progress { attempt: map(4, 2), ticks: 1, bytes_in: 0, waits: false }]);
     world.happen(&[beat]);
     let orders = world.leader.orders(&world.state, WorkerId(1), Incarnation(1));
-    assert_eq!(orders, Ok(Orders { cancel: vec![map(4, 2)], forget: vec![] }));
+    assert_eq!(orders, Ok(Orders { cancel: vec![map(4, 2)], forget: vec![], leave: false }));
 }

@@ -27,6 +27,9 @@ pub(crate) struct Ledger {
     /// What each reduce attempt has read, by map.
     pub(crate) read: BTreeMap<AttemptId, Vec<u64>>,
     pub(super) running: BTreeMap<AttemptId, WorkerId>,
+    /// Who ran each attempt that ever was.
+    pub(super) made_by: BTreeMap<AttemptId, WorkerId>,
+    pub(super) draining: BTreeSet<WorkerId>,
     pub(super) started: BTreeSet<AttemptId>,
     pub(super) failures: BTreeMap<TaskId, u32>,
     pub(super) setbacks: BTreeMap<TaskId, u32>,
@@ -40,7 +43,7 @@ impl Ledger {
         (0..total).all(|index| self.winners.contains_key(&TaskId { job, stage, index }))
     }
 
-    fn complete(&self, job: JobId) -> bool {
+    pub(super) fn complete(&self, job: JobId) -> bool {
         let known = &self.jobs[&job];
         match known.reduces {
             0 => self.stage_done(job, Stage::Map, known.maps),
@@ -97,7 +100,9 @@ impl Ledger {
                     let maps = self.jobs[&task.job].maps;
                     assert!(self.stage_done(task.job, Stage::Map, maps), "{attempt} before its maps");
                 }
+                assert!(!self.draining.contains(worker), "{attempt} is given to {worker}, which drains");
                 self.running.insert(*attempt, *worker);
+                self.made_by.insert(*attempt, *worker);
             }
             Fact::TaskWon { attempt, result, .. } => {
                 let task = attempt.task;
@@ -168,7 +173,15 @@ impl Ledger {
                 assert!(self.stage_done(*job, Stage::Sample, samples), "{job} is parted before its samples");
                 self.job(*job).parted = true;
             }
-            Fact::WorkerJoined { .. } => {}
+            Fact::WorkerDraining { worker, .. } => {
+                assert!(self.draining.insert(*worker), "{worker} drains twice");
+            }
+            Fact::WorkerJoined { .. }
+            | Fact::Founded { .. }
+            | Fact::SessionOpened { .. }
+            | Fact::SessionKept { .. }
+            | Fact::SessionExpired { .. }
+            | Fact::KvApplied { .. } => {}
         }
     }
 

@@ -1,32 +1,15 @@
-//! The calls between clients, workers and the coordinator.
-//!
-//! Every mutating call may be repeated: submissions carry a request key, reports name their attempt, a registration names its
-//! incarnation. Messages stay far below [`FRAME_BYTES_MAX`](crate::limits::FRAME_BYTES_MAX) by construction: long lists are asked for in pages.
+//! The calls of workers: joining, taking assignments and reporting, heartbeats, and what an attempt needs.
 
 use gristmill_model::{
-    Assignment, AttemptId, AttemptLog, Blob, ClusterId, Explanation, Incarnation, JobId, JobStatus, Progress,
-    Refusal, Report, RequestKey, Segment, Sha256, TaskId, WorkerId, WorkerStatus,
+    Assignment, AttemptId, Blob, ClusterId, Incarnation, JobId, Progress, Refusal, Report, Segment, Sha256,
+    WorkerId,
 };
 use serde::{Deserialize, Serialize};
-
-/// Grows with every incompatible change of a message.
-pub const PROTOCOL_VERSION: u32 = 2;
-
-/// What a coordinator says of itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CoordinatorInfo {
-    /// Its cluster.
-    pub cluster: ClusterId,
-    /// Its version of gristmill, for people.
-    pub version: String,
-    /// Slots of all its live workers.
-    pub slots: u32,
-}
 
 /// How a worker introduces itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerHello {
-    /// [`PROTOCOL_VERSION`].
+    /// [`PROTOCOL_VERSION`](crate::PROTOCOL_VERSION).
     pub protocol: u32,
     /// What it calls itself, for people.
     pub name: String,
@@ -101,6 +84,8 @@ pub struct Orders {
     pub forget: Vec<JobId>,
     /// The coordinator has nothing more to do and is about to end: the worker may exit with success.
     pub finished: bool,
+    /// The worker was to be drained, and is not needed any more: it may exit with success.
+    pub leave: bool,
 }
 
 /// A worker is alive.
@@ -112,37 +97,6 @@ pub struct Heartbeat {
     pub incarnation: Incarnation,
     /// Every attempt that it has.
     pub running: Vec<Progress>,
-}
-
-/// What clients call.
-#[tarpc::service]
-pub trait ClientService {
-    /// Who are you? `protocol` is the caller's [`PROTOCOL_VERSION`].
-    async fn info(protocol: u32) -> Result<CoordinatorInfo, Refusal>;
-    /// How many bytes of this blob (a plugin, a job request) are here already; its size when it is complete.
-    async fn blob_bytes(sha256: Sha256) -> u64;
-    /// Some bytes of a blob of `total` bytes, at most [`CHUNK_BYTES`](crate::limits::CHUNK_BYTES), in order. Returns how many are
-    /// here now. The last chunk is refused unless the whole has the hash.
-    async fn put_blob(sha256: Sha256, total: u64, offset: u64, chunk: Blob) -> Result<u64, Refusal>;
-    /// Submits a job: an uploaded [`JobRequest`](gristmill_model::JobRequest) in postcard, with the same key in it, whose plugin is
-    /// uploaded too. The same key again gives the same job.
-    async fn submit(key: RequestKey, request: Sha256) -> Result<JobId, Refusal>;
-    /// The status of a job, as soon as its revision is above `seen` (at once with 0), or after `wait_ms` as it is.
-    async fn job(job: JobId, seen: u64, wait_ms: u64) -> Result<JobStatus, Refusal>;
-    /// Jobs with ids above `after`, in order, at most a page; an empty page is the end.
-    async fn jobs(after: JobId) -> Vec<JobStatus>;
-    /// Cancels a job. One that is over stays as it is.
-    async fn cancel(job: JobId) -> Result<(), Refusal>;
-    /// What a job, or one task of it, waits for.
-    async fn explain(job: JobId, task: Option<TaskId>) -> Result<Vec<Explanation>, Refusal>;
-    /// What attempts of a job (or of one task) printed, those after `after`, at most a page; an empty page is the end.
-    async fn logs(
-        job: JobId,
-        task: Option<TaskId>,
-        after: Option<AttemptId>,
-    ) -> Result<Vec<AttemptLog>, Refusal>;
-    /// The live workers.
-    async fn workers() -> Vec<WorkerStatus>;
 }
 
 /// What workers call.

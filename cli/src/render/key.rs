@@ -1,0 +1,100 @@
+//! Keys and values of the store: text where they are text, never what would garble a terminal or a line.
+//!
+//! Keys of `--json` are stable: add to them, never rename. What is not UTF-8 comes as `key_hex` and `value_hex`.
+
+use gristmill_model::{Blob, KvChange, KvEntry, KvEvent};
+use gristmill_protocol::Written;
+use serde_json::{Map, Value, json};
+
+use super::listing::Listed;
+
+/// A key as people see it, on one line; what is not UTF-8 or would garble a terminal is escaped.
+pub(crate) fn shown_key(key: &[u8]) -> String {
+    gristmill_model::PathBytes(key.to_vec()).to_string()
+}
+
+/// What a change has made.
+pub(crate) fn written(written: Written) -> Listed {
+    let Written { version, revision } = written;
+    Listed {
+        text: format!("version {version}\nrevision {revision}\n"),
+        json: json!({ "version": version, "revision": revision }),
+    }
+}
+
+/// A key, in one line; its value only as JSON.
+pub(crate) fn entry(entry: &KvEntry) -> Listed {
+    let KvEntry { key, value, version, revision } = entry;
+    let bytes = value.0.len();
+    let text = format!("{} version={version} revision={revision} bytes={bytes}\n", shown_key(&key.0));
+    let mut json = Map::new();
+    put_bytes(&mut json, "key", key);
+    json.insert("version".to_owned(), json!(version));
+    json.insert("revision".to_owned(), json!(revision));
+    put_bytes(&mut json, "value", value);
+    Listed { text, json: Value::Object(json) }
+}
+
+/// A change of a key, in one line; the value only as JSON.
+pub(crate) fn change(event: &KvEvent) -> Listed {
+    let KvEvent { revision, key, change } = event;
+    let shown = shown_key(&key.0);
+    let mut json = Map::new();
+    put_bytes(&mut json, "key", key);
+    json.insert("revision".to_owned(), json!(revision));
+    let text = match change {
+        KvChange::Put { value, version } => {
+            json.insert("change".to_owned(), json!("put"));
+            json.insert("version".to_owned(), json!(version));
+            put_bytes(&mut json, "value", value);
+            format!("{shown} put version={version} revision={revision} bytes={}\n", value.0.len())
+        }
+        KvChange::Deleted => {
+            json.insert("change".to_owned(), json!("deleted"));
+            format!("{shown} deleted revision={revision}\n")
+        }
+    };
+    Listed { text, json: Value::Object(json) }
+}
+
+fn put_bytes(json: &mut Map<String, Value>, name: &str, Blob(bytes): &Blob) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => json.insert(name.to_owned(), json!(text)),
+        Err(_) => {
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            json.insert(format!("{name}_hex"), json!(hex))
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some(key: &[u8], value: &[u8]) -> KvEntry {
+        KvEntry { key: Blob(key.to_vec()), value: Blob(value.to_vec()), version: 3, revision: 17 }
+    }
+
+    #[test]
+    fn a_key_is_one_line() {
+        let listed = entry(&some(b"a\nb\xff", b"value"));
+        assert_eq!(listed.text, "a\\nb\\xff version=3 revision=17 bytes=5\n");
+        assert_eq!(
+            listed.json.to_string(),
+            r#"{"key_hex":"610a62ff","revision":17,"value":"value","version":3}"#
+        );
+        assert_eq!(entry(&some(b"k", b"\xff\0")).json["value_hex"], "ff00");
+    }
+
+    #[test]
+    fn a_change_is_one_line() {
+        let put = KvChange::Put { value: Blob(b"v".to_vec()), version: 2 };
+        let event = |change| KvEvent { revision: 9, key: Blob(b"k".to_vec()), change };
+        let listed = change(&event(put));
+        assert_eq!(listed.text, "k put version=2 revision=9 bytes=1\n");
+        assert_eq!(listed.json["change"], "put");
+        let listed = change(&event(KvChange::Deleted));
+        assert_eq!(listed.text, "k deleted revision=9\n");
+        assert_eq!(listed.json.to_string(), r#"{"change":"deleted","key":"k","revision":9}"#);
+    }
+}

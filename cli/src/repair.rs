@@ -1,0 +1,61 @@
+//! `gristmill repair`: shows what is in a coordinator's log, and cuts off what is damaged when it is told to.
+
+use std::fmt::Write;
+
+use gristmill_coordinator::repair::{self, Cut, Report};
+
+use crate::arguments::RepairArguments;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::output;
+
+/// Looks at, or mends, the log in a data directory that no coordinator uses.
+pub(crate) fn repair(arguments: &RepairArguments) -> Outcome {
+    let directory = arguments.data_dir.join("replica");
+    let report = repair::inspect(&directory).map_err(Failure::usage)?;
+    output::result(&text(&report))?;
+    if report.damage.iter().all(|damage| damage.heals) {
+        return Ok(());
+    }
+    if !arguments.cut {
+        let damaged = anyhow::anyhow!("the log in {} is damaged", directory.display());
+        return Err(Failure { exit: Exit::Failed, error: damaged, hint: None }.hint(
+            "where other members of the group are sound, replace this one (see `gristmill members replace --help`); \
+             else --cut takes everything from the damage on away, and what was acknowledged there is lost",
+        ));
+    }
+    let cut = repair::cut(&directory).map_err(Failure::failed)?;
+    output::result(&text_of_cut(&cut))
+}
+
+fn text(report: &Report) -> String {
+    let mut text = String::new();
+    let mut line = |key: &str, value: String| {
+        let _ = writeln!(text, "{key} {value}");
+    };
+    let number = |number: Option<u64>| number.map_or("none".to_owned(), |number| number.to_string());
+    line("member", number(report.node));
+    let founders: Vec<_> = report.founders.iter().map(|(id, address)| format!("{id}={address}")).collect();
+    line("founders", if founders.is_empty() { "none".to_owned() } else { founders.join(",") });
+    line("term", number(report.vote_term));
+    line("entries", report.entries.to_string());
+    line("last", number(report.last));
+    line("committed", number(report.committed));
+    line("purged", number(report.purged));
+    line("snapshot", number(report.snapshot.and_then(|snapshot| snapshot.last)));
+    line("snapshot-bytes", report.snapshot.map_or(0, |snapshot| snapshot.bytes).to_string());
+    for file in &report.files {
+        line("file", format!("{} {} bytes {} records", file.path.display(), file.bytes, file.records));
+    }
+    for damage in &report.damage {
+        let what = format!("{} offset {}: {}", damage.path.display(), damage.offset, damage.what);
+        line(if damage.heals { "torn" } else { "damage" }, what);
+    }
+    text
+}
+
+fn text_of_cut(cut: &Cut) -> String {
+    cut.kept_in
+        .iter()
+        .map(|(path, bytes)| format!("cut {bytes} bytes, kept in {}\n", path.display()))
+        .collect()
+}

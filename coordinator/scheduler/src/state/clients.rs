@@ -1,0 +1,49 @@
+//! The mechanism of sessions and of the key/value store: what their facts do.
+//!
+//! As everywhere: a fact that does not fit is refused and changes nothing.
+
+use gristmill_model::{ClientId, KvOp, RequestId, RequestKey};
+
+use super::Recorded;
+use super::store::Store;
+use crate::effect::Effect;
+
+pub(super) fn open<S: Store>(store: &mut S, client: ClientId, nonce: u64) -> Option<Vec<Effect>> {
+    let sessions = store.sessions();
+    if client != sessions.next() || sessions.of_nonce(nonce).is_some() {
+        return None;
+    }
+    store.sessions_mut().open(nonce);
+    Some(Vec::new())
+}
+
+pub(super) fn keep<S: Store>(store: &mut S, client: ClientId, done_below: RequestId) -> Option<Vec<Effect>> {
+    if store.sessions().releases(client, done_below) == 0 {
+        return None;
+    }
+    store.sessions_mut().release(client, done_below);
+    Some(Vec::new())
+}
+
+pub(super) fn expire<S: Store>(store: &mut S, client: ClientId) -> Option<Vec<Effect>> {
+    if !store.sessions().contains(client) {
+        return None;
+    }
+    store.sessions_mut().expire(client);
+    Some(Vec::new())
+}
+
+pub(super) fn carry_out<S: Store>(
+    store: &mut S,
+    key: RequestKey,
+    done_below: RequestId,
+    op: &KvOp,
+) -> Option<Vec<Effect>> {
+    store.sessions().check(key, done_below).ok()?;
+    store.kv().check(op).ok()?;
+    let answer = store.kv_mut().carry_out(op);
+    let sessions = store.sessions_mut();
+    sessions.release(key.client, done_below);
+    sessions.record(key, Recorded::Kv(answer));
+    Some(Vec::new())
+}

@@ -1,0 +1,195 @@
+//! Sessions: a request is executed once, and answered alike however often it is repeated.
+
+use gristmill_model::{ClientId, JobId, KvAnswer, Refusal, RequestId};
+use gristmill_scheduler::{Input, Leader, Planner, Recorded, Settings, State};
+
+use crate::fixtures::{call, key, put, spec, submit};
+use crate::world::{World, settings};
+
+const SESSION_MS: u64 = 600_000;
+
+fn open(nonce: u64) -> Input {
+    Input::OpenSession { nonce }
+}
+
+fn keep(client: u64, done_below: u64) -> Input {
+    Input::KeepSession { client: ClientId(client), done_below: RequestId(done_below) }
+}
+
+fn answer(world: &World, client: u64, request: u64) -> Result<Option<Recorded>, Refusal> {
+    world.state.recorded(key(client, request))
+}
+
+fn refusal(answer: Result<Option<Recorded>, Refusal>) -> String {
+    answer.expect_err("a refusal").to_string()
+}
+
+#[test]
+fn the_same_call_opens_one_session_and_another_a_second() {
+    let mut world = World::new();
+    world.happen(&[open(7), open(7), open(8)]);
+    world.happen(&[open(7)]);
+    assert_eq!(world.told(), ["c2 opened by 7", "c3 opened by 8"]);
+    assert_eq!(world.state.session_of(7), Some(ClientId(2)));
+    assert_eq!(world.state.session_of(9), None);
+}
+
+#[test]
+fn a_request_is_carried_out_once_in_one_batch_and_later_and_after_a_snapshot() {
+    let mut world = World::new();
+    let request = Input::Kv(call(1, 1, 1, put("k", "v")));
+    world.happen(&[request.clone(), request.clone()]);
+    assert_eq!(world.told(), ["1 of c1 carried out"]);
+    let first = answer(&world, 1, 1);
+    assert_eq!(first, Ok(Some(Recorded::Kv(KvAnswer::Written { version: 1, revision: 1 }))));
+    let snapshot = postcard::to_allocvec(&world.state).unwrap();
+    world.state = postcard::from_bytes::<State>(&snapshot).unwrap();
+    world.leader = Leader::new(&world.state, world.now, settings());
+    world.happen(&[Input::Kv(call(1, 2, 1, put("k", "w"))), request]);
+    assert_eq!(world.told(), ["2 of c1 carried out"]);
+    assert_eq!(answer(&world, 1, 1), first);
+}
+
+#[test]
+fn a_submission_is_answered_alike_even_when_its_job_is_forgotten() {
+    let mut world = World::new();
+    world.leader = Leader::new(&world.state, world.now, Settings { history_jobs: 0, ..settings() });
+    world.submit(spec(1, 1, 1));
+    world.happen(&[Input::Cancel(JobId(1))]);
+    world.happen(&[]);
+    world.told();
+    world.submit(spec(1, 1, 1));
+    assert_eq!(world.told(), [""; 0], "it is not a second job");
+    assert_eq!(world.state.admit(&spec(1, 1, 1), Planner::EvenPieces), Ok(Some(JobId(1))));
+}
+
+#[test]
+fn one_request_is_not_two_different_calls() {
+    let mut world = World::new();
+    world.submit(spec(1, 1, 1));
+    world.happen(&[Input::Kv(call(1, 2, 1, put("k", "v")))]);
+    world.told();
+    let as_kv = call(1, 1, 1, put("k", "v"));
+    world.happen(&[Input::Kv(as_kv.clone()), submit(spec(2, 1, 1))]);
+    assert_eq!(world.told(), [""; 0]);
+    assert_eq!(world.state.admit_kv(&as_kv).unwrap_err().to_string(), "request 1 of c1 was another call");
+    let as_job = world.state.admit(&spec(2, 1, 1), Planner::EvenPieces);
+    assert_eq!(as_job.unwrap_err().to_string(), "request 2 of c1 was another call");
+}
+
+#[test]
+fn what_a_forgotten_client_repeats_is_refused_and_not_executed() {
+    let mut world = World::new();
+    let request = call(1, 1, 1, put("k", "v"));
+    world.happen(&[Input::Kv(request.clone())]);
+    world.told();
+    world.wait(SESSION_MS - 1);
+    assert_eq!(world.told(), [""; 0]);
+    world.wait(1);
+    assert_eq!(world.told(), ["c1 expired"]);
+    world.happen(&[Input::Kv(request.clone()), submit(spec(2, 1, 1)), keep(1, 5)]);
+    assert_eq!(world.told(), [""; 0]);
+    assert_eq!(answer(&world, 1, 1), Err(Refusal::UnknownClient));
+    assert_eq!(world.state.admit_kv(&request), Err(Refusal::UnknownClient));
+    assert_eq!(world.state.admit(&spec(2, 1, 1), Planner::EvenPieces), Err(Refusal::UnknownClient));
+    world.happen(&[open(1)]);
+    assert_eq!(world.told(), ["c2 opened by 1"], "an id is never used again");
+}
+
+#[test]
+fn a_job_outlives_the_session_that_submitted_it_and_is_found_by_its_key() {
+    let mut world = World::with_job(1, 1, &[]);
+    world.wait(SESSION_MS);
+    assert_eq!(world.told(), ["c1 expired"]);
+    assert_eq!(world.state.admit(&spec(1, 1, 1), Planner::EvenPieces), Ok(Some(JobId(1))));
+    assert_eq!(world.state.live_jobs(), [JobId(1)]);
+}
+
+#[test]
+fn whoever_is_heard_of_keeps_the_session() {
+    let mut world = World::new();
+    for (request, input) in
+        (2..).zip([keep(1, 0), open(1), Input::Kv(call(1, 1, 0, put("k", "v"))), submit(spec(9, 1, 1))])
+    {
+        world.wait(SESSION_MS - 1);
+        world.happen(&[input]);
+        assert!(world.state.has_session(ClientId(1)), "call {request}");
+    }
+    world.wait(SESSION_MS);
+    assert!(!world.state.has_session(ClientId(1)));
+}
+
+#[test]
+fn a_new_leader_and_one_that_stood_still_give_everybody_time() {
+    let mut world = World::new();
+    world.wait(SESSION_MS - 1);
+    world.leader = Leader::new(&world.state, world.now, settings());
+    world.wait(SESSION_MS - 1);
+    world.now.ms += 1_000_000_000;
+    world.happen(&[]);
+    world.wait(SESSION_MS - 1);
+    assert_eq!(world.told(), [""; 0]);
+    world.wait(1);
+    assert_eq!(world.told(), ["c1 expired"]);
+}
+
+#[test]
+fn when_there_are_too_many_sessions_the_one_that_is_silent_for_longest_goes() {
+    let mut world = World::new();
+    world.leader = Leader::new(&world.state, world.now, Settings { sessions_max: 2, ..settings() });
+    world.wait(10);
+    world.happen(&[open(2)]);
+    world.wait(10);
+    world.happen(&[keep(1, 0)]);
+    world.told();
+    world.happen(&[open(3)]);
+    assert_eq!(world.told(), ["c2 expired", "c3 opened by 3"]);
+}
+
+#[test]
+fn many_answers_that_are_given_back_are_a_fact_and_few_are_not() {
+    let mut world = World::new();
+    let calls: Vec<_> = (1..=70).map(|request| Input::Kv(call(1, request, 0, put("k", "v")))).collect();
+    world.happen(&calls);
+    world.told();
+    world.happen(&[keep(1, 64)]);
+    assert_eq!(world.told(), [""; 0]);
+    assert!(answer(&world, 1, 1).unwrap().is_some());
+    world.happen(&[keep(1, 65), keep(1, 65)]);
+    assert_eq!(world.told(), ["c1 is done below 65"]);
+    let told = refusal(answer(&world, 1, 64));
+    assert_eq!(told, "request 64 of c1 is one whose answer the client said it has; it is not executed");
+    assert!(answer(&world, 1, 65).unwrap().is_some());
+    world.happen(&[Input::Kv(call(1, 64, 0, put("k", "v")))]);
+    assert_eq!(world.told(), [""; 0], "a late repeat of what was answered is not executed");
+}
+
+#[test]
+fn a_call_takes_along_which_answers_its_client_has() {
+    let mut world = World::new();
+    world.happen(&[Input::Kv(call(1, 1, 1, put("k", "v"))), Input::Kv(call(1, 2, 2, put("k", "w")))]);
+    assert!(refusal(answer(&world, 1, 1)).contains("the client said it has"));
+    world.told();
+    let contradiction = call(1, 3, 4, put("k", "x"));
+    world.happen(&[Input::Kv(contradiction.clone())]);
+    assert_eq!(world.told(), [""; 0]);
+    assert!(world.state.admit_kv(&contradiction).is_err(), "it has the answer before it asks");
+}
+
+#[test]
+fn a_client_that_never_says_which_answers_it_has_is_refused_in_the_end() {
+    let mut world = World::new();
+    let calls: Vec<_> = (1..=1_025).map(|request| Input::Kv(call(1, request, 0, put("k", "v")))).collect();
+    world.happen(&calls);
+    assert_eq!(world.told().len(), 1_024);
+    let told = world.state.admit_kv(&call(1, 1_025, 0, put("k", "v"))).unwrap_err().to_string();
+    assert!(told.starts_with("c1 has not acknowledged 1024 answers;"), "{told}");
+    let mut job = spec(2_000, 1, 1);
+    assert_eq!(world.state.admit(&job, Planner::EvenPieces).unwrap_err().to_string(), told);
+    world.happen(&[keep(1, 2)]);
+    assert_eq!(world.told(), ["c1 is done below 2"], "where room is short, one answer is worth a fact");
+    world.happen(&[Input::Kv(call(1, 1_025, 3, put("k", "v")))]);
+    assert_eq!(world.told(), ["1025 of c1 carried out"]);
+    job.key = key(1, 3_000);
+    assert_eq!(world.state.admit(&job, Planner::EvenPieces), Ok(None));
+}

@@ -1,0 +1,169 @@
+//! What clients do: they open sessions, submit jobs and change keys, several calls at once, and repeat each until it is answered. Now and then one
+//! is silent for so long that its session is over.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gristmill_model::{ClientId, JobSpec, KvOp, Refusal, RequestId, RequestKey, Timestamp};
+use gristmill_scheduler::{Input, KvCall, Planner, Recorded};
+
+use super::life::{Life, step_ms};
+use super::network::Message;
+use crate::fixtures;
+
+const CALLS_MAX: usize = 3;
+const REPEAT_MS: u64 = 400;
+
+pub(super) struct Client {
+    /// Of its present session.
+    nonce: u64,
+    /// It says which answers it has when it keeps its session, and not with its calls.
+    terse: bool,
+    id: Option<ClientId>,
+    last_request: u64,
+    /// Calls that are yet to be answered, and when each is sent again.
+    calls: BTreeMap<RequestId, (Call, Timestamp)>,
+    next_open: Timestamp,
+    next_keep: Timestamp,
+    pub(super) silent_until: Timestamp,
+    /// It asks for nothing new from then on, but for the jobs that it still has.
+    retires: Option<Timestamp>,
+    /// What it is to submit, and when.
+    pub(super) jobs: Vec<(Timestamp, Arc<JobSpec>, Planner)>,
+}
+
+#[derive(Clone)]
+enum Call {
+    Kv(Arc<KvOp>),
+    Job(Arc<JobSpec>, Planner),
+}
+
+impl Client {
+    pub(super) fn new(nonce: u64, terse: bool) -> Self {
+        Self {
+            nonce,
+            terse,
+            id: None,
+            last_request: 0,
+            calls: BTreeMap::new(),
+            next_open: Timestamp::default(),
+            next_keep: Timestamp::default(),
+            silent_until: Timestamp::default(),
+            retires: None,
+            jobs: Vec::new(),
+        }
+    }
+
+    pub(super) fn retire(&mut self, at: Timestamp) {
+        (self.retires, self.silent_until) = (Some(at), at);
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.calls.is_empty() && self.jobs.is_empty()
+    }
+
+    /// All answers before this request have arrived.
+    fn done_below(&self) -> RequestId {
+        self.calls.keys().next().copied().unwrap_or(RequestId(self.last_request + 1))
+    }
+
+    fn begin(&mut self, call: Call, now: Timestamp) {
+        self.last_request += 1;
+        self.calls.insert(RequestId(self.last_request), (call, now));
+    }
+}
+
+impl Life {
+    pub(super) fn act_as_client(&mut self, index: usize) {
+        let now = self.now;
+        if self.clients[index].silent_until > now {
+            return;
+        }
+        let Some(id) = self.clients[index].id else {
+            if self.clients[index].next_open <= now {
+                self.clients[index].next_open = step_ms(now, REPEAT_MS);
+                let nonce = self.clients[index].nonce;
+                self.send(Message::ToCoordinator(Input::OpenSession { nonce }));
+            }
+            return;
+        };
+        self.begin_calls(index);
+        let done_below = self.clients[index].done_below();
+        if self.clients[index].next_keep <= now {
+            self.clients[index].next_keep = step_ms(now, 1_000);
+            self.send(Message::ToCoordinator(Input::KeepSession { client: id, done_below }));
+        }
+        let due = self.clients[index].calls.iter_mut().filter(|(_, (_, again))| *again <= now);
+        let due: Vec<_> = due
+            .map(|(request, (call, again))| {
+                *again = step_ms(now, REPEAT_MS);
+                (RequestKey { client: id, request: *request }, call.clone())
+            })
+            .collect();
+        let done_below = if self.clients[index].terse { RequestId(0) } else { done_below };
+        for (key, call) in due {
+            self.send(Message::ToCoordinator(match call {
+                Call::Kv(op) => Input::Kv(KvCall { key, done_below, op }),
+                Call::Job(spec, planner) => {
+                    Input::Submit(Arc::new(JobSpec { key, ..(*spec).clone() }), planner)
+                }
+            }));
+        }
+    }
+
+    fn begin_calls(&mut self, index: usize) {
+        let now = self.now;
+        let open = self.clients[index].calls.len() < CALLS_MAX && self.clients[index].retires.is_none();
+        if open && self.rng.chance(if self.clients[index].terse { 300 } else { 100 }) {
+            let op = self.draw_op();
+            self.clients[index].begin(Call::Kv(Arc::new(op)), now);
+        }
+        let client = &mut self.clients[index];
+        if let Some(at) = client.jobs.iter().position(|(at, ..)| *at <= now) {
+            let (_, spec, planner) = client.jobs.remove(at);
+            client.begin(Call::Job(spec, planner), now);
+        }
+    }
+
+    fn draw_op(&mut self) -> KvOp {
+        let key = ["a", "a/1", "a/2", "b", ""][self.rng.below(5) as usize];
+        let key = if self.rng.chance(900) && key.is_empty() { "c" } else { key };
+        let value = self.rng.below(100).to_string();
+        match self.rng.below(4) {
+            0 => fixtures::put(key, &value),
+            1 => fixtures::append(key, &value),
+            2 => fixtures::cas(key, self.rng.below(12), &value),
+            _ => {
+                let version = self.rng.chance(300).then(|| self.rng.below(12));
+                fixtures::delete(key, version)
+            }
+        }
+    }
+
+    pub(super) fn hear_opened(&mut self, nonce: u64, id: ClientId) {
+        if let Some(client) = self.clients.iter_mut().find(|client| client.nonce == nonce) {
+            client.id = Some(id);
+        }
+    }
+
+    /// An answer may be late or come twice. One that says that the session is over ends all that was asked in it.
+    pub(super) fn hear_executed(
+        &mut self,
+        id: ClientId,
+        request: RequestId,
+        answer: Result<Recorded, Refusal>,
+    ) {
+        let Some(index) = self.clients.iter().position(|client| client.id == Some(id)) else { return };
+        if answer == Err(Refusal::UnknownClient) {
+            self.met.note("session lost");
+            let nonce = self.next_nonce();
+            let client = &mut self.clients[index];
+            client.calls.clear();
+            (client.nonce, client.id, client.last_request) = (nonce, None, 0);
+            return;
+        }
+        if self.clients[index].calls.remove(&request).is_some() {
+            self.store.check_answer(RequestKey { client: id, request }, &answer);
+        }
+    }
+}

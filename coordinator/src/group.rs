@@ -1,0 +1,168 @@
+//! The group that this coordinator is a member of: its messages, its members, and the blobs that must outlive any one of them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use gristmill_model::{MemberChange, MemberStatus, MembersStatus, Refusal, Sha256};
+use gristmill_protocol::limits::CHUNK_BYTES;
+use gristmill_protocol::{Lane as PeerLane, PeerLink};
+use gristmill_replication::{Lane, MembersError, Network, NetworkError, Node, NodeId};
+
+use crate::blobs::Blobs;
+use crate::replica::Replicated;
+
+/// How long a change of the members may take: a new one has to catch up.
+const CHANGE_MAX: Duration = Duration::from_secs(60);
+
+/// See the module. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Group {
+    node: Node<Replicated>,
+    link: PeerLink,
+    id: u64,
+}
+
+/// Replication's messages over the connections of the protocol.
+#[derive(Clone)]
+pub(crate) struct PeerNetwork(pub(crate) PeerLink);
+
+impl Network for PeerNetwork {
+    async fn send(
+        &self,
+        _: NodeId,
+        address: &str,
+        lane: Lane,
+        message: Vec<u8>,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, NetworkError> {
+        let lane = match lane {
+            Lane::Control => PeerLane::Urgent,
+            Lane::Bulk => PeerLane::Bulk,
+        };
+        let sent = self.0.send(address, lane, message, timeout).await;
+        sent.map_err(|error| NetworkError::Unreachable(error.to_string()))
+    }
+}
+
+impl Group {
+    pub(crate) fn new(node: Node<Replicated>, link: PeerLink, id: u64) -> Self {
+        Self { node, link, id }
+    }
+
+    /// Which member this is.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// A message of a peer, and the reply to it.
+    pub(crate) async fn deliver(&self, message: Vec<u8>) -> Result<Vec<u8>, Refusal> {
+        self.node.deliver(&message).await.map_err(|error| Refusal::Invalid(error.to_string()))
+    }
+
+    pub(crate) async fn members(&self) -> Result<MembersStatus, Refusal> {
+        let members = self.node.members();
+        let member = |member: &gristmill_replication::Member| MemberStatus {
+            id: member.id,
+            address: member.address.clone(),
+            votes: member.voter,
+            behind: member.behind,
+        };
+        Ok(MembersStatus { leader: members.leader, members: members.members.iter().map(member).collect() })
+    }
+
+    pub(crate) async fn change_members(&self, change: MemberChange) -> Result<MembersStatus, Refusal> {
+        let changed = match change {
+            MemberChange::Add { id, address } => self.node.add_member(id, &address, CHANGE_MAX).await,
+            MemberChange::Remove { id } => self.node.remove_member(id, CHANGE_MAX).await,
+            MemberChange::Replace { id, by, address } => {
+                self.node.replace_member(id, by, &address, CHANGE_MAX).await
+            }
+            MemberChange::Lead { id } => self.node.lead_with(id, CHANGE_MAX).await,
+        };
+        changed.map_err(to_refusal)?;
+        self.members().await
+    }
+
+    /// Brings a blob that is here to so many members that any majority has one who holds it.
+    pub(crate) async fn share_blob(&self, blobs: &Arc<Blobs>, name: Sha256) -> Result<(), Refusal> {
+        let members = self.node.members();
+        let voters = members.members.iter().filter(|member| member.voter);
+        let others: Vec<_> = voters.clone().filter(|member| member.id != self.id).collect();
+        let needed = voters.count() / 2;
+        let given = join_all(others.iter().map(|member| self.give_blob(blobs, name, &member.address))).await;
+        let holders = given.iter().filter(|result| result.is_ok()).count();
+        if holders >= needed {
+            return Ok(());
+        }
+        let reason = given.into_iter().find_map(Result::err).unwrap_or_default();
+        Err(Refusal::Unavailable(format!(
+            "the plugin cannot be brought to a majority of the group: {reason}"
+        )))
+    }
+
+    async fn give_blob(&self, blobs: &Arc<Blobs>, name: Sha256, address: &str) -> Result<(), String> {
+        let total = on(blobs, move |blobs| Ok(blobs.bytes(name, Instant::now()))).await?;
+        let mut here = self.link.blob_bytes(address, name).await.map_err(|error| error.to_string())?;
+        while here < total {
+            let piece = on(blobs, move |blobs| blobs.read(name, here)).await?;
+            let put = self.link.put_blob(address, name, total, here, piece).await;
+            let now = put.map_err(|error| error.to_string())?;
+            if now <= here {
+                return Err(format!("{address} does not get beyond byte {here} of blob {name}"));
+            }
+            here = now;
+        }
+        Ok(())
+    }
+
+    /// Fetches a blob that this member missed from another that has it.
+    pub(crate) async fn fetch_blob(&self, blobs: &Arc<Blobs>, name: Sha256) -> Result<(), Refusal> {
+        let members = self.node.members();
+        for member in members.members.iter().filter(|member| member.id != self.id) {
+            match self.take_blob(blobs, name, &member.address).await {
+                Ok(()) => return Ok(()),
+                Err(reason) => {
+                    tracing::debug!(blob = %name, member = %member.id, %reason, "not from this member");
+                }
+            }
+        }
+        Err(Refusal::UnknownBlob(name.to_string()))
+    }
+
+    async fn take_blob(&self, blobs: &Arc<Blobs>, name: Sha256, address: &str) -> Result<(), String> {
+        let total = self.link.blob_bytes(address, name).await.map_err(|error| error.to_string())?;
+        let mut here = on(blobs, move |blobs| Ok(blobs.bytes(name, Instant::now()))).await?;
+        if total == 0 {
+            return Err("it does not have it".to_owned());
+        }
+        while here < total {
+            let read = self.link.blob(address, name, here).await;
+            let piece = read.map_err(|error| error.to_string())?;
+            if piece.is_empty() || piece.len() > CHUNK_BYTES {
+                return Err(format!("it gave {} bytes at {here} of {total}", piece.len()));
+            }
+            here = on(blobs, move |blobs| blobs.put(name, total, here, &piece, Instant::now())).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn on<T: Send + 'static>(
+    blobs: &Arc<Blobs>,
+    work: impl FnOnce(&Blobs) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, String> {
+    let blobs = blobs.clone();
+    let done = tokio::task::spawn_blocking(move || work(&blobs)).await;
+    done.map_err(|error| error.to_string())?.map_err(|refusal| refusal.to_string())
+}
+
+fn to_refusal(error: MembersError) -> Refusal {
+    match error {
+        MembersError::NotLeader { leader } => {
+            Refusal::NotLeader { leader: leader.map(|(_, address)| address) }
+        }
+        MembersError::Refused(reason) => Refusal::Invalid(reason),
+        MembersError::Late(reason) | MembersError::Failed(reason) => Refusal::Unavailable(reason),
+    }
+}

@@ -1,0 +1,120 @@
+//! The role of this node: it runs the main loop as long as it leads, and sends callers to the leader as long as it does not.
+
+use std::time::Duration;
+
+use gristmill_model::Refusal;
+use gristmill_replication::{Node, Role};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+use crate::Fault;
+use crate::event::Event;
+use crate::main_loop::{Ending, MainLoop, Tools};
+use crate::replica::{GroupReplica, MemoryReplica, Replica, ReplicaError, Replicated};
+
+/// Pause before a node that still has the role leads again.
+const LEAD_AGAIN: Duration = Duration::from_millis(100);
+
+/// What the listeners need to know of the role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The main loop runs here.
+    Leading,
+    /// Another leads, or none; the address is where.
+    Following(Option<String>),
+}
+
+impl Standing {
+    /// What a caller is told who should have asked the leader.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Leading => None,
+            Self::Following(leader) => Some(Refusal::NotLeader { leader: leader.clone() }),
+        }
+    }
+}
+
+/// The life of a coordinator that is alone and forgets.
+pub(crate) async fn lead_alone(
+    replica: MemoryReplica,
+    tools: Tools,
+    mut events: mpsc::UnboundedReceiver<Event>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), Fault> {
+    let main_loop = MainLoop::begin(replica, tools).await?;
+    main_loop.run(&mut events, &mut stop).await?;
+    Ok(())
+}
+
+/// The life of a member of a group: leads and follows in turn, until it is told to stop or cannot go on.
+pub(crate) async fn take_turns(
+    node: Node<Replicated>,
+    tools: Tools,
+    standing: watch::Sender<Standing>,
+    mut events: mpsc::UnboundedReceiver<Event>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), Fault> {
+    let mut roles = node.leadership();
+    loop {
+        let role = roles.borrow_and_update().clone();
+        match role {
+            Role::Failed { reason } => return Err(Fault::new(reason)),
+            Role::Leading { term } => {
+                let replica = GroupReplica::new(node.clone(), term);
+                match lead(replica, tools.clone(), &standing, &mut events, &mut stop).await {
+                    Ok(Ending::Over) => return Ok(()),
+                    Ok(Ending::Deposed) => tracing::warn!(term, "this coordinator no longer leads"),
+                    Err(error) => return Err(error.into()),
+                }
+                // The role may be the same as before: an entry whose fate was not known ends a leadership of ours, not the term.
+                tokio::select! {
+                    _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                    _ = timeout(LEAD_AGAIN, roles.changed()) => {}
+                    () = refuse_all(&mut events, &standing) => return Ok(()),
+                }
+            }
+            Role::Following { leader } => {
+                standing.send_replace(Standing::Following(leader.map(|(_, address)| address)));
+                tokio::select! {
+                    _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                    changed = roles.changed() => if changed.is_err() { return Ok(()) },
+                    () = refuse_all(&mut events, &standing) => return Ok(()),
+                }
+            }
+        }
+    }
+}
+
+async fn lead<R: Replica>(
+    replica: R,
+    tools: Tools,
+    standing: &watch::Sender<Standing>,
+    events: &mut mpsc::UnboundedReceiver<Event>,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<Ending, ReplicaError> {
+    let begun = tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => return Ok(Ending::Over),
+        begun = MainLoop::begin(replica, tools) => begun,
+        () = refuse_all(events, standing) => return Ok(Ending::Over),
+    };
+    let ended = match begun {
+        Ok(main_loop) => {
+            standing.send_replace(Standing::Leading);
+            main_loop.run(events, stop).await
+        }
+        Err(error) => Err(error),
+    };
+    standing.send_replace(Standing::Following(None));
+    match ended {
+        Err(ReplicaError::Deposed) => Ok(Ending::Deposed),
+        ended => ended,
+    }
+}
+
+/// Sends every caller to the leader. Returns when nobody can call any more.
+async fn refuse_all(events: &mut mpsc::UnboundedReceiver<Event>, standing: &watch::Sender<Standing>) {
+    while let Some(event) = events.recv().await {
+        let refusal = standing.borrow().refusal();
+        event.refuse(refusal.unwrap_or(Refusal::NotLeader { leader: None }));
+    }
+}

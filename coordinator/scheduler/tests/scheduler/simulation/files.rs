@@ -1,0 +1,215 @@
+//! The file system that holds the outputs, in memory: names that were changed and not synced are lost with the power.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gristmill_storage::{DirectoryLock, Kind, Operation, ReadAt, Stat, Storage, StorageError};
+
+use super::rng::Rng;
+
+/// `None` for a directory.
+type Names = BTreeMap<PathBuf, Option<Vec<u8>>>;
+
+/// As one process sees it, whose locks bear its number.
+#[derive(Clone)]
+pub(super) struct Files {
+    all: Arc<Mutex<All>>,
+    owner: usize,
+}
+
+#[derive(Default)]
+struct All {
+    live: Names,
+    durable: Names,
+    locks: BTreeMap<PathBuf, usize>,
+    /// Processes that stand still: what they have locked stays locked.
+    stuck: BTreeSet<usize>,
+}
+
+impl Files {
+    pub(super) fn new() -> Self {
+        Self { all: Arc::default(), owner: usize::MAX }
+    }
+
+    pub(super) fn of(&self, owner: usize) -> Self {
+        Self { owner, ..self.clone() }
+    }
+
+    /// From now on what this process lets go of stays locked, or no more.
+    pub(super) fn stick(&self, stuck: bool) {
+        let owner = self.owner;
+        let mut all = self.all();
+        if stuck {
+            all.stuck.insert(owner);
+        } else {
+            all.stuck.remove(&owner);
+        }
+    }
+
+    /// The process has ended, or goes on.
+    pub(super) fn unlock(&self, path: Option<&Path>) {
+        let owner = self.owner;
+        self.all().locks.retain(|locked, by| *by != owner || path.is_some_and(|path| path != locked));
+    }
+
+    /// The power fails: of what was not synced some has happened, and some has not.
+    pub(super) fn lose_power(&self, rng: &mut Rng) {
+        let mut all = self.all();
+        let names: BTreeSet<PathBuf> = all.live.keys().chain(all.durable.keys()).cloned().collect();
+        for name in names {
+            if rng.chance(700) {
+                match all.durable.get(&name).cloned() {
+                    Some(node) => drop(all.live.insert(name, node)),
+                    None => drop(all.live.remove(&name)),
+                }
+            }
+        }
+        // A name is nowhere without its directory.
+        let live = all.live.clone();
+        let placed =
+            |name: &Path| name.ancestors().skip(1).all(|above| live.get(above).is_none_or(Option::is_none));
+        all.live.retain(|name, _| placed(name));
+        all.durable = all.live.clone();
+        all.locks.clear();
+    }
+
+    /// What would be left in a directory if the power failed now.
+    pub(super) fn durable_files(&self, directory: &Path) -> BTreeMap<String, Vec<u8>> {
+        let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let all = self.all();
+        let inside = all.durable.iter().filter(|(path, _)| path.parent() == Some(directory));
+        inside.filter_map(|(path, node)| Some((name(path)?, node.clone()?))).collect()
+    }
+
+    fn all(&self) -> MutexGuard<'_, All> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn missing(operation: Operation, path: &Path) -> StorageError {
+    let source = io::Error::from(io::ErrorKind::NotFound);
+    StorageError::Io { operation, path: path.to_owned(), source }
+}
+
+fn within(directory: &Path, path: &Path) -> bool {
+    path.parent() == Some(directory)
+}
+
+struct Content(Vec<u8>);
+
+impl ReadAt for Content {
+    fn bytes(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize, StorageError> {
+        let rest = self.0.get(offset as usize..).unwrap_or_default();
+        let count = rest.len().min(into.len());
+        into[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+}
+
+struct Held(Files, PathBuf);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut all = self.0.all();
+        if !all.stuck.contains(&self.0.owner) && all.locks.get(&self.1) == Some(&self.0.owner) {
+            all.locks.remove(&self.1);
+        }
+    }
+}
+
+impl Storage for Files {
+    fn stat(&self, path: &Path) -> Result<Option<Stat>, StorageError> {
+        Ok(self.all().live.get(path).map(|node| match node {
+            None => Stat { kind: Kind::Directory, bytes: 0 },
+            Some(content) => Stat { kind: Kind::File, bytes: content.len() as u64 },
+        }))
+    }
+
+    fn list(&self, directory: &Path) -> Result<Vec<(OsString, Kind)>, StorageError> {
+        let all = self.all();
+        all.live.get(directory).ok_or_else(|| missing(Operation::List, directory))?;
+        let kind = |node: &Option<Vec<u8>>| if node.is_none() { Kind::Directory } else { Kind::File };
+        let inside = all.live.iter().filter(|(path, _)| within(directory, path));
+        Ok(inside.filter_map(|(path, node)| Some((path.file_name()?.to_owned(), kind(node)))).collect())
+    }
+
+    fn open(&self, path: &Path) -> Result<Box<dyn ReadAt>, StorageError> {
+        let content = self.all().live.get(path).cloned().flatten();
+        Ok(Box::new(Content(content.ok_or_else(|| missing(Operation::Open, path))?)))
+    }
+
+    fn create_directory(&self, path: &Path) -> Result<(), StorageError> {
+        let mut all = self.all();
+        for above in path.ancestors().filter(|above| above.parent().is_some()) {
+            all.live.insert(above.to_owned(), None);
+            all.durable.insert(above.to_owned(), None);
+        }
+        Ok(())
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
+        let mut all = self.all();
+        let above = path.parent().ok_or_else(|| missing(Operation::Write, path))?;
+        all.live.get(above).ok_or_else(|| missing(Operation::Write, path))?;
+        all.live.insert(path.to_owned(), Some(bytes.to_vec()));
+        all.durable.insert(path.to_owned(), Some(bytes.to_vec()));
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<(), StorageError> {
+        let mut all = self.all();
+        let node = all.live.remove(from).ok_or_else(|| missing(Operation::Rename, from))?;
+        all.live.insert(to.to_owned(), node);
+        Ok(())
+    }
+
+    fn sync_file(&self, path: &Path) -> Result<(), StorageError> {
+        self.all().live.get(path).map(|_| ()).ok_or_else(|| missing(Operation::Sync, path))
+    }
+
+    fn sync_directory(&self, path: &Path) -> Result<(), StorageError> {
+        let mut all = self.all();
+        all.live.get(path).ok_or_else(|| missing(Operation::Sync, path))?;
+        let All { live, durable, .. } = &mut *all;
+        durable.retain(|name, _| !within(path, name) || live.contains_key(name));
+        let inside = live.iter().filter(|(name, _)| within(path, name));
+        durable.extend(inside.map(|(name, node)| (name.clone(), node.clone())));
+        Ok(())
+    }
+
+    fn remove_file(&self, path: &Path) -> Result<(), StorageError> {
+        self.all().live.remove(path);
+        Ok(())
+    }
+
+    fn remove_tree(&self, path: &Path) -> Result<(), StorageError> {
+        self.all().live.retain(|name, _| !name.starts_with(path));
+        Ok(())
+    }
+
+    fn lock_directory(&self, path: &Path) -> Result<Option<DirectoryLock>, StorageError> {
+        let mut all = self.all();
+        all.live.get(path).ok_or_else(|| missing(Operation::Lock, path))?;
+        if all.locks.contains_key(path) {
+            return Ok(None);
+        }
+        all.locks.insert(path.to_owned(), self.owner);
+        Ok(Some(DirectoryLock::new(Held(self.clone(), path.to_owned()))))
+    }
+
+    fn remove_empty_directory(&self, path: &Path) -> Result<bool, StorageError> {
+        let mut all = self.all();
+        let empty = !all.live.keys().any(|name| within(path, name));
+        if empty {
+            all.live.remove(path);
+        }
+        Ok(empty)
+    }
+}

@@ -182,6 +182,8 @@ impl Life {
             }
         }
         self.files.lose_power(&mut self.rng);
+        self.check_done();
+        self.outputs.iter().for_each(|directory| self.check_whole(directory));
     }
 
     pub(super) fn kill(&mut self, index: usize) {

@@ -1,4 +1,6 @@
-//! The file system that holds the outputs, in memory: names that were changed and not synced are lost with the power.
+//! The file system that holds the outputs, in memory: names that were changed and not synced may be lost with the power.
+//!
+//! A rename happens as a whole or not at all, also between two directories: without that no order of syncs could keep a file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -9,9 +11,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use gristmill_storage::{DirectoryLock, Kind, Operation, ReadAt, Stat, Storage, StorageError};
 
 use super::rng::Rng;
+use super::visible::Found;
 
 /// `None` for a directory.
 type Names = BTreeMap<PathBuf, Option<Vec<u8>>>;
+
+enum Change {
+    Moved(PathBuf, PathBuf),
+    Removed(PathBuf),
+}
 
 /// As one process sees it, whose locks bear its number.
 #[derive(Clone)]
@@ -24,6 +32,8 @@ pub(super) struct Files {
 struct All {
     live: Names,
     durable: Names,
+    /// What has happened to names and is not durable yet, in order.
+    changes: Vec<Change>,
     locks: BTreeMap<PathBuf, usize>,
     /// Processes that stand still: what they have locked stays locked.
     stuck: BTreeSet<usize>,
@@ -58,30 +68,22 @@ impl Files {
     /// The power fails: of what was not synced some has happened, and some has not.
     pub(super) fn lose_power(&self, rng: &mut Rng) {
         let mut all = self.all();
-        let names: BTreeSet<PathBuf> = all.live.keys().chain(all.durable.keys()).cloned().collect();
-        for name in names {
-            if rng.chance(700) {
-                match all.durable.get(&name).cloned() {
-                    Some(node) => drop(all.live.insert(name, node)),
-                    None => drop(all.live.remove(&name)),
-                }
+        for change in std::mem::take(&mut all.changes) {
+            if rng.chance(300) {
+                change.apply(&mut all.durable);
             }
         }
-        // A name is nowhere without its directory.
-        let live = all.live.clone();
-        let placed =
-            |name: &Path| name.ancestors().skip(1).all(|above| live.get(above).is_none_or(Option::is_none));
-        all.live.retain(|name, _| placed(name));
-        all.durable = all.live.clone();
+        all.live = all.durable.clone();
         all.locks.clear();
     }
 
     /// What would be left in a directory if the power failed now.
-    pub(super) fn durable_files(&self, directory: &Path) -> BTreeMap<String, Vec<u8>> {
-        let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let all = self.all();
-        let inside = all.durable.iter().filter(|(path, _)| path.parent() == Some(directory));
-        inside.filter_map(|(path, node)| Some((name(path)?, node.clone()?))).collect()
+    pub(super) fn durable_files(&self, directory: &Path) -> Found {
+        files_in(&self.all().durable, directory)
+    }
+
+    pub(super) fn live_files(&self, directory: &Path) -> Found {
+        files_in(&self.all().live, directory)
     }
 
     fn all(&self) -> MutexGuard<'_, All> {
@@ -89,9 +91,53 @@ impl Files {
     }
 }
 
+impl Change {
+    fn apply(self, names: &mut Names) {
+        match self {
+            Self::Moved(from, to) => {
+                if let Some(node) = names.remove(&from) {
+                    names.insert(to, node);
+                }
+            }
+            Self::Removed(name) => drop(names.remove(&name)),
+        }
+    }
+
+    fn touches(&self, directory: &Path) -> bool {
+        match self {
+            Self::Moved(from, to) => within(directory, from) || within(directory, to),
+            Self::Removed(name) => within(directory, name),
+        }
+    }
+}
+
+impl All {
+    fn sync(&mut self, directory: &Path) {
+        for change in std::mem::take(&mut self.changes) {
+            if change.touches(directory) {
+                change.apply(&mut self.durable);
+            } else {
+                self.changes.push(change);
+            }
+        }
+    }
+
+    fn remove(&mut self, name: &Path) {
+        if self.live.remove(name).is_some() {
+            self.changes.push(Change::Removed(name.to_owned()));
+        }
+    }
+}
+
 fn missing(operation: Operation, path: &Path) -> StorageError {
     let source = io::Error::from(io::ErrorKind::NotFound);
     StorageError::Io { operation, path: path.to_owned(), source }
+}
+
+fn files_in(names: &Names, directory: &Path) -> Found {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let inside = names.iter().filter(|(path, _)| within(directory, path));
+    inside.filter_map(|(path, node)| Some((name(path)?, node.clone()?))).collect()
 }
 
 fn within(directory: &Path, path: &Path) -> bool {
@@ -158,6 +204,7 @@ impl Storage for Files {
         let mut all = self.all();
         let above = path.parent().ok_or_else(|| missing(Operation::Write, path))?;
         all.live.get(above).ok_or_else(|| missing(Operation::Write, path))?;
+        all.sync(above);
         all.live.insert(path.to_owned(), Some(bytes.to_vec()));
         all.durable.insert(path.to_owned(), Some(bytes.to_vec()));
         Ok(())
@@ -167,6 +214,7 @@ impl Storage for Files {
         let mut all = self.all();
         let node = all.live.remove(from).ok_or_else(|| missing(Operation::Rename, from))?;
         all.live.insert(to.to_owned(), node);
+        all.changes.push(Change::Moved(from.to_owned(), to.to_owned()));
         Ok(())
     }
 
@@ -177,20 +225,20 @@ impl Storage for Files {
     fn sync_directory(&self, path: &Path) -> Result<(), StorageError> {
         let mut all = self.all();
         all.live.get(path).ok_or_else(|| missing(Operation::Sync, path))?;
-        let All { live, durable, .. } = &mut *all;
-        durable.retain(|name, _| !within(path, name) || live.contains_key(name));
-        let inside = live.iter().filter(|(name, _)| within(path, name));
-        durable.extend(inside.map(|(name, node)| (name.clone(), node.clone())));
+        all.sync(path);
         Ok(())
     }
 
     fn remove_file(&self, path: &Path) -> Result<(), StorageError> {
-        self.all().live.remove(path);
+        self.all().remove(path);
         Ok(())
     }
 
     fn remove_tree(&self, path: &Path) -> Result<(), StorageError> {
-        self.all().live.retain(|name, _| !name.starts_with(path));
+        let mut all = self.all();
+        // What is in it goes first.
+        let names: Vec<PathBuf> = all.live.keys().filter(|name| name.starts_with(path)).cloned().collect();
+        names.iter().rev().for_each(|name| all.remove(name));
         Ok(())
     }
 
@@ -208,7 +256,7 @@ impl Storage for Files {
         let mut all = self.all();
         let empty = !all.live.keys().any(|name| within(path, name));
         if empty {
-            all.live.remove(path);
+            all.remove(path);
         }
         Ok(empty)
     }

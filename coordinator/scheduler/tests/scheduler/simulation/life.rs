@@ -47,8 +47,9 @@ pub(crate) struct Life {
     pub(super) clients: Vec<Client>,
     /// Run files, by machine.
     pub(super) disks: BTreeMap<usize, BTreeSet<AttemptId>>,
-    /// Where outputs are, by which processes stand still in the middle of a commit, and which are done.
+    /// The file system of the outputs, their directories, which processes stand still in the middle of a commit, and which jobs are done.
     pub(super) files: Files,
+    pub(super) outputs: Vec<PathBuf>,
     pub(super) stuck: Vec<StuckCommit>,
     pub(super) done: BTreeMap<JobId, PathBuf>,
     pub(super) network: Network,
@@ -108,6 +109,7 @@ impl Life {
             clients: Vec::new(),
             disks: BTreeMap::new(),
             files: Files::new(),
+            outputs: Vec::new(),
             stuck: Vec::new(),
             done: BTreeMap::new(),
             network: BTreeMap::new(),
@@ -140,6 +142,7 @@ impl Life {
         for number in 0..self.rng.between(1, 4) {
             let at = step_ms(self.now, self.rng.below(FAULTS_MS / 2));
             let (spec, planner) = self.draw_job(number);
+            self.outputs.push(spec.output.to_path());
             let client = self.rng.below(self.clients.len() as u64) as usize;
             self.clients[client].jobs.push((at, Arc::new(spec), planner));
         }
@@ -149,12 +152,15 @@ impl Life {
         let (maps, reduces) = (self.rng.below(7), self.rng.below(4) as u32);
         let ordered = self.rng.chance(300);
         let of_kind = if ordered { fixtures::ordered_spec } else { fixtures::spec };
-        let spec = JobSpec {
+        let mut spec = JobSpec {
             task_timeout_ms: self.rng.between(1_500, 4_000),
             max_attempts: self.rng.between(1, 5) as u32,
             priority: self.rng.below(3) as i8 - 1,
             ..of_kind(number, maps, reduces)
         };
+        if self.rng.chance(300) {
+            self.leave_old_output(&mut spec);
+        }
         if self.rng.chance(300) { self.many_files(spec) } else { (spec, Planner::EvenPieces) }
     }
 
@@ -186,9 +192,7 @@ impl Life {
         }
         self.check_replay();
         (0..self.members.len()).for_each(|m| self.check_replica(m));
-        for (job, directory) in &self.done {
-            self.check_files(*job, &self.files.durable_files(directory));
-        }
+        self.check_done();
         (self.met, self.trace)
     }
 

@@ -23,6 +23,7 @@ mod rng;
 mod seeds;
 mod store;
 mod trace;
+mod visible;
 mod worker;
 
 /// As it is after it was written and read.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gristmill_model::{AttemptId, JobId, JobPhase, JobSpec, Outcome, PathBytes, Report, Stage, Timestamp};
+use gristmill_model::{AttemptId, JobId, JobPhase, JobSpec, Outcome, PathBytes, Report, Timestamp};
 use gristmill_scheduler::Effect;
 use gristmill_storage::{Faulty, Output, SUCCESS, Staged, Storage, StorageError, output_name};
 
@@ -129,6 +129,7 @@ impl Life {
         if fate < dies {
             self.met.note("dies in a commit");
             drop(self.commit(Arc::new(Faulty::new(files, steps)), job, &commit));
+            self.check_whole(&commit.directory);
             self.crash(m);
             return None;
         }
@@ -137,6 +138,7 @@ impl Life {
             files.stick(true);
             drop(self.commit(Arc::new(Faulty::new(files.clone(), steps)), job, &commit));
             files.stick(false);
+            self.check_whole(&commit.directory);
             let until = step_ms(self.now, self.rng.between(200, 5_000));
             self.stuck.push(StuckCommit { m, job, until });
             return None;
@@ -208,27 +210,6 @@ impl Life {
     pub(super) fn release_files(&mut self, m: usize) {
         self.stuck.retain(|stuck| stuck.m != m);
         self.files.of(m).unlock(None);
-    }
-
-    /// Done is durable: all outputs are there under their names, whatever happens to the power, and stay so.
-    pub(super) fn check_output(&self, job: JobId) {
-        let spec = self.state.spec(job).expect("a job that has just ended is known");
-        let found = self.files.durable_files(&spec.output.to_path());
-        self.check_files(job, &found);
-    }
-
-    pub(super) fn check_files(&self, job: JobId, found: &std::collections::BTreeMap<String, Vec<u8>>) {
-        let known = &self.ledger.jobs[&job];
-        let (stage, count) =
-            if known.reduces == 0 { (Stage::Map, known.maps) } else { (Stage::Reduce, known.reduces) };
-        let winner = |index| self.ledger.winners[&gristmill_model::TaskId { job, stage, index }].0;
-        assert_eq!(found.len(), count as usize + 1, "the output of {job}: {:?}", found.keys());
-        assert!(found.contains_key(SUCCESS), "the output of {job} is said to be whole");
-        for index in 0..count {
-            let content = found.get(&output_name(index));
-            let expected = winner(index).to_string().into_bytes();
-            assert_eq!(content, Some(&expected), "output {index} of {job} is the winner's");
-        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! What goes wrong: processes die, stand still and start again, connections close, networks part, disks lose runs, are slow or full, clocks jump,
 //! leaders change, the power fails.
 
-use gristmill_scheduler::{Input, LossCause};
+use gristmill_model::{Incarnation, Stage};
+use gristmill_scheduler::{Input, LossCause, Poll, PollToken};
 
 use super::life::{Life, step_ms};
 use super::network::OUTSIDE;
 use super::rng::Rng;
 use super::worker::Worker;
+use crate::fixtures;
 
 /// How often, in a thousand, things go wrong in this life.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +28,8 @@ pub(super) struct Faults {
     pub(super) bad_commit: u64,
     pub(super) drained: u64,
     pub(super) silent: u64,
+    /// Somebody speaks in the name of a worker that it is not.
+    pub(super) strange: u64,
     /// Of members: the process dies.
     pub(super) crashed: u64,
     /// The process stands still.
@@ -62,6 +66,7 @@ impl Faults {
             bad_commit: often(400),
             drained: often(6),
             silent: often(10),
+            strange: often(20),
             crashed: often(15),
             paused: often(15),
             stalled: often(30),
@@ -78,6 +83,9 @@ impl Faults {
 impl Life {
     pub(super) fn strike(&mut self) {
         self.strike_workers();
+        if self.rng.chance(self.faults.strange) {
+            self.speak_for_another();
+        }
         (0..self.members.len()).for_each(|m| self.strike_member(m));
         self.part();
         for index in 0..self.clients.len() {
@@ -120,6 +128,31 @@ impl Life {
         if let Some((worker, target)) = drains.filter(|_| self.rng.chance(self.faults.drained)) {
             self.tell_member(target, Input::Drain(worker));
         }
+    }
+
+    /// An earlier life of a worker, or what takes itself for one, reports what another life runs.
+    fn speak_for_another(&mut self) {
+        let Some((attempt, worker)) = self.ledger.running.iter().next().map(|(a, w)| (*a, *w)) else { return };
+        let reduces = self.ledger.jobs[&attempt.task.job].reduces;
+        let report = match attempt.task.stage {
+            Stage::Sample => fixtures::sampled(attempt, b"z", 1),
+            Stage::Map => fixtures::mapped(attempt, reduces, 9, 1),
+            Stage::Reduce => fixtures::reduced(attempt, 1),
+        };
+        self.tokens += 1;
+        self.met.note("strange report");
+        let poll = Poll {
+            token: PollToken(self.tokens),
+            worker,
+            incarnation: Incarnation(u64::MAX),
+            free_slots: 1,
+            ahead: 0,
+            held: 0,
+            reports: vec![report],
+            wait_ms: 100,
+        };
+        let anyone = self.rng.below(self.members.len() as u64) as usize;
+        self.tell_member(anyone, Input::Poll(poll));
     }
 
     fn strike_member(&mut self, m: usize) {

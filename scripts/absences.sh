@@ -18,13 +18,17 @@ knows_no() { # CRATE DEPENDENCY…
 
 async_and_wire=(tokio tarpc futures tokio-util tokio-serde postcard)
 sides=(gristmill-coordinator gristmill-worker gristmill-protocol)
+consensus=(openraft raft-log gristmill-replication)
 knows_no gristmill-sdk "${async_and_wire[@]}" "${sides[@]}" gristmill-model serde libloading
 knows_no gristmill-model "${async_and_wire[@]}" "${sides[@]}" rustix tempfile rand
-knows_no gristmill-scheduler "${async_and_wire[@]}" "${sides[@]}" rustix tempfile rand getrandom gristmill-storage gristmill-sdk
+knows_no gristmill-scheduler "${async_and_wire[@]}" "${sides[@]}" "${consensus[@]}" rustix tempfile getrandom gristmill-storage gristmill-sdk
+knows_no gristmill-replication tarpc "${sides[@]}" gristmill-scheduler gristmill-model gristmill-storage gristmill-sdk
+knows_no gristmill-protocol "${consensus[@]}" gristmill-scheduler gristmill-storage
 knows_no gristmill-dataplane "${async_and_wire[@]}" "${sides[@]}" gristmill-scheduler
 knows_no gristmill-storage "${async_and_wire[@]}" "${sides[@]}" gristmill-scheduler gristmill-sdk
 knows_no gristmill-coordinator gristmill-worker gristmill-dataplane gristmill-sdk libloading
-knows_no gristmill-worker gristmill-coordinator gristmill-scheduler
+knows_no gristmill-worker "${consensus[@]}" gristmill-coordinator gristmill-scheduler
+knows_no gristmill-linearizable "${async_and_wire[@]}" "${sides[@]}" gristmill-model gristmill-scheduler serde rand rustix
 if [[ $(cargo tree --quiet -p gristmill-sdk --edges normal --prefix none | wc -l) -ne 1 ]]; then
     echo "absences: gristmill-sdk must have no dependency at all" >&2
     failed=1

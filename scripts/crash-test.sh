@@ -2,12 +2,17 @@
 # Runs the crash app and the word count on real workers while it kills, stops and restarts them at random, and
 # compares every output byte by byte with the sequential one. Prints what it did and a verdict; leaves nothing behind.
 #
-#   scripts/crash-test.sh [--seconds N] [--kill-ms N] [--workers N] [--slots N] [--seed N] [--bin DIR]
+#   scripts/crash-test.sh [--seconds N | --jobs N] [--kill-ms N] [--workers N] [--slots N] [--coordinators N] [--seed N]
+#                         [--bin DIR]
 #
 #   --seconds N   start new jobs for this long (default 30)
+#   --jobs N      so many jobs instead, however long they take
 #   --kill-ms N   milliseconds between two faults (default 700; at most 1000)
 #   --workers N   worker processes (default 3)
 #   --slots N     slots of each worker (default 2)
+#   --coordinators N
+#                 a group of so many (3 to 9) instead of one that is left alone: in every job the leader is killed at
+#                 least five times, once of these while it commits the output, and once all of them are killed at once
 #   --seed N      seed of all random choices (default: drawn, and printed)
 #   --bin DIR     where gristmill and the app libraries are (default: built here, target/release)
 #
@@ -15,18 +20,20 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-seconds=30 kill_ms=700 workers=3 slots=2 seed=$((RANDOM * 32768 + RANDOM)) bin=""
-usage() { sed -n '2,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+seconds=30 jobs_max="" kill_ms=700 workers=3 slots=2 coordinators="" seed=$((RANDOM * 32768 + RANDOM)) bin=""
+usage() { sed -n '2,21s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 number() { [[ $2 =~ ^[0-9]{1,6}$ && $2 -ge 1 ]] || { echo "crash-test: $1 takes a number from 1 to 999999, not '$2'" >&2; exit 2; }; }
 while [[ $# -gt 0 ]]; do
     case $1 in
         -h | --help) usage; exit 0 ;;
-        --seconds | --kill-ms | --workers | --slots | --seed | --bin)
+        --seconds | --jobs | --kill-ms | --workers | --slots | --coordinators | --seed | --bin)
             [[ $# -ge 2 ]] || { echo "crash-test: $1 needs a value" >&2; exit 2; } ;;&
         --seconds) number "$1" "$2"; seconds=$2 ;;
+        --jobs) number "$1" "$2"; jobs_max=$2 ;;
         --kill-ms) number "$1" "$2"; kill_ms=$2; ((kill_ms <= 1000)) || { echo "crash-test: --kill-ms is at most 1000" >&2; exit 2; } ;;
         --workers) number "$1" "$2"; workers=$2 ;;
         --slots) number "$1" "$2"; slots=$2 ;;
+        --coordinators) number "$1" "$2"; coordinators=$2; ((coordinators >= 3 && coordinators <= 9)) || { echo "crash-test: --coordinators is from 3 to 9" >&2; exit 2; } ;;
         --seed) [[ $2 =~ ^[0-9]+$ ]] || { echo "crash-test: --seed takes a number, not '$2'" >&2; exit 2; }; seed=$2 ;;
         --bin) bin=$2 ;;
         *) echo "crash-test: unknown option '$1'; see --help" >&2; exit 2 ;;
@@ -41,6 +48,14 @@ if [[ -z $bin ]]; then
 fi
 bin=$(cd "$bin" && pwd)
 gristmill=$bin/gristmill
+
+if [[ -n $coordinators ]]; then
+    # A commit takes milliseconds, and what became of every attempt is told in JSON: that part is a program of the tests.
+    options=(--coordinators "$coordinators" --kill-ms "$kill_ms" --workers "$workers" --slots "$slots" --seed "$seed")
+    if [[ -n $jobs_max ]]; then options+=(--jobs "$jobs_max"); else options+=(--seconds "$seconds"); fi
+    export GRISTMILL_BIN=$bin
+    exec cargo run --quiet -p gristmill-tests --bin crash-group -- "${options[@]}"
+fi
 
 root=$(mktemp -d "${TMPDIR:-/tmp}/gristmill-crash-test.XXXXXX")
 export TMPDIR=$root/tmp
@@ -180,10 +195,11 @@ done
 [[ -n $address ]] || fail "the coordinator did not say where it listens"
 for ((index = 0; index < workers; index++)); do start_worker "$index"; done
 
+is_enough() { if [[ -n $jobs_max ]]; then ((jobs >= jobs_max)); else (($(now_ms) - begun >= seconds * 1000)); fi; }
 begun=$(now_ms)
-while (($(now_ms) - begun < seconds * 1000)); do
+while ! is_enough; do
     job_under_fire "wc" "$root/expected-wc" "${wc_arguments[@]}"
-    (($(now_ms) - begun < seconds * 1000)) || break
+    is_enough && break
     job_under_fire "crash" "$root/expected-crash" --app "$bin/libcrash.so" --task-timeout 10s -r 5 "${crash_inputs[@]}"
 done
 elapsed=$(($(now_ms) - begun))

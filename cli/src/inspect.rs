@@ -27,6 +27,8 @@ pub(crate) fn client(coordinator: &CoordinatorAddress) -> Outcome<Client> {
 /// What the lack of an answer means to the caller.
 pub(crate) fn call_failed(error: CallError) -> Failure {
     let hint = match &error {
+        // What is missing is a majority, which the error says.
+        CallError::Leaderless { .. } => None,
         error if error.is_unreachable() => {
             Some("start one with `gristmill coordinator --listen ADDR`, or check --coordinator")
         }
@@ -172,6 +174,15 @@ mod tests {
         assert!(failure.to_string().contains("there is no job j9"), "{failure}");
         let ending = call_failed(CallError::Refused(Refusal::Unavailable("it is ending".to_owned())));
         assert_eq!(ending.exit, Exit::NoCoordinator);
+    }
+
+    #[test]
+    fn a_group_without_a_leader_is_no_coordinator_and_starting_another_is_no_cure() {
+        let failure = call_failed(CallError::Leaderless { endpoint: "127.0.0.1:1, 127.0.0.1:2".to_owned() });
+        assert_eq!((failure.exit, &failure.hint), (Exit::NoCoordinator, &None));
+        assert!(failure.to_string().contains("a majority of its members"), "{failure}");
+        let undecided = call_failed(CallError::Undecided { call: "put" });
+        assert_eq!(undecided.exit, Exit::Failed);
     }
 
     #[tokio::test]

@@ -40,7 +40,7 @@ pub struct KvClient {
 /// A value that was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// The key's version now: 1 for a new key, one more with each change.
+    /// The key's version now. It grows with each write and never comes twice, not even when the key was removed meanwhile.
     pub version: u64,
     /// The store's revision now.
     pub revision: u64,

@@ -1,19 +1,26 @@
 //! A coordinator and workers as processes of their own.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 
-use crate::{Ended, Place, Process, Random, children, gristmill, until};
+use crate::{Place, Process, Random, Service, children, gristmill, until};
 
 /// `gristmill coordinator`, and a name for where it listens.
 pub struct Cluster<'p> {
-    place: &'p Place,
+    service: Service<'p>,
     coordinator: Option<Process>,
-    address: String,
+}
+
+impl<'p> Deref for Cluster<'p> {
+    type Target = Service<'p>;
+
+    fn deref(&self) -> &Service<'p> {
+        &self.service
+    }
 }
 
 impl<'p> Cluster<'p> {
@@ -27,54 +34,7 @@ impl<'p> Cluster<'p> {
         coordinator.until("that it listens", |process| {
             process.stdout().lines().find_map(|line| line.strip_prefix("listening ").map(str::to_owned))
         });
-        Self { place, coordinator: Some(coordinator), address: address.to_owned() }
-    }
-
-    /// Where it listens.
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
-    /// Starts a worker.
-    pub fn worker(&self, slots: u32) -> Worker {
-        Worker::start(self.place, &self.address, slots)
-    }
-
-    /// Starts several workers.
-    pub fn workers(&self, count: usize, slots: u32) -> Vec<Worker> {
-        (0..count).map(|_| self.worker(slots)).collect()
-    }
-
-    /// Asks the coordinator something: `gristmill WORDS --coordinator ADDRESS`.
-    pub fn ask<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Ended {
-        let mut command = self.place.command(gristmill());
-        command.args(words).args(["--coordinator", &self.address]);
-        self.place.start("ask", command).wait()
-    }
-
-    /// The status of a job, as its JSON document.
-    pub fn job(&self, id: &str) -> serde_json::Value {
-        self.ask(["job", id, "--json"]).json()
-    }
-
-    /// Waits until something holds of the status of a job.
-    pub fn until_job(&self, id: &str, what: &str, mut holds: impl FnMut(&serde_json::Value) -> bool) {
-        until(&format!("job {id}: {what}"), || holds(&self.job(id)).then_some(()));
-    }
-
-    /// Waits until a job is over, and wants it done; its status.
-    pub fn until_done(&self, id: &str) -> serde_json::Value {
-        self.until_state(id, "done")
-    }
-
-    /// Waits until a job is over, and wants it in this state; its status.
-    pub fn until_state(&self, id: &str, state: &str) -> serde_json::Value {
-        let is_over = |status: &serde_json::Value| {
-            ["done", "failed", "cancelled"].iter().any(|over| status["state"] == *over)
-        };
-        let status = until(&format!("job {id} to be over"), || Some(self.job(id)).filter(is_over));
-        assert_eq!(status["state"], state, "{status}");
-        status
+        Self { service: Service { place, address: address.to_owned() }, coordinator: Some(coordinator) }
     }
 
     /// Kills the coordinator with SIGKILL.
@@ -84,7 +44,7 @@ impl<'p> Cluster<'p> {
 
     /// Starts a coordinator again where the last one was.
     pub fn restart_coordinator(&mut self) {
-        *self = Self::start_at(self.place, &self.address);
+        *self = Self::start_at(self.service.place, &self.service.address);
     }
 
     /// Ends the workers, then the coordinator, as an operator would; each must end with success. All jobs must be over: the workers

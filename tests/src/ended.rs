@@ -46,6 +46,11 @@ impl Ended {
         self.with_status(status)
     }
 
+    /// Whether it succeeded.
+    pub fn is_success(&self) -> bool {
+        self.status.success()
+    }
+
     fn with_status(self, status: i32) -> Self {
         assert_eq!(self.status.code(), Some(status), "exit status of {self}");
         assert!(!self.stderr.contains("stack backtrace"), "a backtrace from {self}");

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Cluster, Ended, Output, Place, Process, gristmill};
+use crate::{Ended, Output, Place, Process, Service, gristmill};
 
 /// A job under construction. Each verb at the end gives it an output directory of its own, unless one was chosen.
 #[derive(Clone)]
@@ -153,19 +153,19 @@ impl<'p> Job<'p> {
     }
 
     /// `gristmill submit --wait` to its end.
-    pub fn submit(&self, cluster: &Cluster) -> Ended {
-        self.start_submit(cluster).wait()
+    pub fn submit(&self, service: &Service<'_>) -> Ended {
+        self.start_submit(service).wait()
     }
 
     /// Starts `gristmill submit --wait`.
-    pub fn start_submit(&self, cluster: &Cluster) -> Process {
-        let own = ["--coordinator".into(), cluster.address().into(), "--wait".into()];
+    pub fn start_submit(&self, service: &Service<'_>) -> Process {
+        let own = ["--coordinator".into(), service.address().into(), "--wait".into()];
         self.clone().without_slots().start_as("submit", &own)
     }
 
     /// `gristmill submit` without waiting for the job: the job's id, and where its output will be.
-    pub fn hand_in(&self, cluster: &Cluster) -> (String, PathBuf) {
-        let own = ["--coordinator".into(), cluster.address().into()];
+    pub fn hand_in(&self, service: &Service<'_>) -> (String, PathBuf) {
+        let own = ["--coordinator".into(), service.address().into()];
         let ended = self.clone().without_slots().start_as("submit", &own).wait().done();
         (ended.lines()["job"].clone(), ended.output)
     }

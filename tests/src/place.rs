@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Cluster, Ended, Job, Process, gristmill, leftovers};
+use crate::{Cluster, Ended, Group, Job, Process, gristmill, leftovers};
 
 /// Where a test works. Dropping it checks that nothing is left over.
 ///
@@ -71,6 +71,11 @@ impl Place {
     /// A coordinator without workers.
     pub fn cluster(&self) -> Cluster<'_> {
         Cluster::start(self)
+    }
+
+    /// A group of coordinators without workers.
+    pub fn group(&self, members: u64) -> Group<'_> {
+        Group::start(self, members)
     }
 
     /// Runs `gristmill` with these arguments to its end.

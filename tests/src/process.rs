@@ -140,6 +140,11 @@ pub fn signal(id: u32, signal: Signal) {
     kill_process(pid(id), signal).unwrap_or_else(|error| panic!("signal process {id}: {error}"));
 }
 
+/// Sends a signal to a process that may end at any time; whether it was there.
+pub fn signal_if_there(id: u32, signal: Signal) -> bool {
+    kill_process(pid(id), signal).is_ok()
+}
+
 pub(crate) fn pid(id: u32) -> Pid {
     i32::try_from(id).ok().and_then(Pid::from_raw).expect("a process id is positive")
 }

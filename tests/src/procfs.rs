@@ -1,6 +1,7 @@
 //! What /proc says of processes.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -68,4 +69,26 @@ fn knows(pid: u32, place: &Path) -> bool {
 fn contains(bytes: &[u8], place: &Path) -> bool {
     let place = place.as_os_str().as_bytes();
     bytes.windows(place.len()).any(|window| window == place)
+}
+
+/// The socket at one end of a connection, as /proc names it.
+pub(crate) fn socket(local: SocketAddr, remote: SocketAddr) -> Option<String> {
+    let ends = [told(local)?, told(remote)?];
+    let table = fs::read_to_string("/proc/net/tcp").ok()?;
+    // Number, local address, remote address, state, queues, timer, retransmissions, user, timeouts, inode.
+    let fields = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let socket = table.lines().map(fields).find(|fields| fields.get(1..3) == Some(&ends))?;
+    Some(format!("socket:[{}]", socket.get(9)?))
+}
+
+fn told(address: SocketAddr) -> Option<String> {
+    let SocketAddr::V4(address) = address else { return None };
+    let ip = u32::from_ne_bytes(address.ip().octets());
+    Some(format!("{ip:08X}:{:04X}", address.port()))
+}
+
+/// Whether a process has this open, as its links name it.
+pub(crate) fn holds(pid: u32, what: &str) -> bool {
+    let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    files.into_iter().any(|file| fs::read_link(file.path()).is_ok_and(|to| to == Path::new(what)))
 }

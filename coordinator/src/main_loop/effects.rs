@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gristmill_model::{JobId, JobPhase};
 use gristmill_scheduler::{Effect, State};
+use gristmill_storage::StorageError;
 use tokio::time::sleep;
 
 use super::MainLoop;
@@ -15,6 +16,8 @@ use crate::replica::Replica;
 /// Pause before the first repetition of a commit; doubled for each further one.
 const COMMIT_PAUSE: Duration = Duration::from_millis(200);
 const COMMIT_DOUBLINGS_MAX: u32 = 6;
+/// Pause before the lock of a staging directory is tried again.
+const PLACE_PAUSE: Duration = Duration::from_millis(500);
 
 impl<R: Replica> MainLoop<R> {
     pub(super) fn perform(&mut self, replica: &R, effects: Vec<Effect>) {
@@ -36,13 +39,29 @@ impl<R: Replica> MainLoop<R> {
         }
     }
 
-    /// A leader before this one may have died before it named the staging directory of the job.
+    /// A leader before this one may have died before it named the staging directory of the job; one that is only paused still holds the
+    /// directory's lock, which is taken when it lets go.
     fn place_again(&self, state: &State, job: JobId) {
         let Some(spec) = state.spec(job).cloned() else { return };
-        let (outputs, cluster) = (self.tools.outputs.clone(), self.cluster);
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = outputs.assign(cluster, job, &spec) {
-                tracing::warn!(%job, %error, "cannot take over the staging directory of a job");
+        let (outputs, cluster, replica) = (self.tools.outputs.clone(), self.cluster, self.replica.clone());
+        let state = self.replica.clone();
+        let place = async move {
+            while state.read().phase(job).is_some_and(|phase| !phase.is_final()) {
+                let (outputs, spec) = (outputs.clone(), spec.clone());
+                let placed = tokio::task::spawn_blocking(move || outputs.assign(cluster, job, &spec)).await;
+                match placed {
+                    Ok(Err(StorageError::OutputBusy(_))) => sleep(PLACE_PAUSE).await,
+                    Ok(Err(error)) => {
+                        return tracing::warn!(%job, %error, "cannot take over the staging directory of a job");
+                    }
+                    _ => return,
+                }
+            }
+        };
+        tokio::spawn(async move {
+            tokio::select! {
+                () = place => {}
+                () = replica.deposed() => {}
             }
         });
     }

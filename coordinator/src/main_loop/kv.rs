@@ -45,7 +45,13 @@ pub(super) fn written(state: &State, key: RequestKey) -> Result<KvAnswer, Refusa
 
 /// Everyone who waits for a change of the store.
 #[derive(Default)]
-pub(super) struct KvWatchers(Vec<KvWatcher>);
+pub(super) struct KvWatchers {
+    all: Vec<KvWatcher>,
+    /// The revision up to which all but new ones have been served.
+    served: u64,
+    /// When somebody is to be answered though nothing happens; at once, if somebody has just come.
+    due: Option<Instant>,
+}
 
 struct KvWatcher {
     prefix: Blob,
@@ -56,30 +62,41 @@ struct KvWatcher {
 
 impl KvWatchers {
     pub(super) fn add(&mut self, prefix: Blob, from: u64, wait_ms: u64, reply: Reply<KvEvents>) {
-        let until = Instant::now() + Duration::from_millis(wait_ms).min(LONG_POLL_MAX);
-        self.0.push(KvWatcher { prefix, from, until, reply });
+        let now = Instant::now();
+        let until = now + Duration::from_millis(wait_ms).min(LONG_POLL_MAX);
+        self.all.push(KvWatcher { prefix, from, until, reply });
+        self.due = Some(now);
     }
 
-    /// When somebody is to be answered though nothing happens.
     pub(super) fn wake(&self) -> Option<Instant> {
-        self.0.iter().map(|watcher| watcher.until).min()
+        self.due
     }
 
     /// Answers those for whom there is something, or whose time is over.
     pub(super) fn serve(&mut self, state: &State, told: &mut Told) {
-        let now = Instant::now();
-        for mut watcher in std::mem::take(&mut self.0) {
+        let (now, revision) = (Instant::now(), state.kv().revision());
+        if revision == self.served && self.due.is_none_or(|due| due > now) {
+            return;
+        }
+        self.served = revision;
+        for mut watcher in std::mem::take(&mut self.all) {
+            if watcher.from == 0 {
+                // Who does not know where to begin begins with the next change.
+                told.say(watcher.reply, Ok(KvEvents::Events { events: Vec::new(), next: revision + 1 }));
+                continue;
+            }
             let found = state.kv().events(&watcher.prefix.0, watcher.from);
             match found {
                 KvEvents::Events { events, next } if events.is_empty() && now < watcher.until => {
                     if !watcher.reply.is_closed() {
                         // What was looked at needs no second look.
                         watcher.from = next;
-                        self.0.push(watcher);
+                        self.all.push(watcher);
                     }
                 }
                 found => told.say(watcher.reply, Ok(found)),
             }
         }
+        self.due = self.all.iter().map(|watcher| watcher.until).min();
     }
 }

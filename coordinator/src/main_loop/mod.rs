@@ -242,8 +242,9 @@ impl<R: Replica> MainLoop<R> {
         self.perform(&replica, effects);
         let told = self.prepare_answers(&replica, due, now);
         // Workers would stay with a leader that is cut off and answers their heartbeats: it must notice.
-        let confirms = told.rests_on_the_state() || self.confirmed.elapsed() >= CONFIRM_PAUSE;
-        if !certain && confirms && !told.is_empty() {
+        let long_ago = self.confirmed.elapsed() >= CONFIRM_PAUSE && !told.is_empty();
+        let confirms = !certain && (told.rests_on_the_state() || long_ago);
+        if confirms {
             replica.confirm().await?;
         }
         if certain || confirms {

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 
 use gristmill_replication::{Machine, ReadError};
-use gristmill_scheduler::{Effect, IllegalFact, State, apply};
+use gristmill_scheduler::{Effect, IllegalFact, STATE_VERSION, State, apply};
 
 use super::Entry;
 
@@ -50,10 +50,19 @@ impl Machine for Replicated {
     }
 
     fn write(frozen: &State, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(&STATE_VERSION.to_le_bytes())?;
         postcard::to_io(frozen, out).map(drop).map_err(io::Error::other)
     }
 
     fn read(input: &mut dyn Read) -> Result<Self, ReadError> {
+        let mut version = [0; size_of::<u16>()];
+        input.read_exact(&mut version)?;
+        let version = u16::from_le_bytes(version);
+        if version != STATE_VERSION {
+            return Err(ReadError::Unknown(format!(
+                "a state of version {version} is not understood by this gristmill, which writes version {STATE_VERSION}"
+            )));
+        }
         let mut bytes = Vec::new();
         input.read_to_end(&mut bytes)?;
         let invalid =
@@ -64,5 +73,55 @@ impl Machine for Replicated {
         }
         state.validate().map_err(|error| invalid(&error))?;
         Ok(Self { state })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use gristmill_model::ClusterId;
+    use gristmill_scheduler::Fact;
+
+    use super::*;
+
+    fn founded() -> Replicated {
+        let mut machine = Replicated::default();
+        let facts = Arc::new([Fact::Founded { cluster: ClusterId(7) }]);
+        machine.apply(3, Entry::new(3, facts)).unwrap();
+        machine
+    }
+
+    #[test]
+    fn an_entry_of_an_earlier_leadership_changes_nothing() {
+        let mut machine = founded();
+        let before = machine.state.clone();
+        let facts = Arc::new([Fact::SessionOpened {
+            client: gristmill_model::ClientId(1),
+            at: Default::default(),
+            nonce: 5,
+        }]);
+        let late = Entry::new(3, facts);
+        assert_eq!(machine.apply(4, late.clone()), Err(Void::Stale { decided: 3, entered: 4 }));
+        assert_eq!(machine.state, before);
+        assert!(machine.apply(3, late).is_ok());
+        assert_ne!(machine.state, before);
+    }
+
+    #[test]
+    fn a_state_comes_back_from_its_snapshot_and_no_other_version_does() {
+        let machine = founded();
+        let mut bytes = Vec::new();
+        Replicated::write(&machine.freeze(), &mut bytes).unwrap();
+        assert_eq!(Replicated::read(&mut bytes.as_slice()).unwrap().state, machine.state);
+        bytes[0] ^= 0x40;
+        let error = Replicated::read(&mut bytes.as_slice()).unwrap_err().to_string();
+        assert!(error.contains("version"), "{error}");
+        bytes[0] ^= 0x40;
+        for cut in 0..bytes.len() {
+            assert!(Replicated::read(&mut &bytes[..cut]).is_err(), "{cut}");
+        }
+        bytes.push(0);
+        assert!(Replicated::read(&mut bytes.as_slice()).is_err());
     }
 }

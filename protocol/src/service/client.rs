@@ -24,7 +24,7 @@ pub struct CoordinatorInfo {
 /// What clients call.
 #[tarpc::service]
 pub trait ClientService {
-    /// Who are you? `protocol` is the caller's [`PROTOCOL_VERSION`].
+    /// Who are you? `protocol` is the caller's [`PROTOCOL_VERSION`](crate::PROTOCOL_VERSION).
     async fn info(protocol: u32) -> Result<CoordinatorInfo, Refusal>;
     /// Opens a session, for calls that change something and must not happen twice. The same number, drawn at random, gives the same
     /// session again while it lasts.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// How a worker introduces itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerHello {
-    /// [`PROTOCOL_VERSION`].
+    /// [`PROTOCOL_VERSION`](crate::PROTOCOL_VERSION).
     pub protocol: u32,
     /// What it calls itself, for people.
     pub name: String,

@@ -168,7 +168,8 @@ async fn a_connection_that_gives_no_answer_for_long_is_made_anew() {
     assert!(send().await.is_err());
     assert!(running.closed.is_empty(), "one slow call is no reason");
     assert!(send().await.is_err());
-    running.closed.recv().await.unwrap();
+    let closed = tokio::time::timeout(Duration::from_secs(60), running.closed.recv()).await;
+    closed.expect("the old connection is ended").unwrap();
     while send().await.is_err() {
         tokio::time::advance(Duration::from_millis(20)).await;
     }

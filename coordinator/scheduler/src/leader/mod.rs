@@ -102,6 +102,10 @@ impl Leader {
             if worker.is_live() {
                 leader.meet(id, &worker.machine, now);
                 leader.draining.extend(worker.draining.then_some(id));
+                // The leader before may have died before it told.
+                if let Some(contact) = leader.contacts.get_mut(&id) {
+                    contact.forget.extend(state.ended().map(|(_, job)| (job, memory::FORGET_TELLINGS)));
+                }
             }
             for attempt in &worker.running {
                 leader.watch(state, *attempt, id, now);

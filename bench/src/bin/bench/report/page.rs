@@ -26,7 +26,7 @@ and directory synced. Rivals sync nothing of their own accord, and are not made 
 - The rivals' programs are in `bench/rivals/`. The numbers of all runs are in `docs/benchmarks/`.
 ";
 
-pub(super) fn page(all: &[Results]) -> String {
+pub(super) fn page(all: &[Results], control_plane: &str) -> String {
     let mut page = "# Benchmarks\n\n".to_owned();
     if let Some(last) = all.last() {
         machine(&mut page, &last.machine);
@@ -34,6 +34,10 @@ pub(super) fn page(all: &[Results]) -> String {
     verdicts(&mut page, all);
     for results in all {
         case(&mut page, results);
+    }
+    if !control_plane.is_empty() {
+        page.push_str(control_plane.trim_end());
+        page.push_str("\n\n");
     }
     page.push_str(METHOD);
     page

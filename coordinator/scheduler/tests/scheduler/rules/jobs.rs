@@ -1,6 +1,6 @@
 //! The life of a job.
 
-use gristmill_model::{InputMode, JobId, JobPhase, JobSpec, Refusal};
+use gristmill_model::{Incarnation, InputMode, JobId, JobPhase, JobSpec, Refusal, WorkerId};
 use gristmill_scheduler::{Effect, Input, Leader, Planner};
 
 use crate::fixtures::{mapped, reduced, spec, submit};
@@ -167,4 +167,13 @@ fn old_jobs_are_forgotten_with_their_keys() {
     assert_eq!(world.told(), ["j1 forgotten"]);
     assert_eq!(world.state.job_of(spec(1, 1, 1).key), None);
     assert_eq!(world.state.job_of(spec(2, 1, 1).key), Some(JobId(2)));
+}
+
+#[test]
+fn a_new_leader_tells_the_workers_which_jobs_are_over() {
+    let mut world = complete();
+    world.happen(&[Input::Committed { job: JobId(1), result: Ok(()) }]);
+    world.leader = Leader::new(&world.state, world.now, settings());
+    let orders = world.leader.orders(&world.state, WorkerId(1), Incarnation(1)).unwrap();
+    assert_eq!(orders.forget, [JobId(1)]);
 }

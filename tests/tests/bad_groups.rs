@@ -1,0 +1,318 @@
+//! Groups that are set up wrongly, and disks that fail them: a clear error or no effect.
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "what helps a test is as strict as the test")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use gristmill_tests::{Ended, Group, Place, Service, Worker, free_address, gristmill, permit, until};
+
+/// Runs the coordinator that a command starts to its end, which must come by itself.
+fn run(place: &Place, command: Command) -> Ended {
+    place.start("coordinator", command).wait()
+}
+
+/// The command of a member, with other words in the place of some of its options.
+fn with(place: &Place, group: &Group<'_>, id: u64, changes: &[(&str, &str)]) -> Command {
+    let mut words: Vec<_> = group.command(id).get_args().map(ToOwned::to_owned).collect();
+    for (option, value) in changes {
+        let at = words.iter().position(|word| word == option).unwrap();
+        words[at + 1] = value.into();
+    }
+    let mut command = place.command(gristmill());
+    command.args(words);
+    command
+}
+
+fn put(service: &Service<'_>, key: &str, value: &str) -> Ended {
+    service.ask(["kv", "put", key, value])
+}
+
+fn get(service: &Service<'_>, key: &str) -> String {
+    service.ask(["kv", "get", key]).done().stdout()
+}
+
+/// The files of a member's log, the oldest first.
+fn log_files(group: &Group<'_>, id: u64) -> Vec<PathBuf> {
+    let entries = fs::read_dir(group.data_dir(id).join("replica/log")).unwrap();
+    let mut files: Vec<_> =
+        entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn unknown_ids_are_refused_and_change_nothing() {
+    let place = Place::new();
+    let group = place.group(3);
+    group.leader();
+    group.ask(["job", "j99"]).refused().says(&["j99"]);
+    group.ask(["cancel", "j99"]).refused().says(&["j99"]);
+    group.ask(["explain", "j99.m1"]).refused().says(&["j99"]);
+    group.ask(["drain", "w99"]).refused().says(&["w99"]);
+    group.ask(["kv", "get", "nothing"]).failed().says(&["nothing"]);
+    group.end(vec![]);
+}
+
+#[test]
+fn second_process_in_a_data_directory_is_refused() {
+    let place = Place::new();
+    let group = place.group(3);
+    group.leader();
+    run(&place, with(&place, &group, 2, &[("--listen", &free_address())]))
+        .refused()
+        .says(&["another coordinator is using", "member-2"]);
+    put(&group, "k", "v").done();
+    group.end(vec![]);
+}
+
+#[test]
+fn second_member_with_the_same_id_has_no_effect() {
+    let place = Place::new();
+    let group = place.group(3);
+    let leader = group.leader();
+    put(&group, "k", "before").done();
+    let elsewhere = place.folder("data").join("impostor");
+    let command = with(
+        &place,
+        &group,
+        leader,
+        &[("--listen", &free_address()), ("--data-dir", elsewhere.to_str().unwrap())],
+    );
+    let impostor = place.start("impostor", command);
+    for number in 0..20 {
+        put(&group, "k", &number.to_string()).done();
+    }
+    assert_eq!(group.leader(), leader, "an impostor has made the leader go");
+    assert_eq!(get(&group, "k"), "19");
+    impostor.kill();
+    group.end(vec![]);
+}
+
+#[test]
+fn data_directory_of_another_member_is_refused() {
+    let place = Place::new();
+    let mut group = place.group(3);
+    group.leader();
+    group.kill_all();
+    let of_two = group.data_dir(2).to_str().unwrap().to_owned();
+    run(&place, with(&place, &group, 1, &[("--data-dir", &of_two)])).refused().says(&["member-2"]);
+    group.restart_all();
+    group.leader();
+    group.end(vec![]);
+}
+
+#[test]
+fn data_directory_of_another_group_is_refused() {
+    let place = Place::new();
+    let (mut ours, mut theirs) = (place.group(3), Group::start_in(&place, 3, "theirs"));
+    ours.leader();
+    theirs.leader();
+    ours.kill_all();
+    theirs.kill_all();
+    let foreign = theirs.data_dir(1).to_str().unwrap().to_owned();
+    run(&place, with(&place, &ours, 1, &[("--data-dir", &foreign)])).refused().says(&["founded by"]);
+    ours.restart_all();
+    ours.leader();
+    ours.end(vec![]);
+}
+
+#[test]
+fn peer_list_that_disagrees_is_refused() {
+    let place = Place::new();
+    let mut group = place.group(3);
+    group.leader();
+    group.kill(3);
+    let other_list = group.peers().replace(group.address_of(1), &free_address());
+    run(&place, with(&place, &group, 3, &[("--peers", &other_list)]))
+        .refused()
+        .says(&["founded by", group.address_of(1)]);
+    group.restart(3);
+    put(&group, "k", "v").done();
+    group.end(vec![]);
+}
+
+#[test]
+fn newcomer_with_another_list_has_no_effect_on_a_group() {
+    let place = Place::new();
+    let group = place.group(3);
+    let leader = group.leader();
+    put(&group, "k", "v").done();
+    // It takes itself for the fourth of four founders.
+    let listed = free_address();
+    let peers = format!("{},4={listed}", group.peers());
+    let mut command = place.command(gristmill());
+    command.args(["coordinator", "--id", "4", "--peers", &peers, "--listen", &listed, "--data-dir"]);
+    command.arg(place.folder("data").join("stranger"));
+    let stranger = place.start("stranger", command);
+    until("the members to say that they refuse it", || {
+        group.process(leader).stderr().contains("node 4 of another group").then_some(())
+    });
+    assert_eq!((group.leader(), get(&group, "k").as_str()), (leader, "v"));
+    stranger.kill();
+    group.end(vec![]);
+}
+
+#[test]
+fn data_directory_of_a_newer_version_is_refused() {
+    let place = Place::new();
+    let mut group = place.group(1);
+    group.leader();
+    group.kill_all();
+    let identity = group.data_dir(1).join("replica/identity");
+    let mut bytes = fs::read(&identity).unwrap();
+    // Its version, behind eight bytes by which it is known.
+    bytes[8] += 1;
+    fs::write(&identity, &bytes).unwrap();
+    run(&place, group.command(1)).refused().says(&["version", "newer"]);
+    bytes[8] -= 1;
+    fs::write(&identity, &bytes).unwrap();
+    group.restart_all();
+    group.end(vec![]);
+}
+
+#[test]
+fn data_directory_without_permission_is_refused() {
+    let place = Place::new();
+    let target = place.folder("data").join("sealed");
+    fs::create_dir(&target).unwrap();
+    permit(&target, 0o555);
+    permit(place.root(), 0o755);
+    let program = place.folder("in").join("gristmill");
+    fs::copy(gristmill(), &program).unwrap();
+    permit(&program, 0o755);
+    let mut command = place.command("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(program);
+    command.args(["coordinator", "--listen", &free_address(), "--data-dir"]).arg(target.join("data"));
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: this test needs root, to become somebody whom permissions stop");
+        return;
+    }
+    run(&place, command).refused().says(&["permission denied", "sealed"]);
+}
+
+#[test]
+fn end_of_the_log_that_a_crash_tore_off_is_no_reason_to_stop() {
+    let place = Place::new();
+    let mut group = place.group(1);
+    group.leader();
+    for number in 0..50 {
+        put(&group, &format!("k{number}"), "v").done();
+    }
+    // What a write leaves that was under way: the beginning of a record, or room that was never written.
+    for torn in [[1, 2, 3].as_slice(), &[0; 300]] {
+        group.kill_all();
+        let last = log_files(&group, 1).pop().unwrap();
+        let mut bytes = fs::read(&last).unwrap();
+        let begin = bytes[..torn.len()].to_vec();
+        bytes.extend(if torn[0] == 0 { torn } else { &begin });
+        fs::write(&last, bytes).unwrap();
+        group.restart_all();
+        for number in 0..50 {
+            assert_eq!(get(&group, &format!("k{number}")), "v");
+        }
+    }
+    group.end(vec![]);
+}
+
+#[test]
+fn damage_inside_the_log_is_refused_shown_and_cut_when_told() {
+    let place = Place::new();
+    let mut group = place.group(1);
+    group.leader();
+    for number in 0..50 {
+        put(&group, &format!("k{number}"), &"value ".repeat(20)).done();
+    }
+    group.kill_all();
+    let log = log_files(&group, 1).pop().unwrap();
+    let mut bytes = fs::read(&log).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x20;
+    fs::write(&log, &bytes).unwrap();
+    let name = log.file_name().unwrap().to_str().unwrap().to_owned();
+    run(&place, group.command(1)).refused().says(&["damaged", &name, "gristmill repair"]);
+
+    let data_dir = group.data_dir(1).to_owned();
+    let repair = |more: &[&str]| {
+        let mut command = place.command(gristmill());
+        command.arg("repair").args(more).arg("--data-dir").arg(&data_dir);
+        place.start("repair", command).wait()
+    };
+    let shown = repair(&[]).failed();
+    assert!(shown.stdout().contains(&format!("damage {}", log.display())), "{shown}");
+    assert_eq!(fs::read(&log).unwrap(), bytes, "showing has changed the log");
+    let cut = repair(&["--cut"]).done();
+    assert!(cut.stdout().contains("cut "), "{cut}");
+    repair(&[]).done();
+    group.restart_all();
+    // What lies before the damage is there; what was behind it is lost, as was said.
+    assert_eq!(get(&group, "k0"), "value ".repeat(20));
+    group.ask(["kv", "get", "k49"]).failed();
+    put(&group, "again", "v").done();
+    group.end(vec![]);
+}
+
+/// Mounts a small disk for one member in a namespace of its own.
+const ON_A_SMALL_DISK: &str = r#"mount -t tmpfs -o size=6m gristmill-test "$0" && exec "$@""#;
+
+#[test]
+fn member_whose_disk_is_full_steps_down_and_nothing_acknowledged_is_lost() {
+    let place = Place::new();
+    let mut group = place.group(3);
+    let small = group.leader();
+    let works = Command::new("unshare").args(["-m", "true"]).status().is_ok_and(|status| status.success());
+    if !works {
+        eprintln!("skipped: this user may not mount a tmpfs in a namespace of its own");
+        return;
+    }
+    group.kill_all();
+    // Founded anew, one of them on a small disk.
+    for id in group.ids() {
+        fs::remove_dir_all(group.data_dir(id)).unwrap();
+    }
+    fs::create_dir_all(group.data_dir(small)).unwrap();
+    let plain = group.command(small);
+    let mut command = place.command("unshare");
+    command.args(["-m", "sh", "-c", ON_A_SMALL_DISK]).arg(group.data_dir(small));
+    command.arg(plain.get_program()).args(plain.get_args());
+    group.restart_as(small, command);
+    group.restart_all();
+    until("the small one to lead", || {
+        let leader = group.leader_if_any();
+        if leader.is_some_and(|leader| leader != small) {
+            group.ask(["members", "lead", &small.to_string()]);
+        }
+        (leader == Some(small)).then_some(())
+    });
+    let value = "x".repeat(100_000);
+    let file = place.input("value.txt", &value);
+    let mut acknowledged = Vec::new();
+    for number in 0..120 {
+        let key = format!("k{number}");
+        let put = group.ask(["kv", "put", &key, "--from", file.to_str().unwrap()]);
+        if put.is_success() {
+            acknowledged.push(key);
+        }
+    }
+    assert!(acknowledged.len() > 60, "the group did not go on without the full one: {}", acknowledged.len());
+    assert_ne!(group.leader(), small);
+    let said = group.process(small).stderr().to_lowercase();
+    assert!(said.contains("no space left"), "{said}");
+    for key in acknowledged {
+        assert_eq!(get(&group, &key), value, "{key}");
+    }
+    group.kill_all();
+}
+
+#[test]
+fn worker_of_one_group_is_of_no_use_to_another() {
+    let place = Place::new();
+    let (ours, theirs) = (place.group(1), Group::start_in(&place, 1, "theirs"));
+    let worker = Worker::start(&place, theirs.address(), 1);
+    until("it to be registered there", || {
+        (theirs.ask(["workers"]).done().stdout().lines().count() == 1).then_some(())
+    });
+    assert_eq!(ours.ask(["workers"]).done().stdout(), "");
+    theirs.end(vec![worker]);
+    ours.end(vec![]);
+}

@@ -1,0 +1,208 @@
+//! Members of a group come, go and change while jobs run, and workers are drained.
+#![expect(clippy::unwrap_used, reason = "what helps a test is as strict as the test")]
+
+use std::path::Path;
+
+use gristmill_tests::{
+    Ended, Gate, Group, Job, Output, Place, Random, TROUBLE, assert_undisturbed, free_address, until,
+};
+use serde_json::Value;
+
+/// A job of four maps and two reduces, each of which meets the word `trouble`.
+fn job(place: &Place) -> Job<'_> {
+    let text = |seed| [Random::new(seed).text(20_000), TROUBLE.to_vec()].concat();
+    let inputs = [1, 2, 3, 4].map(|seed| place.input(format!("{seed}.txt"), text(seed)));
+    place.job("misbehave").reduces(2).split_size("1MiB").inputs(inputs)
+}
+
+fn assert_like_sequential(job: &Job<'_>, output: &Path) {
+    let expected = job.sequential().done().output();
+    let output = Output::committed(output);
+    assert!(output.parts() == expected.parts(), "{output:?} instead of {expected:?}");
+}
+
+fn members(group: &Group<'_>) -> Vec<Value> {
+    let told = group.ask(["members", "--json"]).done().json();
+    told["members"].as_array().unwrap().clone()
+}
+
+fn voters(group: &Group<'_>) -> Vec<u64> {
+    members(group)
+        .iter()
+        .filter(|member| member["votes"] == true)
+        .map(|m| m["id"].as_u64().unwrap())
+        .collect()
+}
+
+fn change(group: &Group<'_>, words: &[&str]) -> Ended {
+    group.ask([&["members"], words].concat())
+}
+
+/// Holds a job in its maps, changes the members, and wants the job to go on as if nothing had happened.
+fn job_goes_on_while(befall: impl FnOnce(&mut Group<'_>)) {
+    let place = Place::new();
+    let gate = Gate::new(&place);
+    let mut group = place.group(3);
+    let workers = group.workers(2, 1);
+    let (id, output) = gate.holds(job(&place), "map").hand_in(&group);
+    gate.until_waiting(2);
+    befall(&mut group);
+    gate.open();
+    let status = group.until_done(&id);
+    assert_undisturbed(&status);
+    assert_like_sequential(&job(&place), &output);
+    group.end(workers);
+}
+
+#[test]
+fn members_are_listed_with_their_leader() {
+    let place = Place::new();
+    let group = place.group(3);
+    let leader = group.leader();
+    let told = group.ask(["members", "--json"]).done().json();
+    assert_eq!(told["leader"], leader, "{told}");
+    assert_eq!(voters(&group), [1, 2, 3]);
+    for member in members(&group) {
+        assert_eq!(member["address"], group.address_of(member["id"].as_u64().unwrap()), "{member}");
+        assert_eq!(member["leads"], member["id"] == leader, "{member}");
+    }
+    let text = group.ask(["members"]).done().stdout();
+    assert_eq!(text.lines().filter(|line| line.contains(" leader=yes ")).count(), 1, "{text}");
+    group.end(vec![]);
+}
+
+#[test]
+fn group_grows_to_five_and_then_lives_without_two_while_a_job_runs() {
+    job_goes_on_while(|group| {
+        for id in [4, 5] {
+            group.start_joining(id);
+            let joins = format!("{id}={}", group.address_of(id));
+            change(group, &["add", &joins]).done();
+        }
+        assert_eq!(voters(group), [1, 2, 3, 4, 5]);
+        for _ in 0..2 {
+            let leader = group.leader();
+            group.kill(leader);
+        }
+        let leader = group.leader();
+        assert!(group.is_started(leader));
+        group.restart_all();
+    });
+}
+
+#[test]
+fn leader_and_follower_are_removed_while_a_job_runs() {
+    job_goes_on_while(|group| {
+        for id in [4, 5] {
+            group.start_joining(id);
+            let joins = format!("{id}={}", group.address_of(id));
+            change(group, &["add", &joins]).done();
+        }
+        let (leader, follower) = (group.leader(), group.follower());
+        change(group, &["remove", &follower.to_string()]).done();
+        change(group, &["remove", &leader.to_string()]).done();
+        for id in [leader, follower] {
+            // Its time is over, and it is told no more: nobody need wait for it.
+            if let Some(process) = group.forget(id) {
+                process.kill();
+            }
+        }
+        let left: Vec<u64> = group.ids();
+        assert_eq!(voters(group), left);
+        assert!(left.contains(&group.leader()));
+    });
+}
+
+#[test]
+fn dead_member_is_replaced_by_a_new_one_while_a_job_runs() {
+    job_goes_on_while(|group| {
+        let dead = group.follower();
+        group.kill(dead);
+        group.start_joining(4);
+        let joins = format!("4={}", group.address_of(4));
+        change(group, &["replace", &dead.to_string(), &joins]).done();
+        group.forget(dead);
+        let left = group.ids();
+        assert_eq!(voters(group), left);
+        // The newcomer counts: with it the group can lose another one.
+        let leader = group.leader();
+        group.kill(leader);
+        group.leader();
+        group.restart_all();
+    });
+}
+
+#[test]
+fn leadership_is_handed_over_while_a_job_runs() {
+    job_goes_on_while(|group| {
+        for _ in 0..3 {
+            let heir = group.follower();
+            change(group, &["lead", &heir.to_string()]).done();
+            until("the heir to lead", || (group.leader_if_any() == Some(heir)).then_some(()));
+        }
+    });
+}
+
+#[test]
+fn changes_that_make_no_sense_are_refused_and_change_nothing() {
+    let place = Place::new();
+    let group = place.group(3);
+    group.leader();
+    let before = voters(&group);
+    let somewhere = free_address();
+    change(&group, &["remove", "9"]).refused().says(&["9"]);
+    change(&group, &["lead", "9"]).refused().says(&["9"]);
+    change(&group, &["replace", "9", &format!("4={somewhere}")]).refused().says(&["9"]);
+    change(&group, &["add", &format!("2={somewhere}")]).refused().says(&["2"]);
+    change(&group, &["add", &format!("4={}", group.address_of(1))]).refused().says(&[group.address_of(1)]);
+    change(&group, &["add", "4"]).refused();
+    assert_eq!(voters(&group), before);
+    assert_eq!(members(&group).len(), 3);
+    group.end(vec![]);
+}
+
+#[test]
+fn drained_worker_ends_what_it_runs_gets_no_more_and_leaves() {
+    let place = Place::new();
+    let gate = Gate::new(&place);
+    let group = place.group(3);
+    let (drained, stays) = (group.worker(1), group.worker(1));
+    let (id, output) = gate.holds(job(&place), "map").hand_in(&group);
+    gate.until_waiting(2);
+    let listed = group.ask(["workers"]).done().stdout();
+    let name = format!("-{} ", drained.process.id());
+    let worker =
+        listed.lines().find(|line| line.contains(&name)).unwrap().split_once(' ').unwrap().0.to_owned();
+    group.ask(["drain", &worker]).done();
+    gate.open();
+    let status = group.until_done(&id);
+    assert_undisturbed(&status);
+    assert_like_sequential(&job(&place), &output);
+    drained.process.wait().done();
+    assert_eq!(group.ask(["workers"]).done().stdout().lines().count(), 1);
+    group.end(vec![stays]);
+}
+
+#[test]
+fn worker_stays_drained_under_a_new_leader() {
+    let place = Place::new();
+    let gate = Gate::new(&place);
+    let mut group = place.group(3);
+    let drained = group.worker(1);
+    let (id, output) = gate.holds(job(&place), "map").hand_in(&group);
+    gate.until_waiting(1);
+    let listed = group.ask(["workers"]).done().stdout();
+    let worker = listed.split_once(' ').unwrap().0.to_owned();
+    group.ask(["drain", &worker]).done();
+    let leader = group.leader();
+    group.kill(leader);
+    group.leader();
+    let stays = group.worker(1);
+    gate.open();
+    let status = group.until_done(&id);
+    assert_undisturbed(&status);
+    assert_like_sequential(&job(&place), &output);
+    drained.process.wait().done();
+    group.restart_all();
+    group.end(vec![stays]);
+}

@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-crates=(coordinator/scheduler protocol/model storage)
+crates=(coordinator/scheduler protocol/model storage tests/linearizable)
 patches=coordinator/scheduler/tests/mutants
 tree=target/mutants/tree
 log=$PWD/target/mutants/log

@@ -38,7 +38,8 @@ struct Waiting {
     call: Call,
     /// When it is sent again.
     again: Timestamp,
-    /// How many entries were certain when it was made.
+    /// When it was made, and how many entries were certain then.
+    called: u64,
     entries: usize,
 }
 
@@ -79,9 +80,9 @@ impl Client {
         self.calls.keys().next().copied().unwrap_or(RequestId(self.last_request + 1))
     }
 
-    fn begin(&mut self, call: Call, again: Timestamp, entries: usize) {
+    fn begin(&mut self, waiting: Waiting) {
         self.last_request += 1;
-        self.calls.insert(RequestId(self.last_request), Waiting { call, again, entries });
+        self.calls.insert(RequestId(self.last_request), waiting);
     }
 }
 
@@ -147,12 +148,14 @@ impl Life {
             let op = self.draw_op();
             let read = self.rng.chance(300);
             let call = if read { Call::Read(op.key().clone()) } else { Call::Kv(Arc::new(op)) };
-            self.clients[index].begin(call, now, entries);
+            let called = self.histories.tick();
+            self.clients[index].begin(Waiting { call, again: now, called, entries });
         }
         let client = &mut self.clients[index];
         if let Some(at) = client.jobs.iter().position(|(at, ..)| *at <= now) {
             let (_, spec, planner) = client.jobs.remove(at);
-            client.begin(Call::Job(spec, planner), now, entries);
+            let called = self.histories.tick();
+            client.begin(Waiting { call: Call::Job(spec, planner), again: now, called, entries });
         }
     }
 
@@ -193,12 +196,24 @@ impl Life {
             self.met.note("session lost");
             let nonce = self.next_nonce();
             let client = &mut self.clients[index];
-            client.calls.clear();
+            for waiting in std::mem::take(&mut client.calls).into_values() {
+                if let Call::Kv(op) = waiting.call {
+                    self.histories.wrote(index, waiting.called, &op, None);
+                }
+            }
             (client.nonce, client.id, client.last_request) = (nonce, None, 0);
             return;
         }
         if let Some(waiting) = self.clients[index].calls.remove(&key.request) {
             self.check_answer(key, waiting.entries, &answer);
+            match (waiting.call, answer) {
+                (Call::Kv(op), Ok(Recorded::Kv(answer))) => {
+                    self.histories.wrote(index, waiting.called, &op, Some(answer));
+                }
+                (Call::Job(..), Ok(answer)) => self.histories.submitted(index, waiting.called, key, answer),
+                // It was not executed.
+                _ => {}
+            }
         }
     }
 
@@ -215,6 +230,7 @@ impl Life {
             since.any(|state| state.kv().get(&key) == found),
             "{key:?} did not hold {found:?} at any time since it was asked for"
         );
+        self.histories.read(index, waiting.called, &key, found);
         self.met.note("key read");
     }
 }

@@ -72,10 +72,10 @@ impl Faults {
             stalled: often(30),
             ambitious: often(20),
             parted: often(20),
-            slow_disk: often(200),
+            slow_disk: often(400),
             full_disk: often(5),
             clock_jumps: often(10),
-            power: often(5),
+            power: often(8),
         }
     }
 }
@@ -132,7 +132,9 @@ impl Life {
 
     /// An earlier life of a worker, or what takes itself for one, reports what another life runs.
     fn speak_for_another(&mut self) {
-        let Some((attempt, worker)) = self.ledger.running.iter().next().map(|(a, w)| (*a, *w)) else { return };
+        let Some((attempt, worker)) = self.ledger.running.iter().next().map(|(a, w)| (*a, *w)) else {
+            return;
+        };
         let reduces = self.ledger.jobs[&attempt.task.job].reduces;
         let report = match attempt.task.stage {
             Stage::Sample => fixtures::sampled(attempt, b"z", 1),

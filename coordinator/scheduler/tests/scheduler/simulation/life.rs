@@ -13,6 +13,7 @@ use super::clients::Client;
 use super::faults::Faults;
 use super::files::Files;
 use super::group::{Entry, Member};
+use super::histories::Histories;
 use super::ledger::Ledger;
 use super::met::Met;
 use super::network::{Cuts, Network};
@@ -43,6 +44,7 @@ pub(crate) struct Life {
     pub(super) state: State,
     pub(super) ledger: Ledger,
     pub(super) store: Store,
+    pub(super) histories: Histories,
     pub(super) workers: Vec<Worker>,
     pub(super) clients: Vec<Client>,
     /// Run files, by machine.
@@ -105,6 +107,7 @@ impl Life {
             state,
             ledger,
             store: Store::default(),
+            histories: Histories::default(),
             workers: Vec::new(),
             clients: Vec::new(),
             disks: BTreeMap::new(),
@@ -193,6 +196,7 @@ impl Life {
         self.check_replay();
         (0..self.members.len()).for_each(|m| self.check_replica(m));
         self.check_done();
+        self.histories.check();
         (self.met, self.trace)
     }
 

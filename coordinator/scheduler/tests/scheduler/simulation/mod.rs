@@ -5,15 +5,17 @@
 //! repeat what they ask; messages are lost, doubled and reordered; runs vanish; apps fail, hang and change their minds; the power fails. Then the
 //! faults stop, and every job must end and every call be answered. A failing seed is printed:
 //! `GRISTMILL_SEED=n cargo test -p gristmill-scheduler --test scheduler simulation` lives it again,
-//! and `GRISTMILL_SEEDS=n` lives more of them.
+//! and `GRISTMILL_SEEDS=n` lives more of them. `docs/simulation.md` says what is real here, and which mutants are found.
 
 mod agents;
 mod clients;
 mod faults;
 mod files;
 mod group;
+mod histories;
 mod history;
 mod invariants;
+mod kept;
 mod ledger;
 pub(crate) mod life;
 mod met;

@@ -1,10 +1,10 @@
 //! From arguments to a job that can be submitted: inputs are listed, the app is found and looked at, nothing is started.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use gristmill_model::{InputFile, JobId, JobOptions, JobRequest, Params, PathBytes, PluginInfo, RequestKey};
-use gristmill_protocol::{CallError, Client};
+use gristmill_protocol::{CallError, Client, sha256};
 
 use crate::apart;
 use crate::app;
@@ -38,6 +38,15 @@ pub(crate) struct Unlooked {
 }
 
 impl Unlooked {
+    /// Tells this job with these options from any other: by the library's bytes, the parameters, the inputs with their sizes, the output.
+    pub(crate) fn digest(&self, options: &JobOptions) -> Outcome<String> {
+        let library = read(&self.library)?;
+        let output = PathBytes::from(self.output.as_path());
+        let asked = (sha256(&library), &self.params, &self.inputs, output, options);
+        let bytes = postcard::to_stdvec(&asked).context("describe the job").map_err(Failure::failed)?;
+        Ok(sha256(&bytes).to_string())
+    }
+
     /// Loads the library in another process, as loading runs code of it, which may exit, crash or hang.
     pub(crate) async fn look(self, stop: &mut Stop) -> Outcome<Job> {
         let Self { library, params, inputs, output, reduces } = self;
@@ -63,21 +72,15 @@ impl Job {
 
     /// Finds the job that an earlier run submitted to this coordinator, or submits it if that run did not come so far.
     pub(crate) async fn resume(self, client: &Client, options: JobOptions) -> Outcome<JobId> {
-        let jobs = client.jobs().await.map_err(submit_failed)?;
-        let Some(job) = jobs.last() else { return self.submit(client, options).await };
-        let (app, output) = (&job.app, job.output.to_path());
-        if *app == self.plugin.name && output == self.output {
-            return Ok(job.id);
+        match client.jobs().await.map_err(submit_failed)?.last() {
+            Some(job) => Ok(job.id),
+            None => self.submit(client, options).await,
         }
-        let other = format!("the job to go on with is another: {app}, which writes to {}", output.display());
-        Err(Failure::wrong(other).hint("give the same command as then, with --resume"))
     }
 
     /// Uploads the plugin, unless the coordinator has it, and submits the job.
     pub(crate) async fn submit(self, client: &Client, options: JobOptions) -> Outcome<JobId> {
-        let library = std::fs::read(&self.library)
-            .with_context(|| format!("read {}", self.library.display()))
-            .map_err(Failure::usage)?;
+        let library = read(&self.library)?;
         let uploaded = client.upload_blob(&library).await.map_err(submit_failed)?;
         if uploaded != self.plugin.sha256 {
             let changed = format!("{} changed while it was read; try again", self.library.display());
@@ -93,6 +96,10 @@ impl Job {
         };
         client.submit(request).await.map_err(submit_failed)
     }
+}
+
+fn read(library: &Path) -> Outcome<Vec<u8>> {
+    std::fs::read(library).with_context(|| format!("read {}", library.display())).map_err(Failure::usage)
 }
 
 /// Nothing was started when a submission fails, whatever the reason.

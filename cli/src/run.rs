@@ -1,5 +1,6 @@
 //! `gristmill run`: a job from its arguments to its summary, in one go.
 
+use anyhow::Context;
 use gristmill_model::Refusal;
 use gristmill_protocol::CallError;
 
@@ -23,10 +24,18 @@ pub(crate) async fn run(arguments: RunArguments) -> Outcome {
     }
     let telling = arguments.telling;
     let mut stop = Stop::listen().map_err(Failure::failed)?;
-    let state =
+    let mut state =
         arguments.state_dir.as_deref().map(|path| StateDir::take(path, arguments.resume)).transpose()?;
-    let resumes = state.as_ref().is_some_and(|state| state.resumes);
+    let resumes = state.as_ref().is_some_and(StateDir::resumes);
     let found = Job::find(&arguments.job, telling.quiet, resumes)?;
+    // Known here, while the coordinator may not have met its worker yet.
+    let options = arguments.job.options((slots > 0).then_some(slots));
+    if let Some(state) = &mut state
+        && let Some(status) = state.begin(&found.digest(&options)?)?
+    {
+        state.clear().context("clear the state of the run").map_err(Failure::failed)?;
+        return follow::tell(&status, telling.json);
+    }
     // The engine starts while the app is looked at; no job is put to it before that.
     let (job, engine) = tokio::join!(
         found.look(&mut stop),
@@ -43,8 +52,6 @@ pub(crate) async fn run(arguments: RunArguments) -> Outcome {
     if let Some(address) = engine.address().filter(|_| !telling.quiet) {
         output::error(&format!("listening {address}"));
     }
-    // Known here, while the coordinator may not have met its worker yet.
-    let options = arguments.job.options((slots > 0).then_some(slots));
     let mut progress = Progress::new(telling.quiet);
     let client = engine.client().clone();
     let mut started = false;
@@ -62,6 +69,9 @@ pub(crate) async fn run(arguments: RunArguments) -> Outcome {
     progress.finish();
     let status = match followed {
         Ok(status) => {
+            if let Some(state) = &mut state {
+                state.end(&status)?;
+            }
             tokio::select! {
                 finished = engine.finish() => finished?,
                 // The output is there already: who is in a hurry need not wait for the workers to leave.
@@ -78,7 +88,7 @@ pub(crate) async fn run(arguments: RunArguments) -> Outcome {
         }
     };
     if let Some(state) = state {
-        state.clear()?;
+        state.clear().context("clear the state of the run").map_err(Failure::failed)?;
     }
     follow::tell(&status, telling.json)
 }

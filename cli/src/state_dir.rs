@@ -1,10 +1,11 @@
 //! `run --state-dir DIR`: everything that a run needs to go on after its death, in a directory of the user's.
 //!
 //! ```text
-//! DIR/gristmill-run     says what this directory is, and is locked as long as a run uses it
+//! DIR/gristmill-run     which job it is and, once it is over, how it ended; locked as long as a run uses the directory
 //! DIR/coordinator/      the coordinator's data
 //! DIR/work/             intermediate files
 //! ```
+//! When the job is over only the first stays, so that a script may repeat the command with `--resume` until it hears how the job ended.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -12,18 +13,29 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use gristmill_model::JobStatus;
+use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, Outcome};
 
-const MARK: &str = "gristmill-run";
+const NAME: &str = "gristmill-run";
+const NEW: &str = "gristmill-run.new";
+const LOCK: &str = "lock";
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct StateDir {
     path: PathBuf,
-    /// Whether a run was here before.
-    pub(crate) resumes: bool,
+    mark: Mark,
     _lock: File,
+}
+
+/// What the file says.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Mark {
+    /// A digest of the job that was asked for.
+    job: Option<String>,
+    ended: Option<JobStatus>,
 }
 
 impl StateDir {
@@ -34,9 +46,9 @@ impl StateDir {
             Failure::usage(anyhow::Error::new(error).context(context))
         };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(cannot)?;
-        let mark = path.join(MARK);
-        let resumes = mark.is_file();
-        let foreign = fs::read_dir(path).map_err(cannot)?.flatten().any(|_| !resumes);
+        let ours = |entry: &fs::DirEntry| [NAME, NEW, LOCK].iter().any(|name| entry.file_name() == *name);
+        let was_here = path.join(LOCK).is_file();
+        let foreign = fs::read_dir(path).map_err(cannot)?.flatten().any(|entry| !was_here && !ours(&entry));
         if foreign {
             return Err(Failure::wrong(format!(
                 "{} holds something that no run has left there",
@@ -44,22 +56,74 @@ impl StateDir {
             ))
             .hint("choose an empty or new directory for --state-dir"));
         }
-        if resumes && !resume {
+        let lock_path = path.join(LOCK);
+        let options = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
+        let lock = options.map_err(cannot)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Failure::wrong(format!("another run is using {}", path.display())));
+            }
+            Err(TryLockError::Error(error)) => return Err(cannot(error)),
+        }
+        let mark = match fs::read(path.join(NAME)) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::from).map_err(cannot)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Mark::default(),
+            Err(error) => return Err(cannot(error)),
+        };
+        let mut taken = Self { path: path.to_owned(), mark, _lock: lock };
+        if taken.mark.ended.is_some() && !resume {
+            // The job before is over, and its files are gone, or should be.
+            taken.mark = Mark::default();
+            taken.clear().map_err(cannot)?;
+        }
+        if taken.resumes() && !resume {
             return Err(Failure::wrong(format!(
                 "{} holds the state of a run that has not ended",
                 path.display()
             ))
             .hint("add --resume to go on with it, or remove the directory"));
         }
-        let options = OpenOptions::new().create(true).truncate(false).write(true).open(&mark);
-        let lock = options.map_err(cannot)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), resumes, _lock: lock }),
-            Err(TryLockError::WouldBlock) => {
-                Err(Failure::wrong(format!("another run is using {}", path.display())))
+        Ok(taken)
+    }
+
+    /// Whether a run was here before whose job may be gone on with.
+    pub(crate) fn resumes(&self) -> bool {
+        self.mark.job.is_some()
+    }
+
+    /// Says which job it is; refused if another is here. How it ended, if it is over.
+    pub(crate) fn begin(&mut self, job: &str) -> Outcome<Option<JobStatus>> {
+        match &self.mark.job {
+            Some(known) if known == job => return Ok(self.mark.ended.clone()),
+            Some(_) if self.mark.ended.is_none() => {
+                let other = format!("{} holds the state of another job", self.path.display());
+                return Err(Failure::wrong(other).hint(
+                    "give the same command as then, with the same inputs and options, and --resume; or remove the directory",
+                ));
             }
-            Err(TryLockError::Error(error)) => Err(cannot(error)),
+            _ => {}
         }
+        let begun = Mark { job: Some(job.to_owned()), ended: None };
+        self.write(begun).context("write the state of the run").map_err(Failure::failed)?;
+        Ok(None)
+    }
+
+    /// Remembers how the job ended.
+    pub(crate) fn end(&mut self, status: &JobStatus) -> Outcome {
+        let ended = Mark { job: self.mark.job.clone(), ended: Some(status.clone()) };
+        self.write(ended).context("write the state of the run").map_err(Failure::failed)
+    }
+
+    fn write(&mut self, mark: Mark) -> io::Result<()> {
+        let new = self.path.join(NEW);
+        let mut file = File::create(&new)?;
+        serde_json::to_writer(&mut file, &mark)?;
+        file.sync_all()?;
+        fs::rename(&new, self.path.join(NAME))?;
+        File::open(&self.path)?.sync_all()?;
+        self.mark = mark;
+        Ok(())
     }
 
     /// Where the coordinator's data is.
@@ -72,18 +136,15 @@ impl StateDir {
         self.path.join("work")
     }
 
-    /// Removes what the run has left in it: it is over. The directory itself stays.
-    pub(crate) fn clear(self) -> Outcome {
-        let clear = || {
-            for directory in [self.coordinator(), self.work()] {
-                match fs::remove_dir_all(&directory) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                    _ => {}
-                }
+    /// Removes what the run has left in it but how it ended.
+    pub(crate) fn clear(&self) -> io::Result<()> {
+        for directory in [self.coordinator(), self.work()] {
+            match fs::remove_dir_all(&directory) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
             }
-            fs::remove_file(self.path.join(MARK))
-        };
-        clear().with_context(|| format!("clear {}", self.path.display())).map_err(Failure::failed)
+        }
+        Ok(())
     }
 }
 
@@ -91,20 +152,31 @@ impl StateDir {
 mod tests {
     use super::*;
 
+    fn refusal(path: &Path, resume: bool) -> String {
+        StateDir::take(path, resume).unwrap_err().to_string()
+    }
+
     #[test]
     fn only_what_a_run_has_left_is_taken_up_and_only_when_asked() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("state");
-        let first = StateDir::take(&path, true).unwrap();
-        assert!(!first.resumes);
-        assert!(StateDir::take(&path, true).unwrap_err().to_string().contains("another run"));
+        let mut first = StateDir::take(&path, true).unwrap();
+        assert!(!first.resumes());
+        assert!(refusal(&path, true).contains("another run"));
+        assert_eq!(first.begin("one").unwrap(), None);
+        fs::create_dir(first.coordinator()).unwrap();
         drop(first);
-        assert!(StateDir::take(&path, false).unwrap_err().to_string().contains("--resume"));
-        let again = StateDir::take(&path, true).unwrap();
-        assert!(again.resumes);
+        assert!(refusal(&path, false).contains("not ended"));
+        let mut again = StateDir::take(&path, true).unwrap();
+        assert!(again.resumes());
+        assert!(again.begin("another").unwrap_err().to_string().contains("another job"));
+        assert_eq!(again.begin("one").unwrap(), None);
         again.clear().unwrap();
-        assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
-        fs::write(path.join("letter.txt"), "dear").unwrap();
-        assert!(StateDir::take(&path, true).unwrap_err().to_string().contains("no run has left"));
+        assert!(!again.coordinator().exists());
+        let foreign = parent.path().join("letters");
+        fs::create_dir(&foreign).unwrap();
+        fs::write(foreign.join("letter.txt"), "dear").unwrap();
+        assert!(refusal(&foreign, true).contains("no run has left"));
+        assert_eq!(fs::read_dir(&foreign).unwrap().count(), 1);
     }
 }

@@ -17,8 +17,12 @@ fn state_dir(place: &Place) -> PathBuf {
     place.folder("data").join("state")
 }
 
+/// Nothing of a run is left but how it ended.
 fn is_empty(folder: &PathBuf) -> bool {
-    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
+    let mut names: Vec<_> =
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect();
+    names.sort();
+    names == ["gristmill-run", "lock"]
 }
 
 #[test]

@@ -111,7 +111,7 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub work_dir: Option<PathBuf>,
 
-    /// Directory for all that is needed to go on with the job should this process die; emptied when the job is over
+    /// Directory for all that is needed to go on with the job should this process die
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "sequential")]
     pub state_dir: Option<PathBuf>,
 

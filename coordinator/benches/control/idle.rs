@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use gristmill_model::Incarnation;
 use gristmill_protocol::{
-    Client, Endpoint, Heartbeat, PROTOCOL_VERSION, PollRequest, WorkerHello, WorkerLink,
+    CallError, Client, Endpoint, Heartbeat, PROTOCOL_VERSION, PollRequest, Registered, WorkerHello,
+    WorkerLink,
 };
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
@@ -63,7 +64,9 @@ pub(crate) async fn share(workers: u64, time: Duration) -> Result<Option<f64>, B
     Client::new(endpoint.clone(), Duration::from_secs(20)).info().await?;
     let mut idling = JoinSet::new();
     for number in 1..=workers {
-        idling.spawn(idle(WorkerLink::new(endpoint.clone(), Duration::from_secs(20)), number));
+        let link = WorkerLink::new(endpoint.clone(), Duration::from_secs(20));
+        let registered = join(&link, number).await?;
+        idling.spawn(idle(link, Incarnation(number), registered));
     }
     while Client::new(endpoint.clone(), Duration::from_secs(20)).workers().await?.len() < workers as usize {
         sleep(Duration::from_millis(100)).await;
@@ -75,17 +78,19 @@ pub(crate) async fn share(workers: u64, time: Duration) -> Result<Option<f64>, B
     Ok(Some((used(&group)? - before) / begun.elapsed().as_secs_f64()))
 }
 
-async fn idle(link: WorkerLink, number: u64) {
-    let incarnation = Incarnation(number);
+async fn join(link: &WorkerLink, number: u64) -> Result<Registered, CallError> {
     let hello = WorkerHello {
         protocol: PROTOCOL_VERSION,
         name: format!("idle-{number}"),
-        incarnation,
+        incarnation: Incarnation(number),
         slots: 1,
         machine: format!("machine-{number}"),
         running: Vec::new(),
     };
-    let registered = link.register(hello).await.expect("a worker is registered");
+    link.register(hello).await
+}
+
+async fn idle(link: WorkerLink, incarnation: Incarnation, registered: Registered) {
     let worker = registered.worker;
     let polls = async {
         loop {
@@ -98,7 +103,9 @@ async fn idle(link: WorkerLink, number: u64) {
                 reports: Vec::new(),
                 wait_ms: POLL_MS,
             };
-            let _ = link.poll(poll).await;
+            if link.poll(poll).await.is_err() {
+                sleep(Duration::from_secs(1)).await;
+            }
         }
     };
     let heartbeats = async {

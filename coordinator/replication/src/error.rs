@@ -161,6 +161,12 @@ pub enum DeliverError {
         /// Who sent it.
         from: NodeId,
     },
+    /// It comes from a node that has lost its store since this one last heard of it.
+    #[error("{}", crate::peers::lost_store(*from))]
+    LostStore {
+        /// Who sent it.
+        from: NodeId,
+    },
     /// This node has stopped.
     #[error("{0}")]
     Failed(String),

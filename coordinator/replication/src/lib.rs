@@ -38,6 +38,7 @@ mod log;
 mod machine;
 mod network;
 mod node;
+mod peers;
 mod raft;
 pub mod repair;
 mod snapshot;

@@ -3,6 +3,7 @@
 //! Everything it decides comes from its seed and the order of the messages. It waits by tokio's clock, so a test may pause that.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,16 +13,46 @@ use rand::{RngExt, SeedableRng};
 use tokio::time::sleep;
 
 use crate::error::DeliverError;
-use crate::machine::Machine;
+use crate::group::GroupId;
+use crate::machine::{Machine, ReadError};
 use crate::network::{Lane, Network, NetworkError, NodeId};
 use crate::node::Node;
-use crate::raft::wire::{Message, Request};
+use crate::raft::wire::{Message, Request, WIRE_VERSION};
 
 type Deliver = Arc<dyn Fn(Vec<u8>) -> BoxFuture<'static, Result<Vec<u8>, DeliverError>> + Send + Sync>;
 
 /// A network in memory. Clones are the same network.
 #[derive(Clone)]
 pub struct FaultyNetwork(Arc<Mutex<Wires>>);
+
+/// The least machine: it counts its entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counter(u64);
+
+impl Machine for Counter {
+    type Entry = u64;
+    type Outcome = u64;
+    type Frozen = u64;
+
+    fn apply(&mut self, _: u64, _: u64) -> u64 {
+        self.0 += 1;
+        self.0
+    }
+
+    fn freeze(&self) -> u64 {
+        self.0
+    }
+
+    fn write(frozen: &u64, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(&frozen.to_le_bytes())
+    }
+
+    fn read(input: &mut dyn Read) -> Result<Self, ReadError> {
+        let mut bytes = [0; 8];
+        input.read_exact(&mut bytes)?;
+        Ok(Self(u64::from_le_bytes(bytes)))
+    }
+}
 
 /// What may happen to any message.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -58,6 +89,18 @@ pub struct Counts {
     pub bytes: u64,
     /// How many of them were pieces of snapshots.
     pub pieces: u64,
+}
+
+/// A message that the node `to` of the group of these founders takes for one of `from`, around a request of any bytes.
+pub fn seal(
+    from: NodeId,
+    to: NodeId,
+    founders: &BTreeMap<NodeId, String>,
+    request: &[u8],
+) -> Result<Vec<u8>, postcard::Error> {
+    let mut message = postcard::to_stdvec(&(WIRE_VERSION, from, to, GroupId::of(founders), from))?;
+    message.extend_from_slice(request);
+    Ok(message)
 }
 
 struct Wires {
@@ -194,7 +237,7 @@ impl FaultyNetwork {
             wires.count(lane, message.len(), is_piece);
             wires.fate(from, to)
         };
-        sleep(fate.there).await;
+        travel(fate.there).await;
         if fate.request_lost {
             std::future::pending::<()>().await;
         }
@@ -207,7 +250,7 @@ impl FaultyNetwork {
         }
         // To its end, whether or not anybody still waits for the reply.
         let reply = tokio::spawn(deliver(message)).await;
-        sleep(fate.back).await;
+        travel(fate.back).await;
         if fate.reply_lost || !self.wires().is_open(to, from) {
             std::future::pending::<()>().await;
         }
@@ -247,6 +290,13 @@ impl Wires {
         let silence = up_to(if faults.long_silence { 7000 } else { 100 });
         debug_assert_ne!(from, to);
         Fate { there, back, silence, request_lost, reply_lost, doubled }
+    }
+}
+
+/// A sleep of no length would still take up to a tick of the clock.
+async fn travel(time: Duration) {
+    if !time.is_zero() {
+        sleep(time).await;
     }
 }
 

@@ -79,7 +79,7 @@ pub(crate) fn open<M: Machine>(
             // With an identity, a directory without a log is one that has lost it.
             sync_files(&log_path).map_err(io_error(&log_path))?;
             let identity = Identity::new(config.id, config.members.clone());
-            identity.write(path).map_err(io_error(path))?;
+            identity.write(path).inspect_err(|_| log.close()).map_err(io_error(path))?;
             identity
         }
     };

@@ -2,12 +2,11 @@
 
 use std::io::{self, Read, Write};
 
-use openraft::storage::IOFlushed;
 use raft_log::codeq::{Decode, Encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::raft::types::Types;
+use super::gather::Synced;
 use crate::raft::wire::{Ballot, Body, Position};
 
 /// The choice of types that raft-log asks for.
@@ -18,7 +17,7 @@ impl raft_log::Types for Stored {
     type LogId = Position;
     type LogPayload = Body;
     type Vote = Ballot;
-    type Callback = Written;
+    type Callback = Synced;
     type UserData = ();
 
     fn log_index(id: &Position) -> u64 {
@@ -27,39 +26,6 @@ impl raft_log::Types for Stored {
 
     fn payload_size(body: &Body) -> u64 {
         body.size() as u64
-    }
-}
-
-/// Called by the thread that writes the log. It is an error that it is dropped: the thread has then died of an earlier one.
-pub(crate) struct Written {
-    flushed: Option<IOFlushed<Types>>,
-    failed: Box<dyn Fn(&io::Error) + Send>,
-}
-
-impl Written {
-    pub(crate) fn new(flushed: IOFlushed<Types>, failed: impl Fn(&io::Error) + Send + 'static) -> Self {
-        Self { flushed: Some(flushed), failed: Box::new(failed) }
-    }
-
-    fn complete(&mut self, result: io::Result<()>) {
-        if let Some(flushed) = self.flushed.take() {
-            if let Err(error) = &result {
-                (self.failed)(error);
-            }
-            flushed.io_completed(result);
-        }
-    }
-}
-
-impl raft_log::Callback for Written {
-    fn send(mut self, result: io::Result<()>) {
-        self.complete(result);
-    }
-}
-
-impl Drop for Written {
-    fn drop(&mut self) {
-        self.complete(Err(io::Error::other("the log was closed, or could not be written before")));
     }
 }
 

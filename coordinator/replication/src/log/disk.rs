@@ -1,4 +1,4 @@
-//! A log on the disk. raft-log writes it: one thread that takes whatever has gathered, writes it and syncs once.
+//! A log on the disk. raft-log writes it, in a thread of its own.
 
 use std::fmt;
 use std::io;
@@ -12,7 +12,8 @@ use openraft::type_config::TypeConfigExt;
 use raft_log::api::raft_log_writer::RaftLogWriter;
 use raft_log::{Config, RaftLog};
 
-use super::codec::{Stored, Written};
+use super::codec::Stored;
+use super::gather::{Gather, Synced};
 use crate::health::{Health, cannot_keep};
 use crate::raft::convert::{entry, position};
 use crate::raft::types::{Entry, LogId, Types, Vote};
@@ -26,6 +27,7 @@ const CACHE_BYTES: usize = 64 << 20;
 pub(crate) struct DiskLog {
     // Taken out when the node stops: the lock of the directory goes with it, whoever still holds a clone.
     log: Arc<Mutex<Option<RaftLog<Stored>>>>,
+    gather: Arc<Gather>,
     directory: Arc<str>,
     health: Arc<Health>,
 }
@@ -42,7 +44,7 @@ pub(crate) fn config(directory: &Path, file_bytes: u64) -> io::Result<Config> {
         io::Error::new(io::ErrorKind::InvalidInput, "the name of the data directory must be valid UTF-8")
     })?;
     let mut config = Config::new(text);
-    // One sync takes all that came in during the last one. To wait for more would only make a lone call slower.
+    // What shares a sync has been gathered before.
     config.wal.flush_batch_wait = Some(Duration::ZERO);
     config.wal.read_buffer_size = Some(1 << 20);
     config.wal.chunk_max_size = Some(usize::try_from(file_bytes.max(1)).unwrap_or(usize::MAX));
@@ -55,13 +57,35 @@ impl DiskLog {
     pub(crate) fn open(directory: &Path, file_bytes: u64, health: Arc<Health>) -> io::Result<Self> {
         let config = config(directory, file_bytes)?;
         let text = Arc::from(config.wal.dir.as_str());
-        let log = RaftLog::open(Arc::new(config))?;
-        Ok(Self { log: Arc::new(Mutex::new(Some(log))), directory: text, health })
+        let log = Arc::new(Mutex::new(Some(RaftLog::open(Arc::new(config))?)));
+        let log = Self { log, gather: Arc::default(), directory: text, health };
+        tokio::spawn(log.clone().sync_on());
+        Ok(log)
+    }
+
+    /// Begins a sync whenever one has ended and others wait for the next, until the log is closed.
+    async fn sync_on(self) {
+        loop {
+            self.gather.due().await;
+            if self.with(|log| self.sync(log)).is_err() {
+                self.gather.give_up();
+                return;
+            }
+        }
+    }
+
+    fn sync(&self, log: &mut RaftLog<Stored>) -> io::Result<()> {
+        let Some(waiting) = self.gather.begin() else { return Ok(()) };
+        // No clone of the log goes along: the thread that writes must never be the one to drop it.
+        let (health, directory) = (self.health.clone(), self.directory.clone());
+        let failed = move |error: &io::Error| health.fail(|| cannot_keep("log", &directory, error));
+        log.flush(true, Some(Synced::new(waiting, self.gather.clone(), failed)))
     }
 
     /// Writes what is left and lets go of the directory.
     pub(crate) fn close(&self) {
         drop(self.lock().take());
+        self.gather.give_up();
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<RaftLog<Stored>>> {
@@ -76,12 +100,6 @@ impl DiskLog {
 
     fn failed(&self, error: &io::Error) {
         self.health.fail(|| cannot_keep("log", &self.directory, error));
-    }
-
-    fn written(&self, flushed: IOFlushed<Types>) -> Written {
-        // Not a clone of the log: the thread that writes must never be the one to drop it.
-        let (health, directory) = (self.health.clone(), self.directory.clone());
-        Written::new(flushed, move |error| health.fail(|| cannot_keep("log", &directory, error)))
     }
 
     pub(crate) fn state(&self) -> io::Result<LogState<Types>> {
@@ -123,10 +141,10 @@ impl DiskLog {
 
     pub(crate) async fn save_vote(&self, vote: &Vote) -> io::Result<()> {
         let (sender, receiver) = Types::oneshot();
-        let written = self.written(IOFlushed::signal(sender));
         self.with(|log| {
             log.save_vote(Ballot::from(vote))?;
-            log.flush(true, Some(written))
+            self.gather.add(IOFlushed::signal(sender));
+            self.sync(log)
         })?;
         receiver.await.unwrap_or_else(|_| Err(io::Error::other("the log is closed")))
     }
@@ -149,11 +167,11 @@ impl DiskLog {
         entries: impl IntoIterator<Item = Entry>,
         flushed: IOFlushed<Types>,
     ) -> io::Result<()> {
-        let written = self.written(flushed);
         self.with(|log| {
             let entries = entries.into_iter().map(|e| (Position::from(&e.log_id), Body::from(&e.payload)));
             log.append(entries)?;
-            log.flush(true, Some(written))
+            self.gather.add(flushed);
+            self.sync(log)
         })
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openraft::LogState;
 
+use crate::directory::Identity;
 use crate::raft::convert::position;
 use crate::raft::types::{Entry, LogId, Types, Vote};
 use crate::raft::wire::Body;
@@ -21,6 +22,7 @@ struct Kept {
     purged: Option<LogId>,
     entries: BTreeMap<u64, Entry>,
     snapshot: Option<StoredSnapshot>,
+    identity: Option<Identity>,
 }
 
 impl MemoryStore {
@@ -35,6 +37,11 @@ impl MemoryStore {
     #[cfg(any(test, feature = "testing"))]
     pub fn lose_snapshot(&self) {
         self.kept().snapshot = None;
+    }
+
+    /// Whose store it is: whoever asks first.
+    pub(crate) fn identity(&self, new: impl FnOnce() -> Identity) -> Identity {
+        self.kept().identity.get_or_insert_with(new).clone()
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

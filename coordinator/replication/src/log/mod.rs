@@ -5,6 +5,7 @@
 
 mod codec;
 mod disk;
+mod gather;
 mod memory;
 pub(crate) mod scan;
 
@@ -32,6 +33,13 @@ pub(crate) enum LogStore {
 }
 
 impl LogStore {
+    /// Lets go of the files. A log in memory stays.
+    pub(crate) fn close(&self) {
+        if let Self::Disk(log) = self {
+            log.close();
+        }
+    }
+
     pub(crate) fn state(&self) -> io::Result<LogState<Types>> {
         match self {
             Self::Memory(log) => Ok(log.state()),

@@ -13,7 +13,9 @@ use crate::machine::Machine;
 use crate::raft::applied::SnapshotData;
 use crate::raft::convert::{Nonsense, position};
 use crate::raft::types::{Snapshot, SnapshotMeta, Vote};
-use crate::raft::wire::{Appended, Ballot, Message, Piece, PieceTaken, Reply, Request, Voted, WIRE_VERSION};
+use crate::raft::wire::{
+    Answer, Appended, Ballot, Message, Piece, PieceTaken, Reply, Request, Voted, WIRE_VERSION,
+};
 use crate::snapshot::{Incoming, Taken};
 
 impl<M: Machine> Node<M> {
@@ -24,7 +26,8 @@ impl<M: Machine> Node<M> {
             Err(refusal) => Err(refusal),
         };
         let reply = reply.inspect_err(|refusal| self.tell_once(refusal))?;
-        postcard::to_stdvec(&reply).map_err(|error| DeliverError::Failed(error.to_string()))
+        let answer = Answer { lineage: self.0.lineage, reply };
+        postcard::to_stdvec(&answer).map_err(|error| DeliverError::Failed(error.to_string()))
     }
 
     fn admit(&self, message: &[u8]) -> Result<Request, DeliverError> {
@@ -37,12 +40,15 @@ impl<M: Machine> Node<M> {
         }
         let message: Message =
             postcard::from_bytes(message).map_err(|error| DeliverError::Rubbish(error.to_string()))?;
-        let Message { from, to, group, request, .. } = message;
+        let Message { from, to, group, lineage, request, .. } = message;
         if group != self.0.group {
             return Err(DeliverError::OtherGroup { from });
         }
         if to != self.0.id || from == self.0.id {
             return Err(DeliverError::OtherNode { from, to, here: self.0.id });
+        }
+        if !self.0.peers.has(from, lineage) {
+            return Err(DeliverError::LostStore { from });
         }
         Ok(request)
     }

@@ -26,6 +26,7 @@ use crate::health::Health;
 use crate::log::LogStore;
 use crate::machine::Machine;
 use crate::network::NodeId;
+use crate::peers::Peers;
 use crate::raft::applied::Applied;
 use crate::raft::types::Types;
 use crate::snapshot::Incoming;
@@ -38,6 +39,8 @@ pub struct Node<M: Machine>(Arc<Running<M>>);
 struct Running<M: Machine> {
     id: NodeId,
     group: GroupId,
+    lineage: u64,
+    peers: Arc<Peers>,
     timers: Timers,
     engine: Engine<M>,
     applied: Applied<M>,
@@ -114,9 +117,7 @@ impl<M: Machine> Running<M> {
         for task in &self.tasks {
             task.abort();
         }
-        if let LogStore::Disk(log) = &self.log {
-            log.close();
-        }
+        self.log.close();
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }

@@ -19,6 +19,7 @@ use crate::health::Health;
 use crate::log::LogStore;
 use crate::machine::Machine;
 use crate::network::{Network, NodeId};
+use crate::peers::Peers;
 use crate::raft::applied::Applied;
 use crate::raft::link::Links;
 use crate::raft::types::SnapshotMeta;
@@ -35,6 +36,18 @@ impl<M: Machine> Node<M> {
         let engine_config = engine_config(&config)?;
         let health = Arc::new(Health::default());
         let opened = opened(config.clone(), initial, health.clone()).await?;
+        let log = opened.log.clone();
+        let started = Self::start_opened(config, engine_config, network, opened, health).await;
+        started.inspect_err(|_| log.close())
+    }
+
+    async fn start_opened<N: Network>(
+        config: Config,
+        engine_config: Arc<openraft::Config>,
+        network: N,
+        opened: Opened<M>,
+        health: Arc<Health>,
+    ) -> Result<Self, StartError> {
         let Opened { mut log, snapshots, machine, meta, identity, lock } = opened;
         let mut applied = Applied::new(machine, meta, snapshots, health.clone(), config.snapshot_log_bytes);
         if identity.founders != config.members {
@@ -42,8 +55,16 @@ impl<M: Machine> Node<M> {
         }
         let pristine = is_pristine(&log)?;
         let group = GroupId::of(&identity.founders);
-        let links: Links<N, M> =
-            Links { network, from: config.id, group, timers: config.timers, machine: PhantomData };
+        let peers = Arc::<Peers>::default();
+        let links: Links<N, M> = Links {
+            network,
+            from: config.id,
+            group,
+            lineage: identity.lineage,
+            peers: peers.clone(),
+            timers: config.timers,
+            machine: PhantomData,
+        };
         let engine = Raft::new(config.id, engine_config, links, log.clone(), applied.clone())
             .await
             .map_err(|error| StartError::Engine(error.to_string()))?;
@@ -58,6 +79,8 @@ impl<M: Machine> Node<M> {
         Ok(Self(Arc::new(Running {
             id: config.id,
             group,
+            lineage: identity.lineage,
+            peers,
             timers: config.timers,
             engine,
             applied,
@@ -84,7 +107,7 @@ async fn opened<M: Machine>(
             opened.map_err(|error| StartError::Engine(error.to_string()))?
         }
         Store::Memory(store) => {
-            let identity = Identity::new(config.id, config.members);
+            let identity = store.identity(|| Identity::new(config.id, config.members));
             let log = LogStore::Memory(store.clone());
             let (machine, meta) = match store.snapshot() {
                 None => (initial, SnapshotMeta::default()),

@@ -18,12 +18,13 @@ use openraft::{OptionalSend, StorageError};
 use super::applied::SnapshotData;
 use super::types::{EncodedEntry, Snapshot, Types, Vote};
 use super::wire::{
-    Append, Ballot, Candidacy, Message, Piece, PieceTaken, Reply, Request, Transfer, WIRE_VERSION,
+    Answer, Append, Ballot, Candidacy, Message, Piece, PieceTaken, Reply, Request, Transfer, WIRE_VERSION,
 };
 use crate::config::Timers;
 use crate::group::GroupId;
 use crate::machine::Machine;
 use crate::network::{Lane, Network, NetworkError, NodeId};
+use crate::peers::{Peers, lost_store};
 use crate::snapshot::StoredSnapshot;
 
 /// The bytes of a snapshot that go in one message.
@@ -34,6 +35,8 @@ pub(crate) struct Links<N, M> {
     pub(crate) network: N,
     pub(crate) from: NodeId,
     pub(crate) group: GroupId,
+    pub(crate) lineage: u64,
+    pub(crate) peers: Arc<Peers>,
     pub(crate) timers: Timers,
     pub(crate) machine: PhantomData<fn() -> M>,
 }
@@ -45,6 +48,8 @@ pub(crate) struct Link<N, M> {
     to: NodeId,
     address: Arc<str>,
     group: GroupId,
+    lineage: u64,
+    peers: Arc<Peers>,
     timers: Timers,
     machine: PhantomData<fn() -> M>,
 }
@@ -59,6 +64,8 @@ impl<N: Network, M: Machine> RaftNetworkFactory<Types> for Links<N, M> {
             to,
             address: node.addr.as_str().into(),
             group: self.group,
+            lineage: self.lineage,
+            peers: self.peers.clone(),
             timers: self.timers,
             machine: PhantomData,
         }
@@ -67,8 +74,9 @@ impl<N: Network, M: Machine> RaftNetworkFactory<Types> for Links<N, M> {
 
 impl<N: Network, M> Link<N, M> {
     async fn ask(&self, lane: Lane, request: Request, patience: Duration) -> Result<Reply, NetworkError> {
+        let (from, lineage) = (self.from, self.lineage);
         let message =
-            Message { version: WIRE_VERSION, from: self.from, to: self.to, group: self.group, request };
+            Message { version: WIRE_VERSION, from, to: self.to, group: self.group, lineage, request };
         let message =
             postcard::to_stdvec(&message).map_err(|error| NetworkError::Refused(error.to_string()))?;
         let sent = self.network.send(self.to, &self.address, lane, message, patience);
@@ -76,7 +84,11 @@ impl<N: Network, M> Link<N, M> {
         let reply = tokio::time::timeout(patience.saturating_mul(2), sent)
             .await
             .unwrap_or_else(|_| Err(NetworkError::NoReply("in time".into())))?;
-        postcard::from_bytes(&reply).map_err(|_| strange())
+        let answer: Answer = postcard::from_bytes(&reply).map_err(|_| strange())?;
+        if !self.peers.has(self.to, answer.lineage) {
+            return Err(NetworkError::Refused(lost_store(self.to)));
+        }
+        Ok(answer.reply)
     }
 
     /// How long entries of so many bytes may take: they are written to a disk at the other end.

@@ -1,7 +1,8 @@
 //! What nodes say to each other, byte for byte: our own types, so that a new openraft changes no format by itself.
 //!
 //! ```text
-//!   message = version u8 · from · to · group · request        (postcard)
+//!   message = version u8 · from · to · group · lineage · request        (postcard)
+//!   answer  = lineage · reply
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,17 @@ pub(crate) struct Message {
     pub(crate) from: NodeId,
     pub(crate) to: NodeId,
     pub(crate) group: GroupId,
+    /// Of the sender's store.
+    pub(crate) lineage: u64,
     pub(crate) request: Request,
+}
+
+/// What comes back.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Answer {
+    /// Of the store of the node that answers.
+    pub(crate) lineage: u64,
+    pub(crate) reply: Reply,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

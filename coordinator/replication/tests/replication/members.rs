@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gristmill_replication::{Config, MembersError, Node, NodeId, StartError, Store};
+use gristmill_replication::{Config, MembersError, Node, NodeId, Role, StartError, Store};
 
 use crate::ledger::Ledger;
 use crate::world::World;
@@ -129,4 +129,23 @@ async fn ids_and_addresses_are_not_given_twice() {
     let config = Config::new(1, founders, Store::memory());
     let started = Node::start(config, world.network.wire(1), Ledger::default()).await;
     assert!(matches!(started.err(), Some(StartError::Members(_))));
+}
+
+/// Nothing is promised to a node that comes back without its store, but it must not take the others with it.
+#[tokio::test(start_paused = true)]
+async fn a_follower_that_has_lost_its_store_does_not_harm_the_others() {
+    let mut world = World::new(3).await;
+    for number in 0..20 {
+        world.agree(&format!("c{number}"), 3).await;
+    }
+    let (leader, _) = world.leader().await;
+    let [other, lost] = world.others(&[leader])[..] else { panic!("three nodes") };
+    world.lose_store(lost);
+    world.restart(lost).await;
+    world.pass_elections().await;
+    for id in [leader, other] {
+        let role = world.node(id).leadership().borrow().clone();
+        assert!(!matches!(role, Role::Failed { .. }), "node {id}: {role:?}");
+    }
+    world.agree("after", 2).await;
 }

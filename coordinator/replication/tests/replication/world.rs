@@ -147,6 +147,11 @@ impl World {
         slot.checked = 0;
     }
 
+    /// Gives the node an empty store for its next start.
+    pub(crate) fn lose_store(&mut self, id: NodeId) {
+        self.slots.get_mut(&id).unwrap().store = Store::memory();
+    }
+
     /// Ends a node. Its store stays.
     pub(crate) async fn crash(&mut self, id: NodeId) {
         self.network.detach(id);

@@ -34,8 +34,8 @@ pub(crate) fn may_leave<S: Store>(store: &S, worker: WorkerId) -> bool {
     })
 }
 
-/// The jobs that may read a run of this worker.
+/// The jobs that may read a run of this worker, or whose end it is yet to hear of: it removes what it has of them.
 pub(crate) fn needing<S: Store>(store: &S, worker: &Worker) -> impl Iterator<Item = JobId> {
-    let needs = |job: &JobId| store.head(*job).is_some_and(|head| head.is_live() && !head.is_complete());
+    let needs = |job: &JobId| store.head(*job).is_some_and(|head| head.is_live());
     worker.runs.keys().copied().filter(needs)
 }

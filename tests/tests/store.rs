@@ -1,7 +1,10 @@
 //! The key/value store from a shell and in trouble: what the classic labs ask of one, over real processes.
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "what helps a test is as strict as the test")]
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gristmill_protocol::{Client, Endpoint, KvClient};
@@ -244,5 +247,93 @@ fn one_who_watches_sees_every_change_once_whoever_leads() {
     let keys: Vec<_> = seen.into_iter().map(|(_, key)| String::from_utf8(key).unwrap()).collect();
     let expected: Vec<_> = (0..=120).map(|number| format!("w/{number}")).collect();
     assert_eq!(keys, expected);
+    group.end(vec![]);
+}
+
+/// A lock is a key that only one can make, and only its maker deletes.
+#[test]
+fn lock_has_one_holder_at_a_time() {
+    let place = Place::new();
+    let mut group = place.group(3);
+    let address = Arc::new(group.address().to_owned());
+    let runtime = Runtime::new().unwrap();
+    let is_held = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..10)
+        .map(|client: u64| {
+            let (address, is_held) = (address.clone(), is_held.clone());
+            runtime.spawn(async move {
+                let kv = store(&address, PATIENCE);
+                let name = client.to_string().into_bytes();
+                for _ in 0..10 {
+                    let version = loop {
+                        match kv.cas(b"lock", 0, &name).await.unwrap() {
+                            Ok(written) => break written.version,
+                            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                        }
+                    };
+                    assert!(!is_held.swap(true, Ordering::SeqCst), "two hold the lock");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    assert!(is_held.swap(false, Ordering::SeqCst), "somebody else has given the lock back");
+                    kv.delete_version(b"lock", version).await.unwrap().unwrap();
+                }
+            })
+        })
+        .collect();
+    play_all(
+        &mut group,
+        &[Mischief::KillLeader, Mischief::StopLeader, Mischief::KillAll],
+        3,
+        &mut Random::new(4),
+    );
+    clients.into_iter().for_each(|client| runtime.block_on(client).unwrap());
+    group.end(vec![]);
+}
+
+/// Bytes of all files below a folder.
+fn bytes_below(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let bytes = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+    entries
+        .map(|entry| if entry.path().is_dir() { bytes_below(&entry.path()) } else { bytes(&entry.path()) })
+        .sum()
+}
+
+/// So much is written meanwhile that the others have given up the log that would bring it up to date.
+#[test]
+fn member_that_was_away_for_long_catches_up_by_a_snapshot() {
+    const WRITES: usize = 3_000;
+    const BYTES: usize = 64 << 10;
+    let place = Place::new();
+    let mut group = place.group(3);
+    let away = group.follower();
+    group.kill(away);
+    let leader = group.leader();
+    let other = group.ids().into_iter().find(|&id| id != away && id != leader).unwrap();
+    let runtime = Runtime::new().unwrap();
+    let kv = store(group.address(), PATIENCE);
+    runtime.block_on(async {
+        for number in 0..WRITES {
+            let value = vec![u8::try_from(number % 251).unwrap(); BYTES];
+            kv.put(format!("k{}", number % 10).as_bytes(), &value).await.unwrap();
+        }
+    });
+    let kept = bytes_below(&group.data_dir(leader).join("replica"));
+    assert!(kept < (WRITES * BYTES) as u64, "the log is never given up: {kept} bytes for ten keys");
+    group.restart(away);
+    // With it the group can do without another one, as soon as it has all that counts.
+    group.kill(other);
+    let entries = runtime.block_on(kv.list(b"k")).unwrap();
+    assert_eq!(entries.len(), 10);
+    for (number, entry) in (WRITES - 10..).zip(&entries) {
+        assert_eq!(
+            (entry.value.0.len(), usize::from(entry.value.0[0])),
+            (BYTES, number % 251),
+            "{:?}",
+            entry.key
+        );
+    }
+    runtime.block_on(kv.put(b"k0", b"new")).unwrap();
+    assert!(group.data_dir(away).join("replica/snapshot").exists(), "it has caught up without a snapshot");
+    group.restart_all();
     group.end(vec![]);
 }

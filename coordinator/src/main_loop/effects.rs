@@ -46,7 +46,12 @@ impl<R: Replica> MainLoop<R> {
         let (outputs, cluster, replica) = (self.tools.outputs.clone(), self.cluster, self.replica.clone());
         let state = self.replica.clone();
         let place = async move {
-            while state.read().phase(job).is_some_and(|phase| !phase.is_final()) {
+            // One that commits has its staging directory, or needs it no more.
+            while state
+                .read()
+                .phase(job)
+                .is_some_and(|phase| phase != JobPhase::Committing && !phase.is_final())
+            {
                 let (outputs, spec) = (outputs.clone(), spec.clone());
                 let placed = tokio::task::spawn_blocking(move || outputs.assign(cluster, job, &spec)).await;
                 match placed {

@@ -47,6 +47,10 @@ impl<M: Machine> Node<M> {
         if to != self.0.id || from == self.0.id {
             return Err(DeliverError::OtherNode { from, to, here: self.0.id });
         }
+        // The engine takes a ballot of this very node, coming from another, for its own.
+        if request.ballot().node != from {
+            return Err(DeliverError::Rubbish("it speaks for another node".into()));
+        }
         if !self.0.peers.has(from, lineage) {
             return Err(DeliverError::LostStore { from });
         }

@@ -45,6 +45,18 @@ pub(crate) enum Request {
     Piece(Piece),
 }
 
+impl Request {
+    /// The ballot in it: always the sender's own.
+    pub(crate) fn ballot(&self) -> Ballot {
+        match self {
+            Self::Append(append) => append.ballot,
+            Self::Vote(candidacy) | Self::PreVote(candidacy) => candidacy.ballot,
+            Self::Transfer(transfer) => transfer.from,
+            Self::Piece(piece) => piece.ballot,
+        }
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Reply {
     Append(Appended),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gristmill_replication::testing::{Faults, FaultyNetwork};
+use gristmill_replication::testing::{Faults, FaultyNetwork, seal};
 use gristmill_replication::{DeliverError, Lane, Network, NetworkError};
 use tokio::time::Instant;
 
@@ -90,6 +90,22 @@ async fn calls_that_wait_for_nobody_do_not_delay_those_to_others() {
     for waiting in waiting {
         assert!(!arrived(&waiting.await.unwrap()));
     }
+}
+
+/// Found by fuzzing: a leader's message, in the name of the node that gets it.
+#[tokio::test(start_paused = true)]
+async fn a_message_in_the_name_of_its_receiver_is_refused() {
+    let mut world = World::new(3).await;
+    let term = 100;
+    // An append: ballot (term, won, node), nothing before it, no entries, nothing committed.
+    let append = [0, term, 1, 1, 0, 0, 0];
+    let message = seal(2, 1, &world.founders(), &append).unwrap();
+    let refused = world.node(1).deliver(&message).await;
+    assert!(
+        matches!(&refused, Err(DeliverError::Rubbish(what)) if what.contains("another node")),
+        "{refused:?}"
+    );
+    world.agree("a", 3).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -49,6 +49,7 @@ fn live_on(mut state: State) {
         decide(&mut leader, &mut state, now, &[poll(2, 1, reports)]);
     }
     for job in state.jobs(JobId(0)).collect::<Vec<_>>() {
+        drop(state.assignment(TaskId::map(job, 0).attempt(0)));
         drop(leader.job_status(&state, job));
         drop(leader.explain(&state, now, job, None));
         drop(state.outputs(job));
@@ -138,6 +139,27 @@ fn every_beginning_of_a_snapshot_is_refused() {
     for end in 0..bytes.len() {
         assert!(postcard::from_bytes::<State>(&bytes[..end]).is_err(), "{end} bytes of {}", bytes.len());
     }
+}
+
+/// A small state, so that most of its bits say how much there is of something.
+#[test]
+fn no_bit_of_a_snapshot_can_turn_into_a_panic() {
+    let mut state = State::new();
+    for fact in busy() {
+        apply(&mut state, &fact).unwrap_or_else(|illegal| panic!("{illegal}"));
+    }
+    let bytes = written(&state);
+    let mut refused = 0;
+    for (at, bit) in (0..bytes.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1 << bit;
+        match postcard::from_bytes::<State>(&damaged).map(|read| (read.validate().is_ok(), read)) {
+            Ok((true, read)) => live_on(read),
+            Ok((false, _)) => refused += 1,
+            Err(_) => {}
+        }
+    }
+    assert!(refused > 500, "only {refused} damages were noticed");
 }
 
 proptest! {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use gristmill_model::{AttemptId, LostRun, Outcome, Progress, Report, Stage, Work, WorkerId};
+use gristmill_model::{AttemptId, JobPhase, LostRun, Outcome, Progress, Report, Stage, Work, WorkerId};
 use gristmill_scheduler::{Answer, Hello, Input, LossCause, Orders, Poll, PollToken, Verdict};
 
 use super::life::{Life, step_ms};
-use super::network::Message;
+use super::network::{Caller, Request};
 use super::worker::{End, Running};
 use crate::fixtures;
 
@@ -33,7 +33,9 @@ impl Life {
                         .copied()
                         .collect(),
                 };
-                self.send(Message::ToCoordinator(Input::Register(hello)));
+                self.call_as_worker(index, Input::Register(hello));
+                // Whoever does not answer in time is left.
+                self.leave_target(index, 300);
             }
             return;
         };
@@ -56,20 +58,36 @@ impl Life {
             };
             let running =
                 worker.running.iter().map(progress).chain(worker.queue.iter().map(queued)).collect();
-            self.send(Message::ToCoordinator(Input::Heartbeat { worker: id, incarnation, running }));
+            self.call_as_worker(index, Input::Heartbeat { worker: id, incarnation, running });
         }
         let worker = &mut self.workers[index];
         let waits = worker.poll.is_some_and(|(_, until)| until > now);
         if !waits {
+            if worker.poll.is_some() {
+                self.leave_target(index, 800);
+            }
             self.tokens += 1;
             let token = PollToken(self.tokens);
+            let worker = &mut self.workers[index];
             worker.poll = Some((token, step_ms(now, WAIT_MS + 1_000)));
             let (free_slots, reports) = (worker.free_slots(), worker.pending.clone());
             let ahead = worker.slots - worker.queue.len() as u32;
             let held = (worker.running.len() + worker.queue.len()) as u32;
             let poll =
                 Poll { token, worker: id, incarnation, free_slots, ahead, held, reports, wait_ms: WAIT_MS };
-            self.send(Message::ToCoordinator(Input::Poll(poll)));
+            self.call_as_worker(index, Input::Poll(poll));
+        }
+    }
+
+    pub(super) fn call_as_worker(&mut self, index: usize, input: Input) {
+        let worker = &self.workers[index];
+        let caller = Caller::Worker(index, worker.incarnation);
+        self.call(worker.target, caller, Request::Act(input));
+    }
+
+    fn leave_target(&mut self, index: usize, per_mille: u64) {
+        if self.rng.chance(per_mille) {
+            self.workers[index].target = (self.workers[index].target + 1) % self.members.len();
         }
     }
 
@@ -107,18 +125,36 @@ impl Life {
     fn good_report(&mut self, index: usize, attempt: AttemptId) -> Report {
         self.reported_good.insert(attempt);
         let counter = self.rng.below(1_000) as i64;
+        let reduces = self.state.spec(attempt.task.job).map_or(0, |spec| spec.reduces);
         match attempt.task.stage {
             Stage::Sample => return fixtures::sampled(attempt, b"acb", counter),
-            Stage::Reduce => return fixtures::reduced(attempt, counter),
+            Stage::Reduce => {
+                let report = fixtures::reduced(attempt, counter);
+                return self.staged_report(attempt, report);
+            }
+            Stage::Map if reduces == 0 => {
+                let report = fixtures::mapped(attempt, 0, u64::from(attempt.task.index), counter);
+                return self.staged_report(attempt, report);
+            }
             Stage::Map => {}
         }
-        let reduces = self.state.spec(attempt.task.job).map_or(0, |spec| spec.reduces);
-        if reduces > 0 {
-            self.disks.entry(self.workers[index].machine).or_default().insert(attempt);
-        }
+        self.disks.entry(self.workers[index].machine).or_default().insert(attempt);
         let fickle = self.rng.chance(self.faults.fickle);
         let digest = if fickle { self.rng.next() } else { u64::from(attempt.task.index) };
         fixtures::mapped(attempt, reduces, digest, counter)
+    }
+
+    /// A zombie that comes back after its job is over finds no place to write.
+    fn staged_report(&mut self, attempt: AttemptId, mut report: Report) -> Report {
+        if self.stage(attempt, &mut report) {
+            return report;
+        }
+        self.met.note("nowhere to write");
+        self.reported_good.remove(&attempt);
+        let phase = self.state.phase(attempt.task.job);
+        let needed = matches!(phase, Some(JobPhase::Sampling | JobPhase::Mapping | JobPhase::Reducing));
+        assert!(!needed, "{attempt} finds no place to write, and its job runs");
+        fixtures::ended(attempt, Outcome::Cancelled)
     }
 
     /// Reads the first half of the segments, or the rest.
@@ -220,7 +256,7 @@ impl Life {
     fn leave(&mut self, index: usize) {
         self.met.note("worker leaves");
         let Some(worker) = self.workers[index].id else { return };
-        self.send(Message::ToCoordinator(Input::WorkerGone { worker, cause: LossCause::Goodbye }));
+        self.call_as_worker(index, Input::WorkerGone { worker, cause: LossCause::Goodbye });
         self.workers[index].dead_until = Some(step_ms(self.now, 500));
     }
 }

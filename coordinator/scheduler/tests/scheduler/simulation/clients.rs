@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gristmill_model::{ClientId, JobSpec, KvOp, Refusal, RequestId, RequestKey, Timestamp};
+use gristmill_model::{Blob, ClientId, JobSpec, KvEntry, KvOp, Refusal, RequestId, RequestKey, Timestamp};
 use gristmill_scheduler::{Input, KvCall, Planner, Recorded};
 
 use super::life::{Life, step_ms};
-use super::network::Message;
+use super::network::{Caller, Request};
 use crate::fixtures;
 
 const CALLS_MAX: usize = 3;
@@ -20,9 +20,11 @@ pub(super) struct Client {
     /// It says which answers it has when it keeps its session, and not with its calls.
     terse: bool,
     id: Option<ClientId>,
+    /// The coordinator that it takes for the leader.
+    pub(super) target: usize,
     last_request: u64,
-    /// Calls that are yet to be answered, and when each is sent again.
-    calls: BTreeMap<RequestId, (Call, Timestamp)>,
+    /// Calls that are yet to be answered.
+    calls: BTreeMap<RequestId, Waiting>,
     next_open: Timestamp,
     next_keep: Timestamp,
     pub(super) silent_until: Timestamp,
@@ -32,8 +34,18 @@ pub(super) struct Client {
     pub(super) jobs: Vec<(Timestamp, Arc<JobSpec>, Planner)>,
 }
 
+struct Waiting {
+    call: Call,
+    /// When it is sent again.
+    again: Timestamp,
+    /// When it was made, and how many entries were certain then.
+    called: u64,
+    entries: usize,
+}
+
 #[derive(Clone)]
 enum Call {
+    Read(Blob),
     Kv(Arc<KvOp>),
     Job(Arc<JobSpec>, Planner),
 }
@@ -44,6 +56,7 @@ impl Client {
             nonce,
             terse,
             id: None,
+            target: 0,
             last_request: 0,
             calls: BTreeMap::new(),
             next_open: Timestamp::default(),
@@ -67,9 +80,9 @@ impl Client {
         self.calls.keys().next().copied().unwrap_or(RequestId(self.last_request + 1))
     }
 
-    fn begin(&mut self, call: Call, now: Timestamp) {
+    fn begin(&mut self, waiting: Waiting) {
         self.last_request += 1;
-        self.calls.insert(RequestId(self.last_request), (call, now));
+        self.calls.insert(RequestId(self.last_request), waiting);
     }
 }
 
@@ -83,7 +96,8 @@ impl Life {
             if self.clients[index].next_open <= now {
                 self.clients[index].next_open = step_ms(now, REPEAT_MS);
                 let nonce = self.clients[index].nonce;
-                self.send(Message::ToCoordinator(Input::OpenSession { nonce }));
+                self.call_as_client(index, Request::Act(Input::OpenSession { nonce }));
+                self.look_elsewhere(index);
             }
             return;
         };
@@ -91,37 +105,57 @@ impl Life {
         let done_below = self.clients[index].done_below();
         if self.clients[index].next_keep <= now {
             self.clients[index].next_keep = step_ms(now, 1_000);
-            self.send(Message::ToCoordinator(Input::KeepSession { client: id, done_below }));
+            self.call_as_client(index, Request::Act(Input::KeepSession { client: id, done_below }));
         }
-        let due = self.clients[index].calls.iter_mut().filter(|(_, (_, again))| *again <= now);
+        let due = self.clients[index].calls.iter_mut().filter(|(_, waiting)| waiting.again <= now);
         let due: Vec<_> = due
-            .map(|(request, (call, again))| {
-                *again = step_ms(now, REPEAT_MS);
-                (RequestKey { client: id, request: *request }, call.clone())
+            .map(|(request, waiting)| {
+                waiting.again = step_ms(now, REPEAT_MS);
+                (RequestKey { client: id, request: *request }, waiting.call.clone())
             })
             .collect();
         let done_below = if self.clients[index].terse { RequestId(0) } else { done_below };
         for (key, call) in due {
-            self.send(Message::ToCoordinator(match call {
-                Call::Kv(op) => Input::Kv(KvCall { key, done_below, op }),
+            let request = match call {
+                Call::Read(name) => Request::Read(key.request, name),
+                Call::Kv(op) => Request::Act(Input::Kv(KvCall { key, done_below, op })),
                 Call::Job(spec, planner) => {
-                    Input::Submit(Arc::new(JobSpec { key, ..(*spec).clone() }), planner)
+                    Request::Act(Input::Submit(Arc::new(JobSpec { key, ..(*spec).clone() }), planner))
                 }
-            }));
+            };
+            self.call_as_client(index, request);
+            self.look_elsewhere(index);
+        }
+    }
+
+    fn call_as_client(&mut self, index: usize, request: Request) {
+        let caller = Caller::Client(index, self.clients[index].nonce);
+        self.call(self.clients[index].target, caller, request);
+    }
+
+    /// Whoever does not answer may not be the leader.
+    fn look_elsewhere(&mut self, index: usize) {
+        if self.rng.chance(150) {
+            self.clients[index].target = (self.clients[index].target + 1) % self.members.len();
         }
     }
 
     fn begin_calls(&mut self, index: usize) {
         let now = self.now;
         let open = self.clients[index].calls.len() < CALLS_MAX && self.clients[index].retires.is_none();
+        let entries = self.entries.len();
         if open && self.rng.chance(if self.clients[index].terse { 300 } else { 100 }) {
             let op = self.draw_op();
-            self.clients[index].begin(Call::Kv(Arc::new(op)), now);
+            let read = self.rng.chance(300);
+            let call = if read { Call::Read(op.key().clone()) } else { Call::Kv(Arc::new(op)) };
+            let called = self.histories.tick();
+            self.clients[index].begin(Waiting { call, again: now, called, entries });
         }
         let client = &mut self.clients[index];
         if let Some(at) = client.jobs.iter().position(|(at, ..)| *at <= now) {
             let (_, spec, planner) = client.jobs.remove(at);
-            client.begin(Call::Job(spec, planner), now);
+            let called = self.histories.tick();
+            client.begin(Waiting { call: Call::Job(spec, planner), again: now, called, entries });
         }
     }
 
@@ -140,8 +174,9 @@ impl Life {
         }
     }
 
-    pub(super) fn hear_opened(&mut self, nonce: u64, id: ClientId) {
-        if let Some(client) = self.clients.iter_mut().find(|client| client.nonce == nonce) {
+    pub(super) fn hear_opened(&mut self, index: usize, nonce: u64, id: ClientId) {
+        let client = &mut self.clients[index];
+        if client.nonce == nonce {
             client.id = Some(id);
         }
     }
@@ -149,21 +184,53 @@ impl Life {
     /// An answer may be late or come twice. One that says that the session is over ends all that was asked in it.
     pub(super) fn hear_executed(
         &mut self,
-        id: ClientId,
-        request: RequestId,
+        index: usize,
+        nonce: u64,
+        key: RequestKey,
         answer: Result<Recorded, Refusal>,
     ) {
-        let Some(index) = self.clients.iter().position(|client| client.id == Some(id)) else { return };
+        if self.clients[index].nonce != nonce {
+            return;
+        }
         if answer == Err(Refusal::UnknownClient) {
             self.met.note("session lost");
             let nonce = self.next_nonce();
             let client = &mut self.clients[index];
-            client.calls.clear();
+            for waiting in std::mem::take(&mut client.calls).into_values() {
+                if let Call::Kv(op) = waiting.call {
+                    self.histories.wrote(index, waiting.called, &op, None);
+                }
+            }
             (client.nonce, client.id, client.last_request) = (nonce, None, 0);
             return;
         }
-        if self.clients[index].calls.remove(&request).is_some() {
-            self.store.check_answer(RequestKey { client: id, request }, &answer);
+        if let Some(waiting) = self.clients[index].calls.remove(&key.request) {
+            self.check_answer(key, waiting.entries, &answer);
+            match (waiting.call, answer) {
+                (Call::Kv(op), Ok(Recorded::Kv(answer))) => {
+                    self.histories.wrote(index, waiting.called, &op, Some(answer));
+                }
+                (Call::Job(..), Ok(answer)) => self.histories.submitted(index, waiting.called, key, answer),
+                // It was not executed.
+                _ => {}
+            }
         }
+    }
+
+    /// What a key held at some time between the call and now.
+    pub(super) fn hear_read(&mut self, index: usize, nonce: u64, request: RequestId, found: Option<KvEntry>) {
+        let client = &mut self.clients[index];
+        if client.nonce != nonce {
+            return;
+        }
+        let Some(waiting) = client.calls.remove(&request) else { return };
+        let Call::Read(key) = waiting.call else { panic!("only a read is answered so") };
+        let mut since = self.states[waiting.entries..].iter();
+        assert!(
+            since.any(|state| state.kv().get(&key) == found),
+            "{key:?} did not hold {found:?} at any time since it was asked for"
+        );
+        self.histories.read(index, waiting.called, &key, found);
+        self.met.note("key read");
     }
 }

@@ -1,12 +1,14 @@
-//! What goes wrong: workers die, stop and are wiped out, connections close, disks lose runs, leaders change.
+//! What goes wrong: processes die, stand still and start again, connections close, networks part, disks lose runs, are slow or full, clocks jump,
+//! leaders change, the power fails.
 
-use gristmill_scheduler::{Input, Leader, LossCause};
+use gristmill_model::{Incarnation, Stage};
+use gristmill_scheduler::{Input, LossCause, Poll, PollToken};
 
 use super::life::{Life, step_ms};
-use super::network::Message;
+use super::network::OUTSIDE;
 use super::rng::Rng;
-use super::roundtrip;
 use super::worker::Worker;
+use crate::fixtures;
 
 /// How often, in a thousand, things go wrong in this life.
 #[derive(Clone, Debug, Default)]
@@ -22,11 +24,26 @@ pub(super) struct Faults {
     pub(super) hanging: u64,
     pub(super) damaged: u64,
     pub(super) fickle: u64,
-    pub(super) new_leader: u64,
     pub(super) cancelled: u64,
     pub(super) bad_commit: u64,
     pub(super) drained: u64,
     pub(super) silent: u64,
+    /// Somebody speaks in the name of a worker that it is not.
+    pub(super) strange: u64,
+    /// Of members: the process dies.
+    pub(super) crashed: u64,
+    /// The process stands still.
+    pub(super) paused: u64,
+    /// The loop stands still.
+    pub(super) stalled: u64,
+    /// Somebody wants to lead without need.
+    pub(super) ambitious: u64,
+    /// The network is cut somewhere.
+    pub(super) parted: u64,
+    pub(super) slow_disk: u64,
+    pub(super) full_disk: u64,
+    pub(super) clock_jumps: u64,
+    pub(super) power: u64,
 }
 
 impl Faults {
@@ -45,38 +62,32 @@ impl Faults {
             hanging: often(150),
             damaged: often(100),
             fickle: often(400),
-            new_leader: often(30),
             cancelled: often(10),
             bad_commit: often(400),
             drained: often(6),
             silent: often(10),
+            strange: often(20),
+            crashed: often(15),
+            paused: often(15),
+            stalled: often(30),
+            ambitious: often(20),
+            parted: often(20),
+            slow_disk: often(400),
+            full_disk: often(5),
+            clock_jumps: often(10),
+            power: often(8),
         }
     }
 }
 
 impl Life {
     pub(super) fn strike(&mut self) {
-        for index in 0..self.workers.len() {
-            if self.workers[index].is_up() && self.rng.chance(self.faults.killed) {
-                self.kill(index);
-            }
-            if self.rng.chance(self.faults.stopped) {
-                self.workers[index].stopped_until = step_ms(self.now, self.rng.between(100, 6_000));
-            }
-            if let Some(worker) = self.workers[index].id.filter(|_| self.rng.chance(self.faults.disconnected))
-            {
-                self.send(Message::ToCoordinator(Input::WorkerGone {
-                    worker,
-                    cause: LossCause::Disconnected,
-                }));
-            }
+        self.strike_workers();
+        if self.rng.chance(self.faults.strange) {
+            self.speak_for_another();
         }
-        // One that is left alone does the work that the other will not.
-        let drains = self.workers.split_first().filter(|(_, others)| !others.is_empty());
-        let drains = drains.and_then(|(first, _)| first.id);
-        if let Some(worker) = drains.filter(|_| self.rng.chance(self.faults.drained)) {
-            self.send(Message::ToCoordinator(Input::Drain(worker)));
-        }
+        (0..self.members.len()).for_each(|m| self.strike_member(m));
+        self.part();
         for index in 0..self.clients.len() {
             if self.rng.chance(self.faults.silent) {
                 self.clients[index].silent_until = step_ms(self.now, self.rng.between(1_000, 30_000));
@@ -89,11 +100,125 @@ impl Life {
         if let Some(job) =
             self.state.live_jobs().first().copied().filter(|_| self.rng.chance(self.faults.cancelled))
         {
-            self.send(Message::ToCoordinator(Input::Cancel(job)));
+            let anyone = self.rng.below(self.members.len() as u64) as usize;
+            self.tell_member(anyone, Input::Cancel(job));
         }
-        if self.rng.chance(self.faults.new_leader) {
-            self.change_leader();
+        if self.rng.chance(self.faults.power) {
+            self.lose_power();
         }
+    }
+
+    fn strike_workers(&mut self) {
+        for index in 0..self.workers.len() {
+            if self.workers[index].is_up() && self.rng.chance(self.faults.killed) {
+                self.kill(index);
+            }
+            if self.rng.chance(self.faults.stopped) {
+                self.workers[index].stopped_until = step_ms(self.now, self.rng.between(100, 6_000));
+            }
+            if let Some(worker) = self.workers[index].id.filter(|_| self.rng.chance(self.faults.disconnected))
+            {
+                let gone = Input::WorkerGone { worker, cause: LossCause::Disconnected };
+                self.tell_member(self.workers[index].target, gone);
+            }
+        }
+        // One that is left alone does the work that the other will not.
+        let drains = self.workers.split_first().filter(|(_, others)| !others.is_empty());
+        let drains = drains.and_then(|(first, _)| Some((first.id?, first.target)));
+        if let Some((worker, target)) = drains.filter(|_| self.rng.chance(self.faults.drained)) {
+            self.tell_member(target, Input::Drain(worker));
+        }
+    }
+
+    /// An earlier life of a worker, or what takes itself for one, reports what another life runs.
+    fn speak_for_another(&mut self) {
+        let Some((attempt, worker)) = self.ledger.running.iter().next().map(|(a, w)| (*a, *w)) else {
+            return;
+        };
+        let reduces = self.ledger.jobs[&attempt.task.job].reduces;
+        let report = match attempt.task.stage {
+            Stage::Sample => fixtures::sampled(attempt, b"z", 1),
+            Stage::Map => fixtures::mapped(attempt, reduces, 9, 1),
+            Stage::Reduce => fixtures::reduced(attempt, 1),
+        };
+        self.tokens += 1;
+        self.met.note("strange report");
+        let poll = Poll {
+            token: PollToken(self.tokens),
+            worker,
+            incarnation: Incarnation(u64::MAX),
+            free_slots: 1,
+            ahead: 0,
+            held: 0,
+            reports: vec![report],
+            wait_ms: 100,
+        };
+        let anyone = self.rng.below(self.members.len() as u64) as usize;
+        self.tell_member(anyone, Input::Poll(poll));
+    }
+
+    fn strike_member(&mut self, m: usize) {
+        if self.members[m].down_until.is_some() {
+            return;
+        }
+        if self.rng.chance(self.faults.crashed) {
+            self.crash(m);
+        } else if self.rng.chance(self.faults.paused) {
+            self.met.note("member stands still");
+            self.members[m].paused_until = step_ms(self.now, self.rng.between(100, 4_000));
+        } else if self.rng.chance(self.faults.ambitious) {
+            self.campaign(m);
+        }
+        if self.rng.chance(self.faults.full_disk) {
+            self.members[m].full_until = step_ms(self.now, self.rng.between(500, 4_000));
+        }
+        if self.rng.chance(self.faults.clock_jumps) {
+            self.met.note("clock jumps");
+            let jump = self.rng.below(200_000) as i64 - 100_000;
+            self.members[m].system_ms = jump;
+        }
+    }
+
+    /// Cuts some ways, one or both directions, or heals them all.
+    fn part(&mut self) {
+        if !self.rng.chance(self.faults.parted) {
+            return;
+        }
+        self.cuts.clear();
+        if self.rng.chance(300) {
+            return;
+        }
+        self.met.note("network parted");
+        let lonely = self.rng.below(self.members.len() as u64) as usize;
+        let ways = self.rng.between(1, 3);
+        let outside = self.rng.chance(300);
+        let others = (0..self.members.len()).filter(|other| *other != lonely);
+        for other in others.chain(outside.then_some(OUTSIDE)) {
+            if ways & 1 > 0 {
+                self.cuts.insert((lonely, other));
+            }
+            if ways & 2 > 0 {
+                self.cuts.insert((other, lonely));
+            }
+        }
+    }
+
+    /// Everything stops at once.
+    fn lose_power(&mut self) {
+        self.met.note("power lost");
+        for m in 0..self.members.len() {
+            if self.members[m].down_until.is_none() {
+                self.crash(m);
+            }
+        }
+        for index in 0..self.workers.len() {
+            if self.workers[index].is_up() {
+                self.workers[index].dead_until = Some(step_ms(self.now, self.rng.between(100, 3_000)));
+            }
+        }
+        self.files.lose_power(&mut self.rng);
+        self.check_done();
+        self.outputs.iter().for_each(|directory| self.check_whole(directory));
     }
 
     pub(super) fn kill(&mut self, index: usize) {
@@ -103,7 +228,7 @@ impl Life {
         // A machine that goes down closes no connection.
         if let Some(worker) = id.filter(|_| self.rng.chance(600)) {
             let cause = if self.rng.chance(300) { LossCause::Goodbye } else { LossCause::Disconnected };
-            self.send(Message::ToCoordinator(Input::WorkerGone { worker, cause }));
+            self.tell_member(self.workers[index].target, Input::WorkerGone { worker, cause });
         }
         if self.rng.chance(self.faults.wiped) {
             self.disks.remove(&machine);
@@ -117,12 +242,11 @@ impl Life {
         self.workers[index] = Worker::new(self.incarnations, machine, old.slots);
     }
 
-    pub(super) fn change_leader(&mut self) {
-        self.met.note("new leader");
-        self.check_replay();
-        self.snapshot = (self.log.len(), roundtrip(&self.state));
-        self.leader = Leader::new(&self.state, self.now, self.settings.clone());
-        let effects = self.leader.resume(&self.state);
-        self.perform(&effects);
+    pub(super) fn revive_members(&mut self) {
+        for m in 0..self.members.len() {
+            if self.members[m].down_until.is_some_and(|until| until <= self.now) {
+                self.restart(m);
+            }
+        }
     }
 }

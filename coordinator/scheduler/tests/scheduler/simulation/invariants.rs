@@ -1,13 +1,22 @@
 //! What must hold after every step.
 
-use gristmill_model::{JobId, JobStatus, Stage, TaskId, WorkerId};
-use gristmill_scheduler::{Answer, State, Verdict, apply};
+use gristmill_model::{JobId, JobStatus, Stage, TaskId, Timestamp, WorkerId};
+use gristmill_scheduler::{Answer, Leader, State, Verdict};
 
 use super::life::Life;
-use super::roundtrip;
+use super::network::Message;
 
 impl Life {
-    pub(super) fn check_verdicts(&mut self, answer: &Answer) {
+    /// What is told is true now.
+    pub(super) fn check_told(&mut self, message: &Message) {
+        match message {
+            Message::Answered(_, _, answer) => self.check_verdicts(answer),
+            Message::Ordered(_, _, worker, Ok(orders)) if orders.leave => self.check_leave(*worker),
+            _ => {}
+        }
+    }
+
+    fn check_verdicts(&mut self, answer: &Answer) {
         let Ok(reply) = &answer.reply else { return };
         for (attempt, verdict) in &reply.verdicts {
             let winner = self.ledger.winners.get(&attempt.task).map(|(winner, _)| *winner);
@@ -28,12 +37,14 @@ impl Life {
         }
     }
 
-    pub(super) fn check(&mut self) {
-        self.state.validate().unwrap_or_else(|wrong| panic!("the state: {wrong}"));
-        assert_eq!(self.state, self.mirror, "a replay gives another state");
-        self.check_kv();
+    /// The memory of a leader fits the state that it leads from, and the state fits the account.
+    pub(super) fn check_leader(&mut self, leader: &Leader, state: &State, decided_at: Timestamp) {
+        leader.validate(state).unwrap_or_else(|wrong| panic!("the leader's memory: {wrong}"));
+        if !self.rng.chance(250) {
+            return;
+        }
         for (id, job) in &self.ledger.jobs {
-            let Ok(status) = self.leader.job_status(&self.state, *id) else {
+            let Ok(status) = leader.job_status(state, *id) else {
                 assert!(job.over.is_some(), "{id} is forgotten and was not over");
                 continue;
             };
@@ -42,23 +53,7 @@ impl Life {
             assert_eq!(counted, job.final_counter.unwrap_or(job.counter), "{id} counts winners only");
             assert_eq!(!status.warnings.is_empty(), job.changed_digest, "{id}: {:?}", status.warnings);
             if !status.phase.is_final() {
-                self.check_owners(*id, &status);
-            }
-        }
-    }
-
-    /// Each unfinished task is queued, or runs with a deadline that has not passed, and says so.
-    fn check_owners(&self, job: JobId, status: &JobStatus) {
-        let of = |stage, total| (0..total).map(move |index| TaskId { job, stage, index });
-        let samples = of(Stage::Sample, status.sample.total);
-        let maps = of(Stage::Map, status.map.total);
-        for task in samples.chain(maps).chain(of(Stage::Reduce, status.reduce.total)) {
-            let explained =
-                self.leader.explain(&self.state, self.now, job, Some(task)).expect("the task is there");
-            let runs = explained[0].text.contains(" runs on ");
-            if runs {
-                let deadline = explained[0].deadline.expect("a running attempt has a deadline");
-                assert!(deadline > self.now, "{task} is overdue: {explained:?}");
+                check_owners(leader, state, decided_at, *id, &status);
             }
         }
     }
@@ -78,31 +73,19 @@ impl Life {
             assert!(!(made && needed), "{worker} is sent away with the run of {attempt}");
         }
     }
+}
 
-    /// Replays the whole log, and the end of it on the last snapshot.
-    pub(super) fn check_replay(&self) {
-        self.check_rest(0, State::new());
-        let (from, restored) = self.snapshot.clone();
-        self.check_rest(from, restored);
-    }
-
-    /// A snapshot anywhere in the log, with the rest of it, is the state that was.
-    pub(super) fn check_snapshot(&mut self) {
-        let cut = self.rng.below(self.log.len() as u64 + 1) as usize;
-        let mut state = State::new();
-        for fact in &self.log[..cut] {
-            apply(&mut state, fact).unwrap_or_else(|illegal| panic!("{illegal}"));
+/// Each unfinished task is queued, or runs with a deadline that has not passed, and says so.
+fn check_owners(leader: &Leader, state: &State, now: Timestamp, job: JobId, status: &JobStatus) {
+    let of = |stage, total| (0..total).map(move |index| TaskId { job, stage, index });
+    let samples = of(Stage::Sample, status.sample.total);
+    let maps = of(Stage::Map, status.map.total);
+    for task in samples.chain(maps).chain(of(Stage::Reduce, status.reduce.total)) {
+        let explained = leader.explain(state, now, job, Some(task)).expect("the task is there");
+        let runs = explained[0].text.contains(" runs on ");
+        if runs {
+            let deadline = explained[0].deadline.expect("a running attempt has a deadline");
+            assert!(deadline > now, "{task} is overdue: {explained:?}");
         }
-        let restored: State = roundtrip(&state);
-        assert_eq!(restored, state);
-        restored.validate().unwrap_or_else(|wrong| panic!("a restored state: {wrong}"));
-        self.check_rest(cut, restored);
-    }
-
-    fn check_rest(&self, from: usize, mut state: State) {
-        for fact in &self.log[from..] {
-            apply(&mut state, fact).unwrap_or_else(|illegal| panic!("{illegal}"));
-        }
-        assert_eq!(state, self.state, "what was at fact {from} and the rest of the log give another state");
     }
 }

@@ -1,19 +1,26 @@
-//! One life: a coordinator, its workers, its clients, and a network that cannot be trusted.
+//! One life: a group of coordinators, its workers, its clients, and a network and disks that cannot be trusted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gristmill_model::{AttemptId, ClusterId, JobId, JobSpec, Timestamp};
-use gristmill_scheduler::{Fact, Input, Leader, Planner, Settings, State};
+use gristmill_model::{AttemptId, JobId, JobSpec, Timestamp};
+use gristmill_scheduler::{Fact, Leader, Planner, Settings, State};
 
 use super::clients::Client;
 use super::faults::Faults;
+use super::files::Files;
+use super::group::{Entry, Member};
+use super::histories::Histories;
 use super::ledger::Ledger;
 use super::met::Met;
-use super::network::Network;
+use super::network::{Cuts, Network};
+use super::outputs::StuckCommit;
 use super::rng::Rng;
 use super::store::Store;
+use super::trace::Trace;
 use super::worker::Worker;
 use crate::fixtures;
 
@@ -26,19 +33,30 @@ pub(crate) struct Life {
     pub(super) now: Timestamp,
     pub(super) faults: Faults,
     pub(super) settings: Settings,
-    pub(super) state: State,
-    /// The same by replay of encoded facts.
-    pub(super) mirror: State,
-    pub(super) leader: Leader,
+    pub(super) members: Vec<Member>,
+    /// A member takes a snapshot after so many entries.
+    pub(super) snapshot_entries: u64,
+    /// What is certain, the state after each entry (and before the first), and the facts that count.
+    pub(super) entries: Vec<Rc<Entry>>,
+    pub(super) states: Vec<State>,
     pub(super) log: Vec<Fact>,
-    pub(super) snapshot: (usize, State),
+    /// The newest state.
+    pub(super) state: State,
     pub(super) ledger: Ledger,
     pub(super) store: Store,
+    pub(super) histories: Histories,
     pub(super) workers: Vec<Worker>,
     pub(super) clients: Vec<Client>,
     /// Run files, by machine.
     pub(super) disks: BTreeMap<usize, BTreeSet<AttemptId>>,
+    /// The file system of the outputs, their directories, which processes stand still in the middle of a commit, and which jobs are done.
+    pub(super) files: Files,
+    pub(super) outputs: Vec<PathBuf>,
+    pub(super) stuck: Vec<StuckCommit>,
+    pub(super) done: BTreeMap<JobId, PathBuf>,
     pub(super) network: Network,
+    pub(super) cuts: Cuts,
+    pub(super) trace: Trace,
     pub(super) sent: u64,
     pub(super) tokens: u64,
     pub(super) incarnations: u64,
@@ -69,7 +87,8 @@ impl Life {
         };
         let state = State::new();
         let now = Timestamp::from_ms(1_000_000);
-        let leader = Leader::new(&state, now, settings.clone());
+        let members = [1, 3, 3, 3, 5][rng.below(5) as usize];
+        let snapshot_entries = rng.between(5, 80);
         let ledger = Ledger {
             setbacks_max: settings.setbacks_max,
             commit_tries_max: settings.commit_tries_max,
@@ -80,17 +99,25 @@ impl Life {
             now,
             faults,
             settings,
-            mirror: state.clone(),
-            snapshot: (0, state.clone()),
-            state,
-            leader,
+            members: (0..members).map(|_| Member::new()).collect(),
+            snapshot_entries,
+            entries: Vec::new(),
+            states: vec![state.clone()],
             log: Vec::new(),
+            state,
             ledger,
             store: Store::default(),
+            histories: Histories::default(),
             workers: Vec::new(),
             clients: Vec::new(),
             disks: BTreeMap::new(),
+            files: Files::new(),
+            outputs: Vec::new(),
+            stuck: Vec::new(),
+            done: BTreeMap::new(),
             network: BTreeMap::new(),
+            cuts: Cuts::new(),
+            trace: Trace::default(),
             sent: 0,
             tokens: 0,
             incarnations: 0,
@@ -98,7 +125,7 @@ impl Life {
             reported_good: BTreeSet::new(),
             met: Met::default(),
         };
-        life.round(&[Input::Found(ClusterId(1))], 0);
+        (0..members).for_each(|m| life.restart(m));
         life.populate();
         life
     }
@@ -118,6 +145,7 @@ impl Life {
         for number in 0..self.rng.between(1, 4) {
             let at = step_ms(self.now, self.rng.below(FAULTS_MS / 2));
             let (spec, planner) = self.draw_job(number);
+            self.outputs.push(spec.output.to_path());
             let client = self.rng.below(self.clients.len() as u64) as usize;
             self.clients[client].jobs.push((at, Arc::new(spec), planner));
         }
@@ -127,12 +155,15 @@ impl Life {
         let (maps, reduces) = (self.rng.below(7), self.rng.below(4) as u32);
         let ordered = self.rng.chance(300);
         let of_kind = if ordered { fixtures::ordered_spec } else { fixtures::spec };
-        let spec = JobSpec {
+        let mut spec = JobSpec {
             task_timeout_ms: self.rng.between(1_500, 4_000),
             max_attempts: self.rng.between(1, 5) as u32,
             priority: self.rng.below(3) as i8 - 1,
             ..of_kind(number, maps, reduces)
         };
+        if self.rng.chance(300) {
+            self.leave_old_output(&mut spec);
+        }
         if self.rng.chance(300) { self.many_files(spec) } else { (spec, Planner::EvenPieces) }
     }
 
@@ -151,25 +182,38 @@ impl Life {
     }
 
     /// Lives to the end, and says what it met.
-    pub(crate) fn live(mut self) -> Met {
+    pub(crate) fn live(mut self) -> (Met, Trace) {
         let calm = step_ms(self.now, FAULTS_MS);
         while self.now < calm {
             self.step();
         }
+        self.calm_down();
+        let end = step_ms(calm, CALM_MS);
+        while !self.is_over() {
+            assert!(self.now < end, "jobs did not end: {}", self.stuck_on());
+            self.step();
+        }
+        self.check_replay();
+        (0..self.members.len()).for_each(|m| self.check_replica(m));
+        self.check_done();
+        self.histories.check();
+        (self.met, self.trace)
+    }
+
+    /// From now on nothing goes wrong.
+    fn calm_down(&mut self) {
         self.faults = Faults::default();
+        self.cuts.clear();
         for worker in &mut self.workers {
             worker.stopped_until = self.now;
             worker.dead_until = worker.dead_until.map(|_| self.now);
         }
-        self.clients.iter_mut().for_each(|client| client.retire(calm));
-        let end = step_ms(calm, CALM_MS);
-        while !self.is_over() {
-            assert!(self.now < end, "jobs did not end: {}", self.stuck());
-            self.step();
+        for member in &mut self.members {
+            (member.paused_until, member.stalled_until, member.full_until) = (self.now, self.now, self.now);
+            member.down_until = member.down_until.map(|_| self.now);
         }
-        self.check_replay();
-        self.check_snapshot();
-        self.met
+        let calm = self.now;
+        self.clients.iter_mut().for_each(|client| client.retire(calm));
     }
 
     /// A state in the middle of it, and the facts that have led there.
@@ -187,27 +231,29 @@ impl Life {
         answered && self.state.live_jobs().is_empty() && (told || self.network.is_empty())
     }
 
-    fn stuck(&self) -> String {
-        let explain = |job: &JobId| self.leader.explain(&self.state, self.now, *job, None);
+    fn stuck_on(&self) -> String {
+        let leader = Leader::new(&self.state, self.now, self.settings.clone());
+        let explain = |job: &JobId| leader.explain(&self.state, self.now, *job, None);
         format!("{:?}", self.state.live_jobs().iter().map(explain).collect::<Vec<_>>())
     }
 
     fn step(&mut self) {
         self.now = step_ms(self.now, self.rng.between(10, 150));
         self.strike();
+        self.revive_members();
         for index in 0..self.clients.len() {
             self.act_as_client(index);
         }
         for index in 0..self.workers.len() {
-            if let Some(until) = self.workers[index].dead_until.filter(|until| *until <= self.now) {
-                let _ = until;
+            if self.workers[index].dead_until.is_some_and(|until| until <= self.now) {
                 self.revive(index);
             }
             if self.workers[index].acts(self.now) {
                 self.act(index);
             }
         }
-        let inputs = self.deliver();
-        self.coordinate(inputs);
+        self.deliver();
+        self.go_on_with_commits();
+        (0..self.members.len()).for_each(|m| self.coordinate(m));
     }
 }

@@ -19,20 +19,13 @@ pub(super) struct Store {
     ever_open: BTreeSet<ClientId>,
     /// What every request that was executed must be answered, ever.
     answers: BTreeMap<RequestKey, Recorded>,
+    /// By which entry each was executed.
+    executed_by: BTreeMap<RequestKey, usize>,
 }
 
 impl Store {
-    /// What a client hears at last is what was executed.
-    pub(super) fn check_answer(&self, key: RequestKey, answer: &Result<Recorded, Refusal>) {
-        match answer {
-            Ok(answer) => assert_eq!(self.answers.get(&key), Some(answer), "the answer to {key:?}"),
-            Err(_) => {
-                assert!(!self.answers.contains_key(&key), "{key:?} was executed, and refused: {answer:?}");
-            }
-        }
-    }
-
-    fn execute(&mut self, key: RequestKey, answer: Recorded) {
+    fn execute(&mut self, key: RequestKey, answer: Recorded, entry: usize) {
+        self.executed_by.insert(key, entry);
         assert!(self.open.contains(&key.client), "{key:?} is executed without a session");
         assert!(self.answers.insert(key, answer).is_none(), "{key:?} is executed twice");
     }
@@ -80,6 +73,21 @@ impl Store {
 }
 
 impl Life {
+    /// What a client hears at last is what was executed, at a time between its call and now.
+    pub(super) fn check_answer(&self, key: RequestKey, called_at: usize, answer: &Result<Recorded, Refusal>) {
+        match answer {
+            Ok(answer) => {
+                assert_eq!(self.store.answers.get(&key), Some(answer), "the answer to {key:?}");
+                let executed = self.store.executed_by[&key];
+                assert!((called_at..self.entries.len()).contains(&executed), "{key:?} by entry {executed}");
+            }
+            Err(_) => {
+                let executed = self.store.answers.contains_key(&key);
+                assert!(!executed, "{key:?} was executed, and refused: {answer:?}");
+            }
+        }
+    }
+
     /// Whether the answer that a fact has made is the right one.
     pub(super) fn check_clients(&mut self, fact: &Fact) {
         match fact {
@@ -90,7 +98,9 @@ impl Life {
             Fact::SessionExpired { client, .. } => {
                 assert!(self.store.open.remove(client), "{client} expires and was not open");
             }
-            Fact::JobSubmitted { job, spec, .. } => self.store.execute(spec.key, Recorded::Job(*job)),
+            Fact::JobSubmitted { job, spec, .. } => {
+                self.store.execute(spec.key, Recorded::Job(*job), self.entries.len());
+            }
             Fact::KvApplied { key, op, .. } => {
                 let expected = self.store.carry_out(op);
                 let Ok(Some(Recorded::Kv(answer))) = self.state.recorded(*key) else {
@@ -101,7 +111,7 @@ impl Life {
                     "{op:?}: {answer:?}, not {expected:?}"
                 );
                 self.store.name_version(op, answer);
-                self.store.execute(*key, Recorded::Kv(answer));
+                self.store.execute(*key, Recorded::Kv(answer), self.entries.len());
                 self.met.note(match answer {
                     KvAnswer::Written { .. } => "kv written",
                     KvAnswer::Deleted { .. } => "kv deleted",
@@ -113,8 +123,8 @@ impl Life {
     }
 
     /// What the coordinator says to a call after the batch.
-    pub(super) fn kv_answer(&mut self, call: &KvCall) -> Result<Recorded, Refusal> {
-        match self.state.recorded(call.key)? {
+    pub(super) fn kv_answer(&mut self, m: usize, call: &KvCall) -> Result<Recorded, Refusal> {
+        match self.member_state(m).recorded(call.key)? {
             Some(answer) => {
                 self.met.note("kv repeated");
                 assert_eq!(self.store.answers.get(&call.key), Some(&answer), "{call:?}");
@@ -122,7 +132,10 @@ impl Life {
             }
             None => {
                 self.met.note("kv refused");
-                Err(self.state.admit_kv(call).expect_err("nothing that may be carried out is left undone"))
+                Err(self
+                    .member_state(m)
+                    .admit_kv(call)
+                    .expect_err("nothing that may be carried out is left undone"))
             }
         }
     }

@@ -11,6 +11,8 @@ pub(crate) struct Worker {
     pub(crate) machine: usize,
     pub(crate) slots: u32,
     pub(crate) id: Option<WorkerId>,
+    /// The coordinator that it takes for the leader.
+    pub(crate) target: usize,
     /// Dead until then.
     pub(crate) dead_until: Option<Timestamp>,
     /// Stopped until then: it neither says nor hears anything, and goes on afterwards as if nothing had been.
@@ -49,6 +51,7 @@ impl Worker {
             machine,
             slots,
             id: None,
+            target: 0,
             dead_until: None,
             stopped_until: Timestamp::default(),
             running: BTreeMap::new(),

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Breaks the control plane on purpose, one mutant at a time, and tells by how many seeds of the simulation each is found. Fails if one is not.
+#
+#   scripts/mutants.sh [NAME…]        all of coordinator/scheduler/tests/mutants, or those named
+#
+# Each is tried with 100, 1,000 and 10,000 seeds until some fail; what no seed finds must be found by a test of a single rule. The work tree is
+# not touched: patches are applied to a copy under target/mutants.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+crates=(coordinator/scheduler protocol/model storage tests/linearizable)
+patches=coordinator/scheduler/tests/mutants
+tree=target/mutants/tree
+log=$PWD/target/mutants/log
+export CARGO_TARGET_DIR=$PWD/target/mutants/target CARGO_PROFILE_DEV_DEBUG=0 RUST_BACKTRACE=0
+
+copy_crates() {
+    local crate members=""
+    rm -rf "$tree"
+    for crate in "${crates[@]}"; do
+        mkdir -p "$tree/$crate"
+        cp -R "$crate/." "$tree/$crate"
+        members+="\"$crate\", "
+    done
+    cp Cargo.lock "$tree"
+    sed -e '/^default-members/d' -e "/^members = \[/,/^\]/c members = [$members]" Cargo.toml >"$tree/Cargo.toml"
+}
+
+in_tree() { (cd "$tree" && timeout 900 "$@") >"$log" 2>&1; }
+
+scheduler_tests() { in_tree cargo test --quiet -p gristmill-scheduler --test scheduler -- "$@"; }
+
+# Says what has found the mutant that the tree holds, and fails if nothing has.
+hunt() {
+    local seeds told
+    if ! in_tree cargo test --quiet -p gristmill-scheduler --test scheduler --no-run; then
+        cat "$log" >&2
+        echo "mutants: it does not compile" >&2
+        exit 2
+    fi
+    for seeds in 100 1000 10000; do
+        if ! GRISTMILL_SEEDS=$seeds GRISTMILL_COUNT=1 scheduler_tests every_rule_holds_whatever_fails; then
+            told=$(sed -n 's/^GRISTMILL_SEED=\([0-9]*\) fails, as the first of \([0-9]*\) of .*/\2 of '"$seeds"' seeds, first \1/p' "$log")
+            echo "${told:-its lives do not end, or meet too little}"
+            return
+        fi
+    done
+    if ! scheduler_tests --skip simulation; then
+        told=$(sed -n 's/^---- \(.*\) stdout ----$/\1/p' "$log" | paste -sd' ')
+        echo "no seed; test ${told:?}"
+        return
+    fi
+    return 1
+}
+
+copy_crates
+missed=()
+echo "| mutant | what is broken | found by |"
+echo "|---|---|---|"
+if [[ $# -eq 0 ]]; then
+    mapfile -t names < <(basename -s .patch "$patches"/*.patch)
+else
+    names=("$@")
+fi
+for name in "${names[@]}"; do
+    patch --quiet -p1 -d "$tree" <"$patches/$name.patch"
+    if ! found=$(hunt); then
+        found="**nothing**"
+        missed+=("$name")
+    fi
+    patch --quiet --reverse -p1 -d "$tree" <"$patches/$name.patch"
+    echo "| \`$name\` | $(head -n 1 "$patches/$name.patch") | $found |"
+done
+if [[ ${#missed[@]} -gt 0 ]]; then
+    echo "mutants: nothing finds ${missed[*]}" >&2
+    exit 1
+fi

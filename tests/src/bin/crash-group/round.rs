@@ -105,7 +105,10 @@ impl<'p> Rounds<'p> {
                 let job = delays.iter().fold(crash("crash"), |job, delay| job.option("--arg").option(*delay));
                 Round { name: "crash", job, oracle: crash("nocrash"), hits_workers: true }
             }
-            _ => Round { name: "calm-wc", job: wc.clone(), oracle: wc, hits_workers: false },
+            // A disk under load may keep an attempt waiting for long. One that a failover has lost is found after this time too.
+            _ => {
+                Round { name: "calm-wc", job: wc.clone().task_timeout("1m"), oracle: wc, hits_workers: false }
+            }
         }
     }
 

@@ -53,7 +53,7 @@ impl Life {
         let quorum = answered * 2 > self.members.len();
         let now = self.now;
         if quorum && let Some(reign) = self.members[m].reign_mut() {
-            reign.quorum_at = now;
+            (reign.quorum_at, reign.withdrawn) = (now, false);
             self.advance(m);
         }
         quorum && self.members[m].reign().is_some()

@@ -13,7 +13,9 @@ patches=coordinator/scheduler/tests/mutants
 work=$(realpath -m "${MUTANTS_DIR:-target/mutants}")
 tree=$work/tree
 log=$work/log
-export CARGO_TARGET_DIR=$work/target CARGO_PROFILE_DEV_DEBUG=0 RUST_BACKTRACE=0
+export CARGO_TARGET_DIR=$work/target RUST_BACKTRACE=0
+# Most time goes into building, so the least is optimised.
+export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_OPT_LEVEL=0
 
 copy_crates() {
     local crate members=""
@@ -24,7 +26,8 @@ copy_crates() {
         members+="\"$crate\", "
     done
     cp Cargo.lock "$tree"
-    sed -e '/^default-members/d' -e "/^members = \[/,/^\]/c members = [$members]" Cargo.toml >"$tree/Cargo.toml"
+    sed -e '/^default-members/d' -e "/^members = \[/,/^\]/c members = [$members]" \
+        -e '/^\[profile.dev.package."\*"\]/a opt-level = 1' Cargo.toml >"$tree/Cargo.toml"
 }
 
 in_tree() { (cd "$tree" && timeout 400 "$@") >"$log" 2>&1; }

@@ -96,6 +96,10 @@ impl Outputs {
         let was_there = self.storage.stat(&directory).map_err(invalid)?.is_some();
         let prepared = output.prepare().map(|lock| drop(self.locks().insert(spec.key, lock)));
         prepared.map_err(|error| {
+            // Of this very request: a leader before, which may only be paused, began with it.
+            if matches!(error, StorageError::OutputBusy(_)) && self.is_locked(output.staging()) {
+                return Refusal::Unavailable(error.to_string());
+            }
             let cleared = output.discard().and_then(|()| match was_there {
                 true => Ok(false),
                 false => self.storage.remove_empty_directory(&directory),
@@ -110,6 +114,10 @@ impl Outputs {
                 error => invalid(error),
             }
         })
+    }
+
+    fn is_locked(&self, directory: &Path) -> bool {
+        matches!(self.storage.lock_directory(directory), Ok(None))
     }
 
     /// The request has become a job: its staging directory takes the name that the workers know.

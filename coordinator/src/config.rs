@@ -41,7 +41,7 @@ pub struct Membership {
 impl Membership {
     /// A group of one that nobody is to join, so that it may listen somewhere else each time.
     pub fn alone() -> Self {
-        Self { id: 1, members: BTreeMap::from([(1, "alone".to_owned())]), timers: Timers::LAN }
+        Self { id: 1, members: BTreeMap::from([(1, "alone".to_owned())]), timers: Timers::ALONE }
     }
 }
 

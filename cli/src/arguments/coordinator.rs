@@ -56,9 +56,7 @@ impl CoordinatorArguments {
             Network::Local => Timers::LAN,
             Network::Wide => Timers::WAN,
         };
-        let Some(id) = self.id else {
-            return Ok(Membership { timers, ..Membership::alone() });
-        };
+        let Some(id) = self.id else { return Ok(Membership::alone()) };
         let mut members = BTreeMap::new();
         for (member, address) in &self.peers {
             if members.insert(*member, address.to_string()).is_some() {

@@ -72,6 +72,8 @@ pub struct Timers {
 impl Timers {
     /// For nodes in one place.
     pub const LAN: Self = Self::of_millis(100, 300, 600);
+    /// For a node alone, which has nobody to wait for.
+    pub const ALONE: Self = Self::of_millis(20, 50, 100);
     /// For nodes far apart, or machines that stop for a moment now and then.
     pub const WAN: Self = Self::of_millis(300, 1000, 2000);
 

@@ -27,9 +27,8 @@ impl<R: Replica> MainLoop<R> {
         let state = replica.read();
         for effect in effects {
             match effect {
-                // The leader's answers and orders carry these.
-                Effect::Assign { .. } | Effect::Cancel { .. } => {}
-                Effect::Place { job } => self.place_again(&state, job),
+                // The leader's answers and orders carry these; what is to be placed has been.
+                Effect::Assign { .. } | Effect::Cancel { .. } | Effect::Place { .. } => {}
                 Effect::Commit { job, failures } => self.commit(&state, job, failures),
                 Effect::JobEnded { job } => self.end(&state, job),
                 Effect::JobForgotten { job } => self.tools.logs.forget(job),
@@ -41,8 +40,9 @@ impl<R: Replica> MainLoop<R> {
 
     /// A leader before this one may have died before it named the staging directory of the job; one that is only paused still holds the
     /// directory's lock, which is taken when it lets go.
-    fn place_again(&self, state: &State, job: JobId) {
-        let Some(spec) = state.spec(job).cloned() else { return };
+    pub(super) fn place_again(&self, replica: &R, job: JobId) {
+        let spec = replica.read().spec(job).cloned();
+        let Some(spec) = spec else { return };
         let (outputs, cluster, replica) = (self.tools.outputs.clone(), self.cluster, self.replica.clone());
         let state = self.replica.clone();
         let place = async move {

@@ -42,7 +42,7 @@ use std::time::Duration;
 
 use gristmill_model::{ClusterId, JobId, WorkerStatus};
 use gristmill_protocol::PollReply;
-use gristmill_scheduler::{Fact, Input, Leader, LossCause, PollToken, Settings};
+use gristmill_scheduler::{Effect, Fact, Input, Leader, LossCause, PollToken, Settings};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -170,6 +170,7 @@ impl<R: Replica> MainLoop<R> {
         let replica = self.replica.clone();
         let mut deposed = std::pin::pin!(replica.deposed());
         let unfinished = self.leader.resume(&replica.read());
+        unfinished.iter().filter_map(placed).for_each(|job| self.place_again(&replica, job));
         self.perform(&replica, unfinished);
         let ending = loop {
             let batch = tokio::select! {
@@ -234,9 +235,8 @@ impl<R: Replica> MainLoop<R> {
             self.leader.decide(&state, now, &inputs)
         };
         let certain = !facts.is_empty();
-        let submitted: Vec<JobId> = facts.iter().filter_map(submitted).collect();
         let effects = if certain { replica.propose(facts.into()).await? } else { Vec::new() };
-        for job in submitted {
+        for job in effects.iter().filter_map(placed) {
             self.place_output(job).await;
         }
         self.perform(&replica, effects);
@@ -278,9 +278,10 @@ impl<R: Replica> MainLoop<R> {
     }
 }
 
-fn submitted(fact: &Fact) -> Option<JobId> {
-    match fact {
-        Fact::JobSubmitted { job, .. } => Some(*job),
+/// Whose staging directory must get its name.
+fn placed(effect: &Effect) -> Option<JobId> {
+    match effect {
+        Effect::Place { job } => Some(*job),
         _ => None,
     }
 }

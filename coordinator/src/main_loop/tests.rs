@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use gristmill_model::{Incarnation, Refusal};
 use gristmill_protocol::{ConnectionId, PROTOCOL_VERSION, Registered, WorkerHello};
-use gristmill_scheduler::{Effect, State};
+use gristmill_scheduler::State;
 use gristmill_storage::Local;
 use tokio::sync::oneshot;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
+use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{InitializeError, RaftError};
 use openraft::impls::BasicNode;
 use openraft::{Raft, SnapshotPolicy, StorageHelper};
@@ -188,6 +189,9 @@ fn engine_config(config: &Config) -> Result<Arc<openraft::Config>, StartError> {
         heartbeat_interval: millis(config.timers.heartbeat),
         election_timeout_min: millis(config.timers.election_min),
         election_timeout_max: millis(config.timers.election_max),
+        // A leader that was killed may have lost entries that its followers hold and that are committed: it must not lead on in its old
+        // term, where it would write others in their place, but win an election, which it loses with the shorter log.
+        enable_leader_restore: Some(false),
         // A node that was cut off comes back without forcing an election on the others.
         enable_pre_vote: Some(true),
         // A commit needs a majority, and the leader need not be in it: what it had not yet written when it died may be committed all the
@@ -207,9 +211,26 @@ fn engine_config(config: &Config) -> Result<Arc<openraft::Config>, StartError> {
 }
 
 async fn take_snapshots<M: Machine>(engine: Engine<M>, applied: Applied<M>) {
+    let mut metrics = engine.metrics();
     loop {
         applied.snapshot_due().await;
+        let before = metrics.borrow_watched().snapshot;
         if engine.trigger().snapshot().await.is_err() {
+            return;
+        }
+        let taken = loop {
+            let taken = metrics.borrow_watched().snapshot;
+            if taken > before {
+                break taken;
+            }
+            if metrics.changed().await.is_err() {
+                return;
+            }
+        };
+        let last = taken.map(|taken| taken.index);
+        if let Some(upto) = applied.heavy_below().min(last)
+            && engine.trigger().purge_log(upto).await.is_err()
+        {
             return;
         }
     }

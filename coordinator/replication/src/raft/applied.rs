@@ -1,9 +1,10 @@
 //! The machine as openraft sees it: entries go in, snapshots come out.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use futures::{Stream, StreamExt};
 use openraft::storage::{EntryResponder, RaftStateMachine};
@@ -17,6 +18,9 @@ use crate::health::Health;
 use crate::machine::Machine;
 use crate::snapshot::{SnapshotStore, StoredSnapshot};
 
+/// Entries whose sizes are remembered: as many as are ever kept behind a snapshot.
+const RECENT_MAX: usize = 4096;
+
 /// The machine and how far it has come. Clones are the same machine.
 pub(crate) struct Applied<M>(Arc<Shared<M>>);
 
@@ -28,6 +32,14 @@ struct Shared<M> {
     log_bytes: AtomicU64,
     snapshot_log_bytes: u64,
     snapshot_due: Notify,
+    /// The last entries, as many as have no more bytes than a snapshot is taken for.
+    recent: Mutex<Recent>,
+}
+
+#[derive(Default)]
+struct Recent {
+    entries: VecDeque<(u64, u64)>,
+    bytes: u64,
 }
 
 struct State<M> {
@@ -68,6 +80,7 @@ impl<M: Machine> Applied<M> {
             log_bytes: AtomicU64::new(0),
             snapshot_log_bytes,
             snapshot_due: Notify::new(),
+            recent: Mutex::default(),
         }))
     }
 
@@ -115,11 +128,28 @@ impl<M: Machine> Applied<M> {
                 Answer::of(outcome)
             }
         };
+        self.remember(entry.log_id.index, size as u64);
         self.count(size as u64);
         if let Some(responder) = responder {
             responder.send(answer);
         }
         Ok(())
+    }
+
+    /// The entry up to which the log may be given up, so that what stays behind a snapshot is bounded in bytes too.
+    pub(crate) fn heavy_below(&self) -> Option<u64> {
+        let recent = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.entries.front().and_then(|(first, _)| first.checked_sub(1))
+    }
+
+    fn remember(&self, index: u64, bytes: u64) {
+        let mut recent = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.entries.push_back((index, bytes));
+        recent.bytes += bytes;
+        while recent.entries.len() > RECENT_MAX || recent.bytes > self.0.snapshot_log_bytes {
+            let Some((_, gone)) = recent.entries.pop_front() else { break };
+            recent.bytes -= gone;
+        }
     }
 
     fn count(&self, bytes: u64) {

@@ -204,7 +204,7 @@ impl Life {
     }
 
     /// Everything stops at once.
-    fn lose_power(&mut self) {
+    pub(super) fn lose_power(&mut self) {
         self.met.note("power lost");
         for m in 0..self.members.len() {
             if self.members[m].down_until.is_none() {

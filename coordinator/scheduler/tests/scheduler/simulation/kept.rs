@@ -21,3 +21,8 @@ fn seed_1595_a_leader_deposed_by_the_first_answer_of_a_round() {
 fn seed_1764_the_power_fails_while_a_second_leader_moves_outputs() {
     Life::new(1_764).live();
 }
+
+#[test]
+fn seed_9227_a_snapshot_is_ahead_of_the_synced_log() {
+    Life::new(9_227).live();
+}

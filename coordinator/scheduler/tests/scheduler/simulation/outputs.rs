@@ -130,7 +130,11 @@ impl Life {
             self.met.note("dies in a commit");
             drop(self.commit(Arc::new(Faulty::new(files, steps)), job, &commit));
             self.check_whole(&commit.directory);
-            self.crash(m);
+            if self.rng.chance(200) {
+                self.lose_power();
+            } else {
+                self.crash(m);
+            }
             return None;
         }
         if fate < dies + sticks {

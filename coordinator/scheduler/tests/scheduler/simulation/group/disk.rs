@@ -124,6 +124,12 @@ impl Disk {
     pub(super) fn crash(&mut self, rng: &mut Rng) {
         let kept = rng.between(self.synced, self.len());
         self.truncate(kept);
+        // A leader may have taken a snapshot of what others had synced and it had not.
+        if let Some(snapshot) =
+            self.snapshot.take_if(|snapshot| snapshot.entries > self.first + self.entries.len() as u64)
+        {
+            self.install(snapshot);
+        }
         self.sync();
         self.vote = self.synced_vote;
     }

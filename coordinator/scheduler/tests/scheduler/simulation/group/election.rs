@@ -1,6 +1,7 @@
 //! Who leads: time-outs, votes and terms.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use gristmill_model::Timestamp;
 
@@ -8,8 +9,8 @@ use super::disk::{Entry, Vote};
 use super::member::{Reign, Role};
 use crate::simulation::life::{Life, step_ms};
 
-/// A leader that no majority answers for so long is taken for one no more.
-pub(super) const QUORUM_MS: u64 = 600;
+/// A leader that no majority answers for so long takes itself for one no more, when it notices.
+const QUORUM_MS: u64 = 600;
 
 impl Life {
     /// The part of a member's work that is done whatever its loop does.
@@ -18,6 +19,7 @@ impl Life {
         match &self.members[m].role {
             Role::Leads(_) => {
                 self.replicate(m);
+                self.notice_silence(m);
             }
             Role::Follows { .. } if self.members[m].election_at <= now => self.campaign(m),
             Role::Follows { .. } => {}
@@ -28,6 +30,17 @@ impl Life {
             let keep = self.rng.below(8);
             let member = &mut self.members[m];
             member.disk.compact(&member.state, member.applied, keep);
+        }
+    }
+
+    /// A leader that is cut off notices it late, and a clock is no help: it may have stood still.
+    fn notice_silence(&mut self, m: usize) {
+        let now = self.now;
+        let notices = self.rng.chance(80);
+        if let Some(reign) = self.members[m].reign_mut()
+            && reign.quorum_at + Duration::from_millis(QUORUM_MS) <= now
+        {
+            reign.withdrawn |= notices;
         }
     }
 
@@ -69,7 +82,8 @@ impl Life {
         let (now, count) = (self.now, self.members.len());
         let term = self.members[m].disk.term();
         let began = self.members[m].disk.len();
-        self.members[m].role = Role::Leads(Reign { matched: vec![0; count], quorum_at: now, began });
+        self.members[m].role =
+            Role::Leads(Reign { matched: vec![0; count], quorum_at: now, withdrawn: false, began });
         // Nothing of an earlier term is certain before something of this one is.
         self.write(m, Rc::new(Entry::new(term, term, Vec::new())));
         self.replicate(m);
@@ -87,8 +101,7 @@ impl Life {
     pub(super) fn reigns_in(&self, m: usize) -> Option<u64> {
         let member = &self.members[m];
         let reign = member.reign()?;
-        let fresh = reign.quorum_at + std::time::Duration::from_millis(QUORUM_MS) > self.now;
-        (member.applied > reign.began && fresh).then_some(member.disk.term())
+        (member.applied > reign.began && !reign.withdrawn).then_some(member.disk.term())
     }
 
     /// Whether what one sends now arrives at the other.

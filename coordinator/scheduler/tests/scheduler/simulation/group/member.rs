@@ -21,6 +21,8 @@ pub(super) struct Reign {
     pub(super) matched: Vec<u64>,
     /// When a majority last answered.
     pub(super) quorum_at: Timestamp,
+    /// It has noticed that none answers, and says no more that it leads.
+    pub(super) withdrawn: bool,
     /// The entry with which it began.
     pub(super) began: u64,
 }

@@ -53,7 +53,7 @@ impl Life {
         let quorum = answered * 2 > self.members.len();
         let now = self.now;
         if quorum && let Some(reign) = self.members[m].reign_mut() {
-            reign.quorum_at = now;
+            (reign.quorum_at, reign.withdrawn) = (now, false);
             self.advance(m);
         }
         quorum && self.members[m].reign().is_some()
@@ -80,13 +80,20 @@ impl Life {
         if !self.shares_past(m, leader) {
             self.install(m, leader);
         }
-        let (from, len) = (self.members[leader].disk.first(), self.members[leader].disk.len());
-        for index in from.max(self.members[m].committed)..len {
+        let from = self.members[leader].disk.first().max(self.members[m].committed);
+        let (mut len, mut room) = (self.members[leader].disk.len(), self.rng.between(1, 30));
+        for index in from..len {
             let entry = self.members[leader].disk.get(index).expect("the leader has it").clone();
             let disk = &mut self.members[m].disk;
             if disk.term_of(Some(index)) == Some(entry.entered) {
                 continue;
             }
+            if room == 0 {
+                // The rest is for another message.
+                len = index;
+                break;
+            }
+            room -= 1;
             if index < disk.len() {
                 self.met.note("entries dropped");
                 disk.truncate(index);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gristmill_model::ClusterId;
-use gristmill_scheduler::{Fact, Input, Leader};
+use gristmill_scheduler::{Effect, Fact, Input, Leader};
 
 use super::main_loop::{Batch, MainLoop, Phase};
 use crate::simulation::life::{Life, step_ms};
@@ -184,20 +184,30 @@ impl Life {
     fn after_proposal(&mut self, m: usize, main_loop: &mut MainLoop, batch: Batch, index: u64) -> Next {
         let effects = match self.members[m].outcome.take() {
             None => {
+                // It may never hear of it, and still lead.
+                if self.rng.chance(self.faults.stalled * 4) {
+                    self.met.note("fate unknown");
+                    return Next::Over;
+                }
                 main_loop.phase = Phase::Proposed(batch, index);
                 return self.wait_or_end(m, main_loop);
             }
             Some(Err(_)) => return Next::Over,
             Some(Ok(effects)) => effects,
         };
+        self.conclude(m, main_loop, &batch, effects)
+    }
+
+    /// The facts are certain: what they make necessary is done, and whoever waited for them is answered.
+    fn conclude(&mut self, m: usize, main_loop: &mut MainLoop, batch: &Batch, effects: Vec<Effect>) -> Next {
         if self.rng.chance(self.faults.crashed * 2) {
             self.met.note("effects lost");
             self.crash(m);
             return Next::Over;
         }
         self.perform(m, main_loop, effects);
-        let told = self.answers(m, main_loop, &batch);
-        self.check_leadership(m, main_loop, &batch);
+        let told = self.answers(m, main_loop, batch);
+        self.check_leadership(m, main_loop, batch);
         self.tell(m, main_loop, told);
         Next::Go
     }

@@ -194,10 +194,6 @@ fn engine_config(config: &Config) -> Result<Arc<openraft::Config>, StartError> {
         enable_leader_restore: Some(false),
         // A node that was cut off comes back without forcing an election on the others.
         enable_pre_vote: Some(true),
-        // A commit needs a majority, and the leader need not be in it: what it had not yet written when it died may be committed all the
-        // same. Leading on in its old term it would put other entries under the ids of those, and the replicas would part. In an
-        // election its shorter log loses.
-        enable_leader_restore: Some(false),
         max_payload_entries: 1024,
         replication_lag_threshold: CAUGHT_UP,
         // By bytes: see `take_snapshots`.

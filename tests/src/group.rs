@@ -135,6 +135,16 @@ impl<'p> Group<'p> {
         matches!(self.runtime.block_on(ask), Ok(Ok(members)) if members.leader == Some(id))
     }
 
+    /// Hands the leadership to a member, and waits until it leads.
+    pub fn lead(&self, id: u64) {
+        until("a member to take over", || {
+            if !self.leads(id) {
+                self.ask(["members", "lead", &id.to_string()]);
+            }
+            self.leads(id).then_some(())
+        });
+    }
+
     /// A member that does not lead.
     pub fn follower(&self) -> u64 {
         let leader = self.leader();

@@ -35,16 +35,20 @@ struct KvTask {
 }
 
 impl KvClients {
-    /// Runs them until the recorder is ended, and then reads every key once more.
+    /// Runs them until the recorder is ended.
     pub async fn run(self, recorder: Arc<Recorder<Call, Answer>>) {
         let tasks: Vec<_> =
             (0..self.clients).map(|number| tokio::spawn(self.task(number, recorder.clone()).run())).collect();
         for task in tasks {
             task.await.expect("a client does not panic");
         }
-        let mut last = self.task(self.clients, recorder);
+    }
+
+    /// Reads every key once.
+    pub async fn read_all(&self, recorder: Arc<Recorder<Call, Answer>>) {
+        let mut reader = self.task(self.clients, recorder);
         for key in 0..self.keys {
-            last.operate(key, Call::Get).await;
+            reader.operate(key, Call::Get).await;
         }
     }
 

@@ -10,6 +10,8 @@ use crate::{Group, Random};
 pub enum Mischief {
     /// The leader is killed, and started again.
     KillLeader,
+    /// The leader is killed again and again, and each time started at once: before the others have missed it.
+    BounceLeader,
     /// Another member is killed, and started again.
     KillFollower,
     /// All are killed at once, and started again.
@@ -30,8 +32,14 @@ pub enum Mischief {
 
 impl Mischief {
     /// Those that need no wires.
-    pub const PROCESSES: [Self; 5] =
-        [Self::KillLeader, Self::StopLeader, Self::KillFollower, Self::KillAll, Self::StopFollower];
+    pub const PROCESSES: [Self; 6] = [
+        Self::KillLeader,
+        Self::BounceLeader,
+        Self::StopLeader,
+        Self::KillFollower,
+        Self::KillAll,
+        Self::StopFollower,
+    ];
     /// Those that need wires.
     pub const WIRES: [Self; 4] = [Self::PartLeader, Self::MuteLeader, Self::Part, Self::DeafenLeader];
 
@@ -43,6 +51,12 @@ impl Mischief {
         let time = Duration::from_millis(300 + random.below(1_500));
         match self {
             Self::KillLeader => kill(group, leader, time),
+            Self::BounceLeader => {
+                for _ in 0..BOUNCES {
+                    thread::sleep(Duration::from_millis(random.below(200)));
+                    kill(group, group.leader(), Duration::ZERO);
+                }
+            }
             Self::KillFollower => kill(group, other, time),
             Self::KillAll => {
                 group.kill_all();
@@ -65,6 +79,9 @@ impl Mischief {
         }
     }
 }
+
+/// How often the leader is killed in a row.
+const BOUNCES: usize = 5;
 
 /// Plays so many faults, round and round, with quiet times between them.
 pub fn play_all(group: &mut Group<'_>, kinds: &[Mischief], count: usize, random: &mut Random) {

@@ -277,13 +277,7 @@ fn member_whose_disk_is_full_steps_down_and_nothing_acknowledged_is_lost() {
     command.arg(plain.get_program()).args(plain.get_args());
     group.restart_as(small, command);
     group.restart_all();
-    until("the small one to lead", || {
-        let leader = group.leader_if_any();
-        if leader.is_some_and(|leader| leader != small) {
-            group.ask(["members", "lead", &small.to_string()]);
-        }
-        (leader == Some(small)).then_some(())
-    });
+    group.lead(small);
     let value = "x".repeat(100_000);
     let file = place.input("value.txt", &value);
     let mut acknowledged = Vec::new();

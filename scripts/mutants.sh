@@ -46,8 +46,10 @@ seeds_find() {
 }
 
 rules_find() {
+    local tests
     scheduler_tests --skip simulation && return 1
-    echo "no seed of 1000; test $(sed -n 's/^---- \(.*\) stdout ----$/\1/p' "$log" | paste -sd' ')"
+    mapfile -t tests < <(sed -n 's/^---- \(.*\) stdout ----$/\1/p' "$log")
+    echo "no seed of 1000; ${#tests[@]} tests, first ${tests[0]}"
 }
 
 hunt() {

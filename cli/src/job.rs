@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use gristmill_model::{InputFile, JobId, JobOptions, JobRequest, Params, PathBytes, PluginInfo, RequestKey};
+use gristmill_model::{
+    InputFile, JobId, JobOptions, JobRequest, Params, PathBytes, PluginInfo, Refusal, RequestKey,
+};
 use gristmill_protocol::{CallError, Client, sha256};
 
 use crate::apart;
@@ -13,6 +15,9 @@ use crate::failure::{Exit, Failure, Outcome};
 use crate::inputs::{self, Places};
 use crate::inspect::call_failed;
 use crate::signal::Stop;
+
+/// How often the plugin is uploaded for one submission: a leader that dies between the two takes it along.
+const UPLOADS_MAX: u32 = 4;
 
 /// A job about which everything is known but its options.
 pub(crate) struct Job {
@@ -81,8 +86,8 @@ impl Job {
     /// Uploads the plugin, unless the coordinator has it, and submits the job.
     pub(crate) async fn submit(self, client: &Client, options: JobOptions) -> Outcome<JobId> {
         let library = read(&self.library)?;
-        let uploaded = client.upload_blob(&library).await.map_err(submit_failed)?;
-        if uploaded != self.plugin.sha256 {
+        let plugin = self.plugin.sha256;
+        if sha256(&library) != plugin {
             let changed = format!("{} changed while it was read; try again", self.library.display());
             return Err(Failure::wrong(changed));
         }
@@ -94,7 +99,17 @@ impl Job {
             output: PathBytes::from(self.output.as_path()),
             options,
         };
-        client.submit(request).await.map_err(submit_failed)
+        let mut uploads = 0;
+        loop {
+            client.upload_blob(&library).await.map_err(submit_failed)?;
+            uploads += 1;
+            match client.submit(request.clone()).await {
+                // Another leads than at the upload, and has never seen the plugin. What was refused was not executed.
+                Err(CallError::Refused(Refusal::UnknownBlob(lost)))
+                    if lost == plugin.to_string() && uploads < UPLOADS_MAX => {}
+                submitted => return submitted.map_err(submit_failed),
+            }
+        }
     }
 }
 

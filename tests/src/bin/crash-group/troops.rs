@@ -1,5 +1,6 @@
 //! The processes under fire, and how they come back.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -88,12 +89,22 @@ impl<'p> Troops<'p> {
         ids
     }
 
-    /// Waits until every worker is registered, and nobody else.
+    /// Waits until every worker is registered, and nobody else: one that was killed may be listed for a while.
     pub(crate) fn until_complete(&mut self) {
         self.group.restart_all();
         self.mend_workers(true);
-        let complete = self.workers.len();
-        until("all workers to be registered", || (self.registered().len() == complete).then_some(()));
+        let running = self.workers.iter().filter_map(|post| post.worker.as_ref());
+        let names: BTreeSet<String> = running.map(|worker| worker.process.id().to_string()).collect();
+        until("exactly the workers that run to be registered", || {
+            (self.process_ids() == names).then_some(())
+        });
+    }
+
+    /// The process ids of those who are registered: what their names end with.
+    fn process_ids(&self) -> BTreeSet<String> {
+        let listed = self.group.ask(["workers"]).done().stdout();
+        let names = listed.split_whitespace().filter_map(|word| word.strip_prefix("name="));
+        names.filter_map(|name| Some(name.rsplit_once('-')?.1.to_owned())).collect()
     }
 
     /// Lets everybody come back, and ends them in peace.

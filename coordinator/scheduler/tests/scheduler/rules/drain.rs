@@ -39,7 +39,13 @@ fn it_leaves_when_it_runs_nothing_and_nobody_needs_its_runs() {
     let explained = world.leader.explain(&world.state, world.now, JobId(1), None).unwrap();
     assert!(explained[0].text.contains("w1 drains and stays until the job is over"), "{explained:?}");
     world.finish_reduce(2, reduce(0, 0));
-    assert_eq!(world.answers(), ["w1: leave", "w2: j1.r0.a0 won"], "all outputs are there");
+    assert_eq!(
+        world.answers(),
+        ["w2: j1.r0.a0 won"],
+        "it is to hear of the end of the job, whose files it removes"
+    );
+    world.happen(&[Input::Committed { job: JobId(1), result: Ok(()) }]);
+    assert_eq!(world.answers(), ["w1: forget j1, leave"]);
     world.poll(1, 2);
     assert_eq!(world.answers(), [""; 0], "it is told once; heartbeats repeat it");
     let orders = world.leader.orders(&world.state, WorkerId(1), Incarnation(1)).unwrap();

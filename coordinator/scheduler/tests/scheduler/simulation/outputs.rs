@@ -11,7 +11,7 @@ use super::group::MainLoop;
 use super::life::{Life, step_ms};
 
 /// A storage operation behind the last of any commit.
-const STEPS_MAX: u64 = 60;
+const STEPS_MAX: u64 = 40;
 
 /// An output that is to be made visible, when, and what came of it.
 #[derive(Debug)]
@@ -125,12 +125,12 @@ impl Life {
         let files = self.files.of(m);
         let steps = self.rng.below(STEPS_MAX);
         let (dies, sticks, fails) =
-            (self.faults.crashed * 10, self.faults.paused * 10, self.faults.bad_commit);
+            (self.faults.crashed * 20, self.faults.paused * 10, self.faults.bad_commit);
         if fate < dies {
             self.met.note("dies in a commit");
             drop(self.commit(Arc::new(Faulty::new(files, steps)), job, &commit));
             self.check_whole(&commit.directory);
-            if self.rng.chance(200) {
+            if self.rng.chance(500) {
                 self.lose_power();
             } else {
                 self.crash(m);

@@ -35,7 +35,7 @@ impl<'p> Service<'p> {
 
     /// The status of a job, as its JSON document.
     pub fn job(&self, id: &str) -> serde_json::Value {
-        self.ask(["job", id, "--json"]).done().json()
+        self.ask(["job", id, "--json"]).json()
     }
 
     /// Waits until something holds of the status of a job.

@@ -21,6 +21,8 @@ pub struct Config {
     pub timers: Timers,
     /// After how many bytes of log the next snapshot is taken.
     pub snapshot_log_bytes: u64,
+    /// How many bytes of entries stay in the log behind a snapshot, for nodes that lag a little.
+    pub kept_bytes: u64,
     /// How many entries behind the snapshot stay in the log, so that a node which is a little late needs no snapshot.
     pub kept_entries: u64,
     /// How large one file of the log becomes. Only whole files are given back to the disk.
@@ -36,6 +38,7 @@ impl Config {
             store,
             timers: Timers::LAN,
             snapshot_log_bytes: 64 << 20,
+            kept_bytes: 64 << 20,
             kept_entries: 1024,
             log_file_bytes: 16 << 20,
         }

@@ -21,7 +21,7 @@ use crate::log::LogStore;
 use crate::machine::Machine;
 use crate::network::{Network, NodeId};
 use crate::peers::Peers;
-use crate::raft::applied::Applied;
+use crate::raft::applied::{Applied, Bounds};
 use crate::raft::link::Links;
 use crate::raft::types::SnapshotMeta;
 use crate::snapshot::SnapshotStore;
@@ -50,7 +50,8 @@ impl<M: Machine> Node<M> {
         health: Arc<Health>,
     ) -> Result<Self, StartError> {
         let Opened { mut log, snapshots, machine, meta, identity, lock } = opened;
-        let mut applied = Applied::new(machine, meta, snapshots, health.clone(), config.snapshot_log_bytes);
+        let bounds = Bounds { snapshot_log_bytes: config.snapshot_log_bytes, kept_bytes: config.kept_bytes };
+        let mut applied = Applied::new(machine, meta, snapshots, health.clone(), bounds);
         if identity.founders != config.members {
             check_founders(&config, &identity, &mut log, &mut applied).await?;
         }
@@ -206,28 +207,30 @@ fn engine_config(config: &Config) -> Result<Arc<openraft::Config>, StartError> {
     engine.validate().map(Arc::new).map_err(|error| StartError::Engine(error.to_string()))
 }
 
+/// Has snapshots taken as they fall due, and gives up what is too heavy to stay behind one.
 async fn take_snapshots<M: Machine>(engine: Engine<M>, applied: Applied<M>) {
     let mut metrics = engine.metrics();
+    let mut lightened = None;
     loop {
-        applied.snapshot_due().await;
-        let before = metrics.borrow_watched().snapshot;
-        if engine.trigger().snapshot().await.is_err() {
-            return;
-        }
-        let taken = loop {
-            let taken = metrics.borrow_watched().snapshot;
-            if taken > before {
-                break taken;
+        tokio::select! {
+            () = applied.snapshot_due() => {
+                if engine.trigger().snapshot().await.is_err() {
+                    return;
+                }
             }
-            if metrics.changed().await.is_err() {
-                return;
+            changed = metrics.changed() => {
+                let last = metrics.borrow_watched().snapshot.map(|taken| taken.index);
+                if changed.is_err() {
+                    return;
+                }
+                if last > lightened {
+                    lightened = last;
+                    let upto = applied.heavy_below().filter(|_| last.is_some()).min(last);
+                    if let Some(upto) = upto && engine.trigger().purge_log(upto).await.is_err() {
+                        return;
+                    }
+                }
             }
-        };
-        let last = taken.map(|taken| taken.index);
-        if let Some(upto) = applied.heavy_below().min(last)
-            && engine.trigger().purge_log(upto).await.is_err()
-        {
-            return;
         }
     }
 }

@@ -30,10 +30,17 @@ struct Shared<M> {
     health: Arc<Health>,
     /// Bytes of entries applied since the last copy was taken.
     log_bytes: AtomicU64,
-    snapshot_log_bytes: u64,
+    bounds: Bounds,
     snapshot_due: Notify,
-    /// The last entries, as many as have no more bytes than a snapshot is taken for.
+    /// The last entries, as many as may stay behind a snapshot.
     recent: Mutex<Recent>,
+}
+
+/// Bytes of entries between two snapshots, and behind one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) snapshot_log_bytes: u64,
+    pub(crate) kept_bytes: u64,
 }
 
 #[derive(Default)]
@@ -70,7 +77,7 @@ impl<M: Machine> Applied<M> {
         meta: SnapshotMeta,
         snapshots: SnapshotStore,
         health: Arc<Health>,
-        snapshot_log_bytes: u64,
+        bounds: Bounds,
     ) -> Self {
         let state = State { machine, last: meta.last_log_id, members: meta.last_membership };
         Self(Arc::new(Shared {
@@ -78,7 +85,7 @@ impl<M: Machine> Applied<M> {
             snapshots,
             health,
             log_bytes: AtomicU64::new(0),
-            snapshot_log_bytes,
+            bounds,
             snapshot_due: Notify::new(),
             recent: Mutex::default(),
         }))
@@ -146,7 +153,7 @@ impl<M: Machine> Applied<M> {
         let mut recent = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.entries.push_back((index, bytes));
         recent.bytes += bytes;
-        while recent.entries.len() > RECENT_MAX || recent.bytes > self.0.snapshot_log_bytes {
+        while recent.entries.len() > RECENT_MAX || recent.bytes > self.0.bounds.kept_bytes {
             let Some((_, gone)) = recent.entries.pop_front() else { break };
             recent.bytes -= gone;
         }
@@ -154,7 +161,7 @@ impl<M: Machine> Applied<M> {
 
     fn count(&self, bytes: u64) {
         let before = self.0.log_bytes.fetch_add(bytes, Ordering::Relaxed);
-        if before + bytes >= self.0.snapshot_log_bytes {
+        if before + bytes >= self.0.bounds.snapshot_log_bytes {
             self.0.snapshot_due.notify_one();
         }
     }

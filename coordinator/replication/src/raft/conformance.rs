@@ -4,7 +4,7 @@ use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
 use tempfile::TempDir;
 
-use super::applied::Applied;
+use super::applied::{Applied, Bounds};
 use super::types::{SnapshotMeta, Types};
 use crate::config::{Config, Store};
 use crate::directory;
@@ -13,6 +13,9 @@ use crate::log::{LogStore, MemoryStore};
 use crate::snapshot::SnapshotStore;
 use crate::testing::Counter;
 
+/// No snapshot but those that the suite asks for.
+const BOUNDS: Bounds = Bounds { snapshot_log_bytes: u64::MAX, kept_bytes: u64::MAX };
+
 struct InMemory;
 
 impl StoreBuilder<Types, LogStore, Applied<Counter>> for InMemory {
@@ -20,7 +23,7 @@ impl StoreBuilder<Types, LogStore, Applied<Counter>> for InMemory {
         let store = MemoryStore::default();
         let snapshots = SnapshotStore::Memory(store.clone());
         let meta = SnapshotMeta::default();
-        let applied = Applied::new(Counter::default(), meta, snapshots, Default::default(), u64::MAX);
+        let applied = Applied::new(Counter::default(), meta, snapshots, Default::default(), BOUNDS);
         Ok(((), LogStore::Memory(store), applied))
     }
 }
@@ -34,7 +37,7 @@ impl StoreBuilder<Types, LogStore, Applied<Counter>, TempDir> for OnDisk {
         let config = Config::new(1, [(1, "here".to_owned())].into(), store);
         let health = std::sync::Arc::<Health>::default();
         let opened = directory::open(&config, directory.path(), Counter::default(), &health).unwrap();
-        let applied = Applied::new(opened.machine, opened.meta, opened.snapshots, health, u64::MAX);
+        let applied = Applied::new(opened.machine, opened.meta, opened.snapshots, health, BOUNDS);
         Ok((directory, opened.log, applied))
     }
 }

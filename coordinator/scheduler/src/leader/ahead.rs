@@ -4,7 +4,7 @@
 //! begins; a worker that is alone takes all that it can. One that waits longer than it should, behind an attempt that hangs, gets a backup
 //! as any slow attempt.
 
-use gristmill_model::{TaskId, WorkerId};
+use gristmill_model::{Stage, TaskId, WorkerId};
 
 use super::decision::Decision;
 use super::placement::FreeSlots;
@@ -40,7 +40,10 @@ impl Decision<'_> {
         let Some(state) = self.draft.task(task) else { return };
         let (attempt, shunned) = (task.attempt(state.next), state.shunned());
         let waiting = self.draft.ready_count(task.job, task.stage) as u64;
-        let chosen = room.take(|worker| !shunned.contains(&worker) && waiting > self.reserve_beside(worker));
+        // A reduce that waits for a run which is made again would hold the slot that the map needs.
+        let ahead = task.stage != Stage::Reduce;
+        let chosen =
+            room.take(|worker| ahead && !shunned.contains(&worker) && waiting > self.reserve_beside(worker));
         match chosen {
             Some(worker) => {
                 self.record(Fact::AttemptAssigned { attempt, worker, at: self.now, backup: false });

@@ -95,7 +95,9 @@ fn job_outlives_all_its_workers() {
     gate.open();
     let workers = cluster.workers(2, 1);
     let status = cluster.until_done(&id);
-    assert_eq!(status["attempts"]["worker_lost"], 6, "{status}");
+    // Each slot had an attempt that ran, and may have had one more that waited for it.
+    let lost = status["attempts"]["worker_lost"].as_u64();
+    assert!((Some(6)..=Some(12)).contains(&lost), "{status}");
     assert_like_sequential(&job(&place), &output);
     cluster.end(workers);
 }
@@ -159,11 +161,14 @@ fn slot_that_is_killed_too_often_fails_the_job() {
     let cluster = place.cluster();
     let worker = cluster.worker(1);
     let (id, output) = gate.holds(job(&place), "map").max_attempts(2).hand_in(&cluster);
-    for attempt in 1..=2 {
-        gate.until_waiting(attempt);
+    // The second kill may meet another task, which waited behind the first; the fifth has met one of the four twice.
+    for attempt in 1..=5 {
+        let is_over = || cluster.job(&id)["state"] == "failed";
+        until("the next attempt, or the end", || (gate.waiting() >= attempt || is_over()).then_some(()));
         worker.slots().into_iter().for_each(|slot| signal(slot, Signal::KILL));
     }
     let status = cluster.until_state(&id, "failed");
+    assert!((2..=5).contains(&status["attempts"]["failed"].as_u64().unwrap()), "{status}");
     assert!(status["error"].as_str().unwrap().contains("SIGKILL"), "{status}");
     assert!(Output::snapshot(&output).is_empty());
     cluster.end(vec![worker]);
@@ -181,7 +186,8 @@ fn slot_that_stops_is_taken_for_hung_and_killed() {
     stopped.iter().for_each(|&slot| signal(slot, Signal::STOP));
     gate.open();
     let status = cluster.until_done(&id);
-    assert_eq!(status["attempts"]["timed_out"], 1, "{status}");
+    // On a machine that is busy its successor may take longer than the second, too.
+    assert!(status["attempts"]["timed_out"].as_u64() >= Some(1), "{status}");
     assert!(stopped.iter().all(|slot| !worker.slots().contains(slot)), "the hung slot is still there");
     assert_like_sequential(&job(&place), &output);
     cluster.end(vec![worker]);

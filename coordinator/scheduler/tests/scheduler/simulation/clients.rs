@@ -19,6 +19,8 @@ pub(super) struct Client {
     nonce: u64,
     /// It says which answers it has when it keeps its session, and not with its calls.
     terse: bool,
+    /// It only reads, but for the jobs that it has.
+    reads: bool,
     id: Option<ClientId>,
     /// The coordinator that it takes for the leader.
     pub(super) target: usize,
@@ -51,10 +53,11 @@ enum Call {
 }
 
 impl Client {
-    pub(super) fn new(nonce: u64, terse: bool) -> Self {
+    pub(super) fn new(nonce: u64, terse: bool, reads: bool) -> Self {
         Self {
             nonce,
             terse,
+            reads,
             id: None,
             target: 0,
             last_request: 0,
@@ -146,7 +149,7 @@ impl Life {
         let entries = self.entries.len();
         if open && self.rng.chance(if self.clients[index].terse { 300 } else { 100 }) {
             let op = self.draw_op();
-            let read = self.rng.chance(300);
+            let read = self.clients[index].reads || self.rng.chance(300);
             let call = if read { Call::Read(op.key().clone()) } else { Call::Kv(Arc::new(op)) };
             let called = self.histories.tick();
             self.clients[index].begin(Waiting { call, again: now, called, entries });

@@ -190,16 +190,28 @@ impl Life {
         }
         self.met.note("network parted");
         let lonely = self.rng.below(self.members.len() as u64) as usize;
+        let others: Vec<usize> = (0..self.members.len()).filter(|other| *other != lonely).collect();
         let ways = self.rng.between(1, 3);
-        let outside = self.rng.chance(300);
-        let others = (0..self.members.len()).filter(|other| *other != lonely);
-        for other in others.chain(outside.then_some(OUTSIDE)) {
-            if ways & 1 > 0 {
-                self.cuts.insert((lonely, other));
+        let near = self.rng.below(4) as usize;
+        match OUTSIDE.get(near) {
+            // Some of those outside are on the side of the one, and some on that of the others.
+            Some(near) => {
+                others.iter().for_each(|other| self.cut(*other, *near, 3));
+                OUTSIDE.iter().filter(|far| *far != near).for_each(|far| self.cut(lonely, *far, 3));
             }
-            if ways & 2 > 0 {
-                self.cuts.insert((other, lonely));
-            }
+            None if near == 2 => OUTSIDE.iter().for_each(|side| self.cut(lonely, *side, ways)),
+            None => {}
+        }
+        others.into_iter().for_each(|other| self.cut(lonely, other, ways));
+    }
+
+    /// Cuts the way there, the way back, or both.
+    fn cut(&mut self, one: usize, other: usize, ways: u64) {
+        if ways & 1 > 0 {
+            self.cuts.insert((one, other));
+        }
+        if ways & 2 > 0 {
+            self.cuts.insert((other, one));
         }
     }
 

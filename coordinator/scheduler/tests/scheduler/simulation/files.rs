@@ -112,13 +112,11 @@ impl Change {
 }
 
 impl All {
+    /// What happened in a directory becomes durable, and what happened before that: changes keep their order.
     fn sync(&mut self, directory: &Path) {
-        for change in std::mem::take(&mut self.changes) {
-            if change.touches(directory) {
-                change.apply(&mut self.durable);
-            } else {
-                self.changes.push(change);
-            }
+        let last = self.changes.iter().rposition(|change| change.touches(directory));
+        for change in self.changes.drain(..last.map_or(0, |last| last + 1)) {
+            change.apply(&mut self.durable);
         }
     }
 

@@ -26,3 +26,8 @@ fn seed_1764_the_power_fails_while_a_second_leader_moves_outputs() {
 fn seed_9227_a_snapshot_is_ahead_of_the_synced_log() {
     Life::new(9_227).live();
 }
+
+#[test]
+fn seed_1980_a_name_is_removed_and_taken_again_before_either_is_durable() {
+    Life::new(1_980).live();
+}

@@ -139,8 +139,8 @@ impl Life {
         }
         for _ in 0..self.rng.between(1, 3) {
             let nonce = self.next_nonce();
-            let terse = self.rng.chance(300);
-            self.clients.push(Client::new(nonce, terse));
+            let (terse, reads) = (self.rng.chance(300), self.rng.chance(300));
+            self.clients.push(Client::new(nonce, terse, reads));
         }
         for number in 0..self.rng.between(1, 4) {
             let at = step_ms(self.now, self.rng.below(FAULTS_MS / 2));

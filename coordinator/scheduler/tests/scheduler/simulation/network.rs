@@ -10,8 +10,8 @@ use gristmill_scheduler::{Answer, Input, Orders, Recorded, Reply};
 use super::life::{Life, step_ms};
 use super::worker::Worker;
 
-/// Where workers and clients are, as seen by members.
-pub(super) const OUTSIDE: usize = usize::MAX;
+/// Where workers and clients are, as seen by members: those with even numbers, and those with odd ones.
+pub(super) const OUTSIDE: [usize; 2] = [usize::MAX, usize::MAX - 1];
 
 /// Who is to be answered.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +54,15 @@ pub(super) type Network = BTreeMap<(Timestamp, u64), Message>;
 /// Who cannot send to whom.
 pub(super) type Cuts = BTreeSet<(usize, usize)>;
 
+impl Caller {
+    fn side(self) -> usize {
+        match self {
+            Self::Worker(index, _) | Self::Client(index, _) => OUTSIDE[index % 2],
+            Self::Nobody => OUTSIDE[0],
+        }
+    }
+}
+
 impl Call {
     pub(super) fn of_nobody(input: Input) -> Self {
         Self { caller: Caller::Nobody, request: Request::Act(input) }
@@ -68,6 +77,20 @@ impl Call {
 }
 
 impl Message {
+    /// To which side it goes.
+    fn side(&self) -> usize {
+        match self {
+            Self::Called(_, call) => call.caller.side(),
+            Self::NotLeader(caller, ..) => caller.side(),
+            Self::Registered(index, ..)
+            | Self::Answered(index, ..)
+            | Self::Ordered(index, ..)
+            | Self::Opened(index, ..)
+            | Self::Executed(index, ..)
+            | Self::Read(index, ..) => OUTSIDE[index % 2],
+        }
+    }
+
     /// Whether it would be wrong if somebody else led already.
     pub(super) fn rests_on_the_state(&self) -> bool {
         match self {
@@ -80,13 +103,13 @@ impl Message {
 
 impl Life {
     pub(super) fn call(&mut self, to: usize, caller: Caller, request: Request) {
-        if !self.cuts.contains(&(OUTSIDE, to)) {
+        if !self.cuts.contains(&(caller.side(), to)) {
             self.send(Message::Called(to, Call { caller, request }));
         }
     }
 
     pub(super) fn send_from(&mut self, m: usize, message: Message) {
-        if !self.cuts.contains(&(m, OUTSIDE)) {
+        if !self.cuts.contains(&(m, message.side())) {
             self.send(message);
         }
     }

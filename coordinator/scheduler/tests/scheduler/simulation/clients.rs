@@ -138,7 +138,7 @@ impl Life {
 
     /// Whoever does not answer may not be the leader.
     fn look_elsewhere(&mut self, index: usize) {
-        if self.rng.chance(150) {
+        if self.rng.chance(400) {
             self.clients[index].target = (self.clients[index].target + 1) % self.members.len();
         }
     }

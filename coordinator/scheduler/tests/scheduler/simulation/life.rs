@@ -131,18 +131,26 @@ impl Life {
     }
 
     fn populate(&mut self) {
+        // With nothing but the store to serve, leaders that are cut off have no proposal that fails, and may not notice.
+        let quiet = self.rng.chance(200);
+        if quiet {
+            self.faults.parted = self.rng.between(10, 40);
+        }
         let machines = self.rng.between(1, 4);
-        for _ in 0..self.rng.between(1, 6) {
+        let workers = if quiet { 0 } else { self.rng.between(1, 6) };
+        for _ in 0..workers {
             self.incarnations += 1;
             let (machine, slots) = (self.rng.below(machines) as usize, self.rng.between(1, 3) as u32);
             self.workers.push(Worker::new(self.incarnations, machine, slots));
         }
-        for _ in 0..self.rng.between(1, 3) {
+        let clients = if quiet { 4 } else { self.rng.between(1, 3) };
+        for _ in 0..clients {
             let nonce = self.next_nonce();
             let (terse, reads) = (self.rng.chance(300), self.rng.chance(300));
             self.clients.push(Client::new(nonce, terse, reads));
         }
-        for number in 0..self.rng.between(1, 4) {
+        let jobs = if quiet { 0 } else { self.rng.between(1, 4) };
+        for number in 0..jobs {
             let at = step_ms(self.now, self.rng.below(FAULTS_MS / 2));
             let (spec, planner) = self.draw_job(number);
             self.outputs.push(spec.output.to_path());

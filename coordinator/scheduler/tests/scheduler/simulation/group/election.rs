@@ -36,7 +36,7 @@ impl Life {
     /// A leader that is cut off notices it late, and a clock is no help: it may have stood still.
     fn notice_silence(&mut self, m: usize) {
         let now = self.now;
-        let notices = self.rng.chance(80);
+        let notices = self.rng.chance(40);
         if let Some(reign) = self.members[m].reign_mut()
             && reign.quorum_at + Duration::from_millis(QUORUM_MS) <= now
         {

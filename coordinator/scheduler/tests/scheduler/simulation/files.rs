@@ -103,21 +103,35 @@ impl Change {
         }
     }
 
+    fn names(&self) -> impl Iterator<Item = &Path> {
+        let (name, other) = match self {
+            Self::Moved(from, to) => (from, Some(to)),
+            Self::Removed(name) => (name, None),
+        };
+        [Some(name), other].into_iter().flatten().map(PathBuf::as_path)
+    }
+
     fn touches(&self, directory: &Path) -> bool {
-        match self {
-            Self::Moved(from, to) => within(directory, from) || within(directory, to),
-            Self::Removed(name) => within(directory, name),
-        }
+        self.names().any(|name| within(directory, name))
     }
 }
 
 impl All {
-    /// What happened in a directory becomes durable, and what happened before that: changes keep their order.
+    /// What happened in a directory becomes durable, and with it whatever happened before to the same names elsewhere: one name's changes
+    /// keep their order.
     fn sync(&mut self, directory: &Path) {
-        let last = self.changes.iter().rposition(|change| change.touches(directory));
-        for change in self.changes.drain(..last.map_or(0, |last| last + 1)) {
-            change.apply(&mut self.durable);
+        let mut names = BTreeSet::new();
+        let mut durable = Vec::new();
+        for change in std::mem::take(&mut self.changes).into_iter().rev() {
+            if change.touches(directory) || change.names().any(|name| names.contains(name)) {
+                names.extend(change.names().map(Path::to_owned));
+                durable.push(change);
+            } else {
+                self.changes.push(change);
+            }
         }
+        self.changes.reverse();
+        durable.into_iter().rev().for_each(|change| change.apply(&mut self.durable));
     }
 
     fn remove(&mut self, name: &Path) {

@@ -43,6 +43,7 @@ fn run() -> Result<(), String> {
     let home = std::env::current_dir().map_err(|error| format!("no current directory: {error}"))?;
     let agent = ToAgent::new(control.try_clone().map_err(|error| format!("control channel: {error}"))?);
     let work = listen(control)?;
+    gristmill_dataplane::release_start_up_pages();
     agent.send(&FromSlot::Ready);
     let mut runner = attempt::Runner::new(home);
     let mut segments = Vec::new();

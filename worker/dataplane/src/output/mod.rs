@@ -1,7 +1,9 @@
 //! Writes the output of one attempt: under a temporary name, checksummed on the way, synced, then renamed.
 
+mod writer;
+
 use std::fs::{File, Permissions};
-use std::io::Write;
+use std::io::{self, Write};
 #[cfg(target_os = "linux")]
 use std::num::NonZeroU64;
 use std::os::unix::fs::PermissionsExt;
@@ -10,21 +12,17 @@ use std::path::{Path, PathBuf};
 use gristmill_model::TaskFailure;
 use tempfile::NamedTempFile;
 
+use self::writer::{Block, Writer};
 use crate::failure;
-
-const BUFFER_BYTES: usize = 256 << 10;
-
-/// After so many bytes the disk is asked to begin, so that the sync at the end has little left to do.
-const WRITE_BACK_BYTES: u64 = 8 << 20;
 
 /// A file that appears as a whole or not at all. Dropping it unfinished removes what was written.
 pub(crate) struct OutputFile {
+    // Before the file, so that nothing is written any more when that is removed.
+    writer: Option<Writer>,
     file: NamedTempFile,
     path: PathBuf,
-    buffer: Vec<u8>,
+    block: Block,
     bytes: u64,
-    /// How many of them the disk was asked to write.
-    written_back: u64,
     records: u64,
     crc32c: u32,
 }
@@ -38,13 +36,13 @@ pub(crate) struct OutputSummary {
 }
 
 /// A temporary file beside `path`, with the permissions that any new file has.
-pub(crate) fn temporary_beside(path: &Path) -> std::io::Result<NamedTempFile> {
+pub(crate) fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     temporary_in(directory.unwrap_or(Path::new(".")))
 }
 
 /// A temporary file in `directory`, with the permissions that any new file has.
-pub(crate) fn temporary_in(directory: &Path) -> std::io::Result<NamedTempFile> {
+pub(crate) fn temporary_in(directory: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".writing-").permissions(Permissions::from_mode(0o666)).tempfile_in(directory)
 }
@@ -54,63 +52,58 @@ impl OutputFile {
     pub(crate) fn create(path: &Path) -> Result<Self, TaskFailure> {
         let file =
             temporary_beside(path).map_err(|error| failure::machine("create a file for", path, &error))?;
-        Ok(Self {
-            file,
-            path: path.to_owned(),
-            buffer: Vec::with_capacity(BUFFER_BYTES),
-            bytes: 0,
-            written_back: 0,
-            records: 0,
-            crc32c: 0,
-        })
+        let (path, block) = (path.to_owned(), Block::new());
+        Ok(Self { writer: None, file, path, block, bytes: 0, records: 0, crc32c: 0 })
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8], records: u64) -> Result<(), TaskFailure> {
         self.records = self.records.saturating_add(records);
-        let room = BUFFER_BYTES - self.buffer.len();
-        let Some((filling, rest)) = bytes.split_at_checked(room) else {
-            self.buffer.extend_from_slice(bytes);
-            return Ok(());
-        };
-        self.buffer.extend_from_slice(filling);
-        self.flush()?;
-        // Whole buffers need not be copied, and every write but the last begins and ends at a multiple of the buffer.
-        let (whole, rest) = rest.split_at(rest.len() / BUFFER_BYTES * BUFFER_BYTES);
-        self.put(whole)?;
-        self.buffer.extend_from_slice(rest);
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let taken = self.block.fill(rest);
+            rest = &rest[taken..];
+            if self.block.is_full() {
+                self.write_block().map_err(|error| failure::machine("write", &self.path, &error))?;
+            }
+        }
         Ok(())
     }
 
     /// Makes the content durable and gives it its name.
     pub(crate) fn finish(mut self) -> Result<OutputSummary, TaskFailure> {
-        self.flush()?;
+        self.end().map_err(|error| failure::machine("write", &self.path, &error))?;
         let failed = |doing, error| failure::machine(doing, &self.path, &error);
         self.file.as_file().sync_data().map_err(|error| failed("sync", error))?;
         self.file.persist(&self.path).map_err(|error| failed("rename to", error.error))?;
         Ok(OutputSummary { bytes: self.bytes, records: self.records, crc32c: self.crc32c })
     }
 
-    fn flush(&mut self) -> Result<(), TaskFailure> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let done = self.put(&buffer);
-        buffer.clear();
-        self.buffer = buffer;
-        done
+    fn count(&mut self) {
+        self.crc32c = crc32c::crc32c_append(self.crc32c, self.block.content());
+        self.bytes += self.block.content().len() as u64;
     }
 
-    fn put(&mut self, bytes: &[u8]) -> Result<(), TaskFailure> {
-        self.crc32c = crc32c::crc32c_append(self.crc32c, bytes);
-        self.bytes += bytes.len() as u64;
-        self.file
-            .as_file_mut()
-            .write_all(bytes)
-            .map_err(|error| failure::machine("write", &self.path, &error))?;
-        let waiting = self.bytes - self.written_back;
-        if waiting >= WRITE_BACK_BYTES {
-            begin_write_back(self.file.as_file(), self.written_back, waiting);
-            self.written_back = self.bytes;
-        }
+    /// Hands the block over; the first one that is full starts the thread, which no small output needs.
+    fn write_block(&mut self) -> io::Result<()> {
+        self.count();
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            None => self.writer.insert(Writer::start(self.file.as_file().try_clone()?)?),
+        };
+        let full = std::mem::replace(&mut self.block, Block::empty());
+        self.block = writer.write(full)?;
         Ok(())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        if self.writer.is_none() {
+            self.count();
+            return self.file.as_file_mut().write_all(self.block.content());
+        }
+        if !self.block.content().is_empty() {
+            self.write_block()?;
+        }
+        self.writer.take().map_or(Ok(()), Writer::finish)
     }
 }
 
@@ -133,7 +126,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(16))]
 
         #[test]
-        fn what_is_written_is_what_was_given(pieces in proptest::collection::vec(0_usize..(700 << 10), 0..20)) {
+        fn what_is_written_is_what_was_given(pieces in proptest::collection::vec(0_usize..(1400 << 10), 0..12)) {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("output");
             let mut file = OutputFile::create(&path).unwrap();
@@ -156,7 +149,7 @@ mod tests {
         let path = directory.path().join("output");
         let mut file = OutputFile::create(&path).unwrap();
         *file.file.as_file_mut() = File::options().write(true).open("/dev/full").unwrap();
-        let failure = file.write(&[0; BUFFER_BYTES], 1).unwrap_err();
+        let failure = file.write(&[0; 1 << 20], 1).and_then(|()| file.finish().map(drop)).unwrap_err();
         assert!(
             failure.message.contains(path.to_str().unwrap()) && failure.message.contains("No space left"),
             "{failure:?}"

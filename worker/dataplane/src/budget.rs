@@ -11,7 +11,7 @@
 //! reduce  merge        1/2  read buffers           two blocks     –      the longest value of all runs counts in
 //!         groups       1/1024                       1 KiB      64 KiB    one batch, or one key if that is longer
 //!         values       1/1024                       1 KiB      64 KiB    one batch
-//! output  256 KiB
+//! output  block        1/256                      128 KiB     2 MiB    two: one is filled while the other is written
 //! ```
 //!
 //! What is longer than a buffer (a line, a pair, a value) takes a buffer of its own length while it passes. A merge has no more than is
@@ -103,6 +103,10 @@ impl Budget {
 
     pub(crate) fn batch_bytes(self) -> usize {
         size((self.memory_bytes / 1024).clamp(KIB, 64 * KIB))
+    }
+
+    pub(crate) fn output_block_bytes(self) -> usize {
+        size((self.memory_bytes / 256).clamp(128 * KIB, 2 * MIB))
     }
 
     pub(crate) fn spill_fan_in(self) -> FanIn {

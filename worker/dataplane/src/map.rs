@@ -58,7 +58,8 @@ fn map_only(
     task: &MapTask,
     progress: &ProgressCell,
 ) -> Result<MapResult, TaskFailure> {
-    let mut output = DirectOutput::new(OutputFile::create(&task.output_path)?);
+    let mut output =
+        DirectOutput::new(OutputFile::create(&task.output_path, attempt.budget.output_block_bytes())?);
     let mut stats = attempt.run(&mut instance, &mut output, progress)?;
     let written = output.file.finish()?;
     stats.bytes_out = written.bytes;

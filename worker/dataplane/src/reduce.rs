@@ -22,7 +22,7 @@ pub fn run_reduce(
 ) -> Result<ReduceResult, ReduceError> {
     let runs = open_runs(task)?;
     let mut instance = Instance::create_to_reduce(plugin, &task.params, progress)?;
-    let output = OutputFile::create(&task.output_path)?;
+    let output = OutputFile::create(&task.output_path, Budget::new(task.memory_bytes).output_block_bytes())?;
     let mut stats = AttemptStats {
         bytes_in: runs.iter().map(Run::bytes).sum(),
         pairs_in: runs.iter().fold(0, |pairs, run| run.pairs().saturating_add(pairs)),

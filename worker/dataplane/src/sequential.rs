@@ -112,12 +112,12 @@ fn stage(
     output: &Output,
     progress: &ProgressCell,
 ) -> Result<(Vec<Staged>, SequentialSummary), SequentialError> {
-    let mut staging = Staging { output, staged: Vec::new(), outputs: Vec::new() };
+    let budget = Budget::new(job.memory_bytes);
+    let mut staging = Staging { output, staged: Vec::new(), outputs: Vec::new(), budget };
     let map_only = plugin.info().map_only || job.reduces == 0;
     let partitions = if map_only { 0 } else { job.reduces };
     let bounds = Arc::new(bounds(plugin, job, partitions, progress)?);
     let work = MapWork { splits: job.inputs.iter().map(whole).collect(), bounds };
-    let budget = Budget::new(job.memory_bytes);
     let blocks = MapBlocks { mode: plugin.info().input_mode, work: &work, partitions, budget };
     let mut instance = Instance::create(plugin, &job.params, progress)?;
     let mut map;
@@ -212,11 +212,12 @@ struct Staging<'o> {
     output: &'o Output,
     staged: Vec<Staged>,
     outputs: Vec<SequentialOutput>,
+    budget: Budget,
 }
 
 impl Staging<'_> {
     fn create(&self, index: u32) -> Result<OutputFile, TaskFailure> {
-        OutputFile::create(&self.output.staging().join(output_name(index)))
+        OutputFile::create(&self.output.staging().join(output_name(index)), self.budget.output_block_bytes())
     }
 
     fn finish(&mut self, index: u32, file: OutputFile) -> Result<OutputSummary, TaskFailure> {

@@ -22,6 +22,7 @@ pub(crate) struct OutputFile {
     file: NamedTempFile,
     path: PathBuf,
     block: Block,
+    block_bytes: usize,
     bytes: u64,
     records: u64,
     crc32c: u32,
@@ -48,12 +49,12 @@ pub(crate) fn temporary_in(directory: &Path) -> io::Result<NamedTempFile> {
 }
 
 impl OutputFile {
-    /// Begins the file that will be called `path`, in a directory that exists.
-    pub(crate) fn create(path: &Path) -> Result<Self, TaskFailure> {
+    /// Begins the file that will be called `path`, in a directory that exists. Two blocks of about `block_bytes` gather what is written.
+    pub(crate) fn create(path: &Path, block_bytes: usize) -> Result<Self, TaskFailure> {
         let file =
             temporary_beside(path).map_err(|error| failure::machine("create a file for", path, &error))?;
-        let (path, block) = (path.to_owned(), Block::new());
-        Ok(Self { writer: None, file, path, block, bytes: 0, records: 0, crc32c: 0 })
+        let (path, block) = (path.to_owned(), Block::new(block_bytes));
+        Ok(Self { writer: None, file, path, block, block_bytes, bytes: 0, records: 0, crc32c: 0 })
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8], records: u64) -> Result<(), TaskFailure> {
@@ -88,7 +89,7 @@ impl OutputFile {
         self.count();
         let writer = match &mut self.writer {
             Some(writer) => writer,
-            None => self.writer.insert(Writer::start(self.file.as_file().try_clone()?)?),
+            None => self.writer.insert(Writer::start(self.file.as_file().try_clone()?, self.block_bytes)?),
         };
         let full = std::mem::replace(&mut self.block, Block::empty());
         self.block = writer.write(full)?;
@@ -129,7 +130,7 @@ mod tests {
         fn what_is_written_is_what_was_given(pieces in proptest::collection::vec(0_usize..(1400 << 10), 0..12)) {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("output");
-            let mut file = OutputFile::create(&path).unwrap();
+            let mut file = OutputFile::create(&path, 300 << 10).unwrap();
             let mut expected = Vec::new();
             for (number, length) in pieces.into_iter().enumerate() {
                 let piece: Vec<u8> = (0..length).map(|at| (at * 31 + number) as u8).collect();
@@ -147,7 +148,7 @@ mod tests {
     fn a_full_disk_is_told_with_the_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("output");
-        let mut file = OutputFile::create(&path).unwrap();
+        let mut file = OutputFile::create(&path, 256 << 10).unwrap();
         *file.file.as_file_mut() = File::options().write(true).open("/dev/full").unwrap();
         let failure = file.write(&[0; 1 << 20], 1).and_then(|()| file.finish().map(drop)).unwrap_err();
         assert!(

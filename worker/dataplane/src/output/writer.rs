@@ -10,8 +10,6 @@ use std::os::unix::fs::FileExt;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
-/// Bytes of one block: a multiple of [`ALIGNMENT`], large enough to keep a fast disk busy.
-pub(super) const BLOCK_BYTES: usize = 512 << 10;
 /// What places and sizes of direct writes, in the file and in memory, must be multiples of.
 const ALIGNMENT: usize = 4096;
 
@@ -20,23 +18,26 @@ pub(super) struct Block {
     memory: Vec<u8>,
     begin: usize,
     filled: usize,
+    bytes: usize,
 }
 
 impl Block {
-    pub(super) fn new() -> Self {
-        let memory = vec![0; BLOCK_BYTES + ALIGNMENT];
+    /// Of about so many bytes.
+    pub(super) fn new(bytes: usize) -> Self {
+        let bytes = bytes.next_multiple_of(ALIGNMENT);
+        let memory = vec![0; bytes + ALIGNMENT];
         let begin = memory.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
-        Self { memory, begin, filled: 0 }
+        Self { memory, begin, filled: 0, bytes }
     }
 
     /// One without memory, in the place of one that is elsewhere.
     pub(super) fn empty() -> Self {
-        Self { memory: Vec::new(), begin: 0, filled: BLOCK_BYTES }
+        Self { memory: Vec::new(), begin: 0, filled: 0, bytes: 0 }
     }
 
     /// Takes as many of the bytes as there is room for, and says how many.
     pub(super) fn fill(&mut self, bytes: &[u8]) -> usize {
-        let count = bytes.len().min(BLOCK_BYTES - self.filled);
+        let count = bytes.len().min(self.bytes - self.filled);
         let at = self.begin + self.filled;
         self.memory[at..at + count].copy_from_slice(&bytes[..count]);
         self.filled += count;
@@ -44,7 +45,7 @@ impl Block {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.filled == BLOCK_BYTES
+        self.filled == self.bytes
     }
 
     pub(super) fn content(&self) -> &[u8] {
@@ -69,12 +70,13 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Writes to `file` from its beginning.
-    pub(super) fn start(file: File) -> io::Result<Self> {
+    /// Writes to `file` from its beginning, in blocks of about so many bytes.
+    pub(super) fn start(file: File, block_bytes: usize) -> io::Result<Self> {
         let (to_write, blocks) = channel::<Block>();
         let (results, written) = channel();
         let mut target = Target { direct: set_direct(&file, true), file, bytes: 0 };
-        let thread = thread::Builder::new().name("output".to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name("output".to_owned()).stack_size(128 << 10);
+        let thread = thread.spawn(move || {
             for mut block in blocks {
                 let result = target.write(&mut block).map(|()| {
                     block.filled = 0;
@@ -86,7 +88,12 @@ impl Writer {
                 }
             }
         })?;
-        Ok(Self { to_write: Some(to_write), written, thread: Some(thread), spare: Some(Block::new()) })
+        Ok(Self {
+            to_write: Some(to_write),
+            written,
+            thread: Some(thread),
+            spare: Some(Block::new(block_bytes)),
+        })
     }
 
     /// Hands over a block and gives back an empty one, when the one before is written. Only the last block of a file may be less than full.

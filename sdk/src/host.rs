@@ -147,6 +147,10 @@ impl<A: App> RunSink for HostRuns<'_, A> {
         }
     }
 
+    fn ascends(&self) -> bool {
+        A::TOTAL_ORDER && A::PARTITION.is_none()
+    }
+
     fn begin(&mut self) -> Result<(), Error> {
         // SAFETY: as in `Host::fail`.
         self.host.run(|raw| unsafe { (raw.run_begin)(raw.context) })

@@ -99,12 +99,40 @@ impl PairLog {
         true
     }
 
-    /// Sorts by partition, key and emission order.
-    pub(super) fn sort<E>(&mut self, mut partition: impl FnMut(&[u8]) -> Result<u32, E>) -> Result<(), E> {
+    /// Sorts by partition, key and emission order. If partitions ascend with the keys, few keys need be asked for theirs.
+    pub(super) fn sort<E>(
+        &mut self,
+        ascends: bool,
+        mut partition: impl FnMut(&[u8]) -> Result<u32, E>,
+    ) -> Result<(), E> {
+        if ascends {
+            sort::sort(self.entries.as_mut(), &self.arena);
+            return self.part(partition);
+        }
         for entry in self.entries.as_mut() {
             entry.partition = partition(pair_at(&self.arena, entry).key)?;
         }
         sort::sort(self.entries.as_mut(), &self.arena);
+        Ok(())
+    }
+
+    /// Finds where each partition ends among pairs that are sorted by key.
+    fn part<E>(&mut self, mut partition: impl FnMut(&[u8]) -> Result<u32, E>) -> Result<(), E> {
+        let mut rest = self.entries.as_mut();
+        while let Some(first) = rest.first() {
+            let number = partition(pair_at(&self.arena, first).key)?;
+            let mut failed = None;
+            let end = rest.partition_point(|entry| {
+                let found = partition(pair_at(&self.arena, entry).key);
+                found.map_err(|error| failed = Some(error)).is_ok_and(|found| found == number)
+            });
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            let (same, others) = rest.split_at_mut(end.max(1));
+            same.iter_mut().for_each(|entry| entry.partition = number);
+            rest = others;
+        }
         Ok(())
     }
 
@@ -114,6 +142,7 @@ impl PairLog {
         entries.iter().enumerate().map(move |(at, entry)| {
             if let Some(later) = entries.get(at + LOOK_AHEAD) {
                 self.arena.prefetch(later.place as usize);
+                self.arena.prefetch(later.place as usize + later.key_bytes as usize);
             }
             pair_at(&self.arena, entry)
         })

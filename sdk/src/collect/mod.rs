@@ -40,6 +40,11 @@ pub trait RunSink {
     /// The partition of an encoded key.
     fn partition(&mut self, key: &[u8]) -> Result<u32, Self::Error>;
 
+    /// Whether partitions ascend with the keys, so that pairs which are sorted by key are sorted by partition.
+    fn ascends(&self) -> bool {
+        false
+    }
+
     /// A run begins.
     fn begin(&mut self) -> Result<(), Self::Error>;
 
@@ -110,7 +115,7 @@ impl Collector {
     }
 
     fn hand_over<S: RunSink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
-        self.log.sort(|key| sink.partition(key))?;
+        self.log.sort(sink.ascends(), |key| sink.partition(key))?;
         sink.begin()?;
         for pair in self.log.sorted() {
             self.buffer.push_record(pair.partition, pair.record, sink)?;

@@ -11,6 +11,8 @@ type Pair = (u32, Vec<u8>, Vec<u8>);
 /// Keeps what it is given, and the rules.
 struct Runs {
     partitions: u32,
+    /// Partitions are ranges of keys, parted by these.
+    bounds: Option<Vec<Vec<u8>>>,
     runs: Vec<Vec<Pair>>,
     open: bool,
     biggest_buffer: usize,
@@ -39,6 +41,7 @@ impl Runs {
     fn new(partitions: u32) -> Self {
         Self {
             partitions,
+            bounds: None,
             runs: Vec::new(),
             open: false,
             biggest_buffer: 0,
@@ -69,7 +72,14 @@ impl RunSink for Runs {
     type Error = Refused;
 
     fn partition(&mut self, key: &[u8]) -> Result<u32, Refused> {
-        Ok(hash::partition_of(key, self.partitions))
+        Ok(match &self.bounds {
+            Some(bounds) => bounds.iter().filter(|bound| bound.as_slice() <= key).count() as u32,
+            None => hash::partition_of(key, self.partitions),
+        })
+    }
+
+    fn ascends(&self) -> bool {
+        self.bounds.is_some()
     }
 
     fn begin(&mut self) -> Result<(), Refused> {
@@ -149,6 +159,23 @@ proptest! {
             (hash::partition_of(key, partitions), key.clone(), i.to_be_bytes().to_vec())
         }).collect();
         let (mut runs, mut collector) = (Runs::new(partitions), Collector::new(memory));
+        for (_, key, value) in &expected {
+            collector.emit(key, value, &mut runs).unwrap();
+        }
+        collector.finish(&mut runs).unwrap();
+        expected.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        prop_assert_eq!(runs.merged(), expected);
+    }
+
+    #[test]
+    fn ranges_of_keys_are_the_partitions_where_these_ascend(keys in keys(), bounds in keys(), memory in memory()) {
+        let mut runs = Runs::new(1);
+        let of = |key: &[u8]| bounds.iter().filter(|bound| bound.as_slice() <= key).count() as u32;
+        let mut expected: Vec<_> = (0_u64..).zip(&keys).map(|(i, key)| {
+            (of(key), key.clone(), i.to_be_bytes().to_vec())
+        }).collect();
+        runs.bounds = Some(bounds.clone());
+        let mut collector = Collector::new(memory);
         for (_, key, value) in &expected {
             collector.emit(key, value, &mut runs).unwrap();
         }

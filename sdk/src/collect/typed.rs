@@ -344,7 +344,7 @@ impl<V: Codec> TypedCollector<V> {
     where
         S: RunSink<Error: From<DecodeError>>,
     {
-        self.log.sort(|key| sink.partition(key))?;
+        self.log.sort(sink.ascends(), |key| sink.partition(key))?;
         sink.begin()?;
         let mut distinct = 0;
         let mut pairs = self.log.sorted().peekable();

@@ -160,6 +160,10 @@ impl RunSink for HostSink<'_, '_> {
         self.partitioner.partition_of(key, self.store.partitions).map_err(SinkFailure)
     }
 
+    fn ascends(&self) -> bool {
+        self.partitioner.ascends()
+    }
+
     fn begin(&mut self) -> Result<(), SinkFailure> {
         self.store.begin().map_err(SinkFailure)
     }

@@ -116,6 +116,11 @@ impl<'c> Partitioner<'c> {
         Self { function, instance, ranges }
     }
 
+    /// Whether partitions are ranges of keys.
+    pub(crate) fn ascends(&self) -> bool {
+        self.ranges.is_some()
+    }
+
     /// The partition of `key`, below `partitions`, which is not zero.
     pub(crate) fn partition_of(&self, key: &[u8], partitions: u32) -> Result<u32, TaskFailure> {
         if let Some(ranges) = self.ranges {

@@ -39,6 +39,8 @@ impl<T: Codec> Codec for Option<T> {
     fn heap_bytes(&self) -> usize {
         self.as_ref().map_or(0, T::heap_bytes)
     }
+
+    const HEAP_IS_SOON_COUNTED: bool = soon_counted::<T>();
 }
 
 impl<T, E: Encode<T>> Encode<Vec<T>> for [E] {
@@ -67,8 +69,12 @@ impl<T: Codec> Codec for Vec<T> {
     }
 
     fn heap_bytes(&self) -> usize {
-        self.capacity() * size_of::<T>() + self.iter().map(T::heap_bytes).sum::<usize>()
+        let inside = if std::mem::needs_drop::<T>() { self.iter().map(T::heap_bytes).sum() } else { 0 };
+        self.capacity() * size_of::<T>() + inside
     }
+
+    /// What has nothing to drop holds no heap.
+    const HEAP_IS_SOON_COUNTED: bool = !std::mem::needs_drop::<T>();
 }
 
 /// A value that sorts before smaller ones: as (part of) a key it makes values come in descending order.
@@ -105,6 +111,12 @@ impl<T: Codec> Codec for Descending<T> {
     fn heap_bytes(&self) -> usize {
         self.0.heap_bytes()
     }
+
+    const HEAP_IS_SOON_COUNTED: bool = soon_counted::<T>();
+}
+
+const fn soon_counted<T: Codec>() -> bool {
+    !std::mem::needs_drop::<T>() || T::HEAP_IS_SOON_COUNTED
 }
 
 macro_rules! tuples {
@@ -145,6 +157,8 @@ macro_rules! tuples {
                 let ($($type,)* $last,) = self;
                 $($type.heap_bytes() +)* $last.heap_bytes()
             }
+
+            const HEAP_IS_SOON_COUNTED: bool = $(soon_counted::<$type>() &&)* soon_counted::<$last>();
         }
     )*};
 }

@@ -103,6 +103,10 @@ pub trait Codec: Encode<Self> + Sized {
     fn heap_bytes(&self) -> usize {
         0
     }
+
+    /// Whether [`heap_bytes`](Self::heap_bytes) takes the same time for every value, however large. If it does not, a value into which others
+    /// are folded is not looked at each time: what it holds is estimated, and counted now and then.
+    const HEAP_IS_SOON_COUNTED: bool = false;
 }
 
 /// A key: every [`Codec`], and besides `str` and `[u8]`, which are lent without being copied.

@@ -86,6 +86,8 @@ impl Codec for String {
     fn heap_bytes(&self) -> usize {
         self.capacity()
     }
+
+    const HEAP_IS_SOON_COUNTED: bool = true;
 }
 
 impl Codec for Bytes {
@@ -100,4 +102,6 @@ impl Codec for Bytes {
     fn heap_bytes(&self) -> usize {
         self.0.capacity()
     }
+
+    const HEAP_IS_SOON_COUNTED: bool = true;
 }

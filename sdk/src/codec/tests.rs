@@ -190,3 +190,12 @@ fn only_lists_and_strings_hold_heap() {
     let list = vec!["abc".to_owned()];
     assert_eq!(list.heap_bytes(), list.capacity() * size_of::<String>() + list[0].capacity());
 }
+
+#[test]
+fn only_lists_of_what_holds_heap_take_long_to_count() {
+    const fn soon<V: Codec>() -> bool {
+        V::HEAP_IS_SOON_COUNTED
+    }
+    assert!(soon::<Vec<(u64, bool)>>() && soon::<(u64, String)>() && soon::<Option<Bytes>>());
+    assert!(!soon::<Vec<String>>() && !soon::<Vec<Vec<u8>>>() && !soon::<(u64, Vec<String>)>());
+}

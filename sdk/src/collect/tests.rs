@@ -1,7 +1,7 @@
 //! What comes out of a collector is what went in, sorted and within its budget.
 
 use super::*;
-use crate::{Bytes, Codec, DecodeError, Reader, hash, wire};
+use crate::{Bytes, Codec, DecodeError, Encode, Reader, hash, wire};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -273,7 +273,7 @@ fn emission_order_survives_giving_up_the_table_and_taking_it_up_again() {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Bulky(u8);
 
-impl crate::Encode for Bulky {
+impl Encode for Bulky {
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend([self.0; 300]);
     }
@@ -374,6 +374,63 @@ fn heap_of_values_counts() {
         assert!(collector.held_bytes() <= 1 << 20, "{} at {n}", collector.held_bytes());
     }
     assert!(runs.runs.len() > 5);
+}
+
+/// A list that tells how often its elements were looked at to count what they hold.
+#[derive(Debug)]
+struct Looked(Vec<String>);
+
+thread_local! {
+    static LOOKS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+impl Encode<Self> for Looked {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.0.encode(out);
+    }
+}
+
+impl Codec for Looked {
+    fn decode(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Codec::decode(from).map(Self)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        LOOKS.set(LOOKS.get() + self.0.len());
+        self.0.heap_bytes()
+    }
+}
+
+#[test]
+fn long_lists_are_not_gone_through_for_each_value() {
+    let (mut runs, mut collector) = (Runs::new(1), TypedCollector::new(64 << 20));
+    let join = |total: &mut Looked, next: Looked| total.0.extend(next.0);
+    let values = 300_000;
+    for n in 0..values {
+        collector.fold(b"k", Looked(vec![n.to_string()]), join, &mut runs).unwrap();
+        assert!(collector.held_bytes() <= 64 << 20);
+    }
+    collector.finish(Some(join), &mut runs).unwrap();
+    assert!(LOOKS.take() < 20 * values);
+    let lists =
+        runs.merged().into_iter().map(|(_, _, list)| Looked::decode(&mut Reader::new(&list)).unwrap().0);
+    assert!(lists.flatten().eq((0..values).map(|n| n.to_string())));
+}
+
+#[test]
+fn what_a_list_really_holds_shows_in_time() {
+    let (mut runs, mut collector) = (Runs::new(1), TypedCollector::new(1 << 20));
+    // As much comes in as would fill the memory a hundred times, but only the longest is kept.
+    let longest = |total: &mut Looked, next: Looked| {
+        if next.0[0].len() > total.0[0].len() {
+            *total = next;
+        }
+    };
+    for n in 0..100_000_usize {
+        collector.fold(b"k", Looked(vec!["x".repeat(n % 1000)]), longest, &mut runs).unwrap();
+    }
+    collector.finish(Some(longest), &mut runs).unwrap();
+    assert_eq!(runs.runs.len(), 1);
 }
 
 #[test]

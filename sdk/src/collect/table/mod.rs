@@ -4,6 +4,7 @@
 //! that is not in the cache, and that was asked for when the key was emitted. Keys of up to eight bytes have smaller slots of their own.
 //! Values are kept as they are, unencoded.
 
+mod heap;
 mod slots;
 mod tiny;
 mod tiny_batch;
@@ -19,6 +20,7 @@ use super::batch::Batch;
 use super::front::{Front, Seed};
 use super::sort;
 use crate::Codec;
+use heap::Heap;
 use slots::Slots;
 use std::iter;
 use tiny::Tiny;
@@ -30,7 +32,7 @@ pub(super) struct Table<V> {
     /// Keys that do not stand in their slots.
     keys: Arena,
     /// What the values hold outside of their slots.
-    values_heap_bytes: usize,
+    heap: Heap,
     memory_bytes: usize,
     /// Of the tiny keys once they are sorted: each partition, and how many are in it.
     partitions: Vec<(u32, usize)>,
@@ -53,7 +55,7 @@ impl<V: Codec> Table<V> {
             wide: Slots::new(0),
             seed: Seed::random(),
             keys: Arena::new(0),
-            values_heap_bytes: 0,
+            heap: Heap::new(memory_bytes),
             memory_bytes,
             partitions: Vec::new(),
         }
@@ -70,14 +72,24 @@ impl<V: Codec> Table<V> {
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        self.tiny.bytes() + self.wide.bytes() + self.keys.held_bytes() + self.values_heap_bytes
+        self.tiny.bytes() + self.wide.bytes() + self.keys.held_bytes() + self.heap.bytes()
     }
 
     /// Whether values have grown in their places beyond the memory.
     #[inline]
-    pub(super) fn overflows(&self) -> bool {
+    pub(super) fn overflows(&mut self) -> bool {
+        if self.heap.wants_count::<V>(self.held_bytes()) {
+            self.count_heap();
+        }
         // What has nothing to drop holds no heap.
         std::mem::needs_drop::<V>() && self.held_bytes() > self.memory_bytes
+    }
+
+    #[cold]
+    fn count_heap(&mut self) {
+        let bytes = self.unsorted().map(|(_, value)| value.heap_bytes()).sum();
+        let other_bytes = self.held_bytes() - self.heap.bytes();
+        self.heap.counted(bytes, other_bytes, self.memory_bytes);
     }
 
     /// The hash of a tiny key that is to be folded in; its slot is asked for ahead of time.
@@ -104,7 +116,7 @@ impl<V: Codec> Table<V> {
             let found = self.tiny.find(hash, |slot| slot.is(word)).and_then(Tiny::value_mut);
             if let Some(total) = found {
                 let Some(value) = batch.take() else { break };
-                fold_value(total, value, &mut self.values_heap_bytes, &combine);
+                self.heap.fold(total, value, &combine);
             } else if !self.insert_tiny(batch) {
                 return Folded::Full;
             }
@@ -121,7 +133,7 @@ impl<V: Codec> Table<V> {
             let found = self.wide.find(tag.upper(), is_it).and_then(Wide::value_mut);
             if let Some(total) = found {
                 let Some(value) = batch.take() else { break };
-                fold_value(total, value, &mut self.values_heap_bytes, &combine);
+                self.heap.fold(total, value, &combine);
             } else if !self.insert(batch) {
                 return Folded::Full;
             }
@@ -137,7 +149,7 @@ impl<V: Codec> Table<V> {
             return false;
         }
         if let (Some((word, hash)), Some(value)) = (batch.peek(), batch.take()) {
-            self.count_heap(&value);
+            self.heap.add(&value);
             self.tiny.insert(hash, Tiny::new(word, value));
         }
         true
@@ -158,16 +170,10 @@ impl<V: Codec> Table<V> {
             });
         }
         if let Some(value) = batch.take() {
-            self.count_heap(&value);
+            self.heap.add(&value);
             self.wide.insert(tag.upper(), Wide::new(front, tag, value));
         }
         true
-    }
-
-    fn count_heap(&mut self, value: &V) {
-        if std::mem::needs_drop::<V>() {
-            self.values_heap_bytes += value.heap_bytes();
-        }
     }
 
     /// Whether there is room for one more key of which so many bytes go into the arena; the slots grow for it if they may.
@@ -175,7 +181,7 @@ impl<V: Codec> Table<V> {
         if outside_bytes > 0 && self.keys.held_bytes() == 0 {
             self.keys = Arena::new(self.memory_bytes);
         }
-        let outside = self.keys.held_bytes() + outside_bytes + self.values_heap_bytes;
+        let outside = self.keys.held_bytes() + outside_bytes + self.heap.bytes();
         let is_first = self.is_empty();
         if !is_first {
             let slots = self.tiny.bytes() + self.wide.bytes();
@@ -239,7 +245,7 @@ impl<V: Codec> Table<V> {
         self.wide.clear::<V>();
         self.keys.clear(self.memory_bytes);
         self.partitions = Vec::new();
-        self.values_heap_bytes = 0;
+        self.heap = Heap::new(self.memory_bytes);
     }
 
     /// Forgets all keys and gives the memory back.
@@ -253,16 +259,6 @@ impl<V> Drop for Table<V> {
         self.tiny.drop_values::<V>();
         self.wide.drop_values::<V>();
     }
-}
-
-#[inline(always)]
-fn fold_value<V: Codec>(total: &mut V, value: V, values_heap_bytes: &mut usize, combine: impl Fn(&mut V, V)) {
-    if !std::mem::needs_drop::<V>() {
-        return combine(total, value);
-    }
-    let heap_before = total.heap_bytes();
-    combine(total, value);
-    *values_heap_bytes = (*values_heap_bytes + total.heap_bytes()).saturating_sub(heap_before);
 }
 
 /// Whether the slot, whose tag is that of the key, holds it.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the crash app and the word count on real workers while it kills, stops and restarts them at random, and
+# Runs the word count, the crash app and a sort on real workers while it kills, stops and restarts them at random, and
 # compares every output byte by byte with the sequential one. Prints what it did and a verdict; leaves nothing behind.
 #
 #   scripts/crash-test.sh [--seconds N | --jobs N] [--kill-ms N] [--workers N] [--slots N] [--coordinators N] [--seed N]
@@ -43,7 +43,7 @@ done
 RANDOM=$((seed % 32768))
 
 if [[ -z $bin ]]; then
-    cargo build --release --quiet -p gristmill -p wc -p crash -p nocrash
+    cargo build --release --quiet -p gristmill -p wc -p crash -p nocrash -p sort
     bin=${CARGO_TARGET_DIR:-target}/release
 fi
 bin=$(cd "$bin" && pwd)
@@ -179,8 +179,10 @@ for copy in 1 2 3 4 5 6 7 8; do
     for book in data/*.txt; do cat "$book"; done >"$root/books-$copy.txt"
 done
 wc_arguments=(--app "$bin/libwc.so" -r 5 --split-size 64KiB "$root"/books-*.txt)
+sort_arguments=(--app "$bin/libsort.so" -r 5 --split-size 256KiB "$root"/books-*.txt)
 crash_inputs=(data/*.txt)
 "$gristmill" run --sequential --quiet -o "$root/expected-wc" "${wc_arguments[@]}" >/dev/null
+"$gristmill" run --sequential --quiet -o "$root/expected-sort" "${sort_arguments[@]}" >/dev/null
 "$gristmill" run --sequential --quiet -o "$root/expected-crash" --app "$bin/libnocrash.so" -r 5 "${crash_inputs[@]}" >/dev/null
 
 : >"$root/coordinator.out"
@@ -201,6 +203,8 @@ while ! is_enough; do
     job_under_fire "wc" "$root/expected-wc" "${wc_arguments[@]}"
     is_enough && break
     job_under_fire "crash" "$root/expected-crash" --app "$bin/libcrash.so" --task-timeout 10s -r 5 "${crash_inputs[@]}"
+    is_enough && break
+    job_under_fire "sort" "$root/expected-sort" "${sort_arguments[@]}"
 done
 elapsed=$(($(now_ms) - begun))
 

@@ -1,5 +1,6 @@
 //! A log of encoded pairs that is sorted in place: what collects where nothing is combined.
 
+use super::RunSink;
 use super::arena::Arena;
 use super::region::{PAGE_BYTES, Region};
 use super::sort::{self, Item};
@@ -37,6 +38,8 @@ pub(super) struct PairLog {
 
 /// How far ahead of the one that is handed over pairs are asked for.
 const LOOK_AHEAD: usize = 16;
+/// How many pairs are asked for their partition between two signs of life.
+const ALIVE_PAIRS: usize = 1 << 16;
 
 impl PairLog {
     /// A log for so many bytes. It always has room for one pair.
@@ -100,30 +103,30 @@ impl PairLog {
     }
 
     /// Sorts by partition, key and emission order. If partitions ascend with the keys, few keys need be asked for theirs.
-    pub(super) fn sort<E>(
-        &mut self,
-        ascends: bool,
-        mut partition: impl FnMut(&[u8]) -> Result<u32, E>,
-    ) -> Result<(), E> {
-        if ascends {
-            sort::sort(self.entries.as_mut(), &self.arena);
-            return self.part(partition);
+    pub(super) fn sort<S: RunSink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
+        let ascends = sink.ascends();
+        if !ascends {
+            for entries in self.entries.as_mut().chunks_mut(ALIVE_PAIRS) {
+                for entry in entries {
+                    entry.partition = sink.partition(pair_at(&self.arena, entry).key)?;
+                }
+                sink.alive()?;
+            }
         }
-        for entry in self.entries.as_mut() {
-            entry.partition = partition(pair_at(&self.arena, entry).key)?;
-        }
-        sort::sort(self.entries.as_mut(), &self.arena);
-        Ok(())
+        let mut alive = Ok(());
+        sort::sort(self.entries.as_mut(), &self.arena, &mut || alive = sink.alive());
+        alive?;
+        if ascends { self.part(sink) } else { Ok(()) }
     }
 
     /// Finds where each partition ends among pairs that are sorted by key.
-    fn part<E>(&mut self, mut partition: impl FnMut(&[u8]) -> Result<u32, E>) -> Result<(), E> {
+    fn part<S: RunSink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
         let mut rest = self.entries.as_mut();
         while let Some(first) = rest.first() {
-            let number = partition(pair_at(&self.arena, first).key)?;
+            let number = sink.partition(pair_at(&self.arena, first).key)?;
             let mut failed = None;
             let end = rest.partition_point(|entry| {
-                let found = partition(pair_at(&self.arena, entry).key);
+                let found = sink.partition(pair_at(&self.arena, entry).key);
                 found.map_err(|error| failed = Some(error)).is_ok_and(|found| found == number)
             });
             if let Some(error) = failed {

@@ -115,7 +115,7 @@ impl Collector {
     }
 
     fn hand_over<S: RunSink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
-        self.log.sort(sink.ascends(), |key| sink.partition(key))?;
+        self.log.sort(sink)?;
         sink.begin()?;
         for pair in self.log.sorted() {
             self.buffer.push_record(pair.partition, pair.record, sink)?;

@@ -41,10 +41,12 @@ const COMPARED_MAX: usize = 96;
 /// Keys that agree in so many words are compared as a whole.
 const DEPTH_MAX: usize = 16;
 const BUCKETS: usize = 256;
+/// So many are sorted in a time that is worth a sign of life.
+const ALIVE_ITEMS: usize = 1 << 16;
 
-/// Sorts by group, key and tie.
-pub(super) fn sort<T: Item>(items: &mut [T], keys: &Arena) {
-    by_group(items, &mut T::group, &mut |_, group| by_word(group, keys, 0));
+/// Sorts by group, key and tie. Says now and then that it is at work: gigabytes take longer than an attempt may be silent.
+pub(super) fn sort<T: Item>(items: &mut [T], keys: &Arena, alive: &mut dyn FnMut()) {
+    by_group(items, &mut T::group, &mut |_, group| by_word(group, keys, 0, alive));
 }
 
 /// Sorts by the group that is given for each, then by key and tie; gives each group and how many are in it, in order.
@@ -52,11 +54,12 @@ pub(super) fn sort_within<T: Item>(
     items: &mut [T],
     keys: &Arena,
     mut group_of: impl FnMut(&T) -> u32,
+    alive: &mut dyn FnMut(),
 ) -> Vec<(u32, usize)> {
     let mut groups = Vec::new();
     by_group(items, &mut group_of, &mut |group, items| {
         groups.push((group, items.len()));
-        by_word(items, keys, 0);
+        by_word(items, keys, 0, alive);
     });
     groups
 }
@@ -75,22 +78,25 @@ fn by_group<T>(items: &mut [T], group_of: &mut impl FnMut(&T) -> u32, each: &mut
     }
 }
 
-fn by_word<T: Item>(items: &mut [T], keys: &Arena, depth: usize) {
+fn by_word<T: Item>(items: &mut [T], keys: &Arena, depth: usize, alive: &mut dyn FnMut()) {
+    if items.len() >= ALIVE_ITEMS {
+        alive();
+    }
     if items.len() <= COMPARED_MAX || depth >= DEPTH_MAX {
         items.sort_unstable_by(|a, b| compare(a, b, keys, depth));
         return;
     }
     match differing(items.iter().map(|item| item.word(keys, depth))) {
-        None => by_next_word(items, keys, depth),
+        None => by_next_word(items, keys, depth, alive),
         Some(shift) => {
             let ends = deal(items, |item| (item.word(keys, depth) >> shift) as usize % BUCKETS);
-            each_bucket(items, &ends, |bucket| by_word(bucket, keys, depth));
+            each_bucket(items, &ends, |bucket| by_word(bucket, keys, depth, alive));
         }
     }
 }
 
 /// All agree in the word of this depth: keys that end in it come first, by their length, for the word is padded with zeros.
-fn by_next_word<T: Item>(items: &mut [T], keys: &Arena, depth: usize) {
+fn by_next_word<T: Item>(items: &mut [T], keys: &Arena, depth: usize, alive: &mut dyn FnMut()) {
     let ends_here = |item: &T| item.key_bytes() <= 8 * (depth + 1);
     let mut ended = 0;
     for at in 0..items.len() {
@@ -103,7 +109,7 @@ fn by_next_word<T: Item>(items: &mut [T], keys: &Arena, depth: usize) {
     ended.sort_unstable_by(|a, b| a.key_bytes().cmp(&b.key_bytes()).then_with(|| a.tie(b)));
     if !longer.is_empty() {
         longer.iter_mut().for_each(|item| item.cache(keys, depth + 1));
-        by_word(longer, keys, depth + 1);
+        by_word(longer, keys, depth + 1, alive);
     }
 }
 
@@ -206,7 +212,7 @@ mod tests {
         let order = |item: &Named| (item.group, item.key.clone(), item.number);
         let mut expected: Vec<_> = items.iter().map(order).collect();
         expected.sort();
-        sort(&mut items, &Arena::new(0));
+        sort(&mut items, &Arena::new(0), &mut || {});
         assert!(items.iter().map(order).collect::<Vec<_>>() == expected);
     }
 
@@ -234,6 +240,18 @@ mod tests {
         fn groups_may_be_many(items in proptest::collection::vec((any::<u32>(), keys()), 0..600)) {
             check(items);
         }
+    }
+
+    #[test]
+    fn what_takes_long_shows_life() {
+        let item = |number: usize| {
+            let key = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes().to_vec();
+            Named { group: 0, cached: (0, word(&key, 0)), key, number }
+        };
+        let mut items: Vec<Named> = (0..3 * ALIVE_ITEMS).map(item).collect();
+        let mut signs = 0;
+        sort(&mut items, &Arena::new(0), &mut || signs += 1);
+        assert!(signs >= 1);
     }
 
     #[test]

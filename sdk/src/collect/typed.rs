@@ -305,7 +305,7 @@ impl<V: Codec> TypedCollector<V> {
     }
 
     fn write_table<S: RunSink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
-        self.table.sort(|key| sink.partition(key))?;
+        self.table.sort(sink)?;
         sink.begin()?;
         for (partition, key, value) in self.table.sorted() {
             self.scratch.clear();
@@ -344,7 +344,7 @@ impl<V: Codec> TypedCollector<V> {
     where
         S: RunSink<Error: From<DecodeError>>,
     {
-        self.log.sort(sink.ascends(), |key| sink.partition(key))?;
+        self.log.sort(sink)?;
         sink.begin()?;
         let mut distinct = 0;
         let mut pairs = self.log.sorted().peekable();

@@ -18,10 +18,11 @@ pub(super) use wide::{Tag, Wide};
 use super::arena::Arena;
 use super::batch::Batch;
 use super::front::{Front, Seed};
-use super::sort;
+use super::{RunSink, sort};
 use crate::Codec;
 use heap::Heap;
 use slots::Slots;
+use std::cell::RefCell;
 use std::iter;
 use tiny::Tiny;
 
@@ -199,20 +200,24 @@ impl<V: Codec> Table<V> {
     }
 
     /// Sorts by partition and key. No value can be folded in from now on until all is cleared.
-    pub(super) fn sort<E>(&mut self, mut partition: impl FnMut(&[u8]) -> Result<u32, E>) -> Result<(), E> {
+    pub(super) fn sort<S: RunSink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
         let wide = self.wide.gather();
         for slot in wide.iter_mut() {
-            slot.tag = Tag::new(partition(slot.key(&self.keys))?, slot.tag.key_bytes());
+            slot.tag = Tag::new(sink.partition(slot.key(&self.keys))?, slot.tag.key_bytes());
         }
-        sort::sort(wide, &self.keys);
+        let mut alive = sink.alive();
+        sort::sort(wide, &self.keys, &mut || alive = sink.alive());
         let tiny = self.tiny.gather();
         for slot in tiny.iter() {
-            partition(slot.key())?;
+            sink.partition(slot.key())?;
         }
+        alive = alive.and_then(|()| sink.alive());
         // The same call has gone well above.
-        let of_slot = |slot: &Tiny<V>| partition(slot.key()).unwrap_or(0);
-        self.partitions = sort::sort_within(tiny, &self.keys, of_slot);
-        Ok(())
+        let sink = RefCell::new(sink);
+        let of_slot = |slot: &Tiny<V>| sink.borrow_mut().partition(slot.key()).unwrap_or(0);
+        let mut is_alive = || alive = sink.borrow_mut().alive();
+        self.partitions = sort::sort_within(tiny, &self.keys, of_slot, &mut is_alive);
+        alive
     }
 
     /// Partition, key and value of each key in the order of the last [`sort`](Self::sort).

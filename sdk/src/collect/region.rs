@@ -62,6 +62,15 @@ impl Region {
     }
 }
 
+/// Runs a test with a page behind which nothing can be read.
+#[cfg(all(test, target_os = "linux", not(miri)))]
+pub(super) fn with_last_page(test: impl FnOnce(&mut [u8])) {
+    let region = Region::new(2 * PAGE_BYTES);
+    system::forbid(region.start, PAGE_BYTES, PAGE_BYTES);
+    // SAFETY: the first page is ours, zeroed, and nobody else refers to it.
+    test(unsafe { std::slice::from_raw_parts_mut(region.start.as_ptr(), PAGE_BYTES) });
+}
+
 impl Drop for Region {
     fn drop(&mut self) {
         if self.bytes > 0 {
@@ -97,6 +106,8 @@ mod system {
         ) -> *mut c_void;
         fn munmap(at: *mut c_void, bytes: usize) -> c_int;
         fn madvise(at: *mut c_void, bytes: usize, advice: c_int) -> c_int;
+        #[cfg(test)]
+        fn mprotect(at: *mut c_void, bytes: usize, protection: c_int) -> c_int;
     }
 
     pub(super) fn map(bytes: usize) -> Option<NonNull<u8>> {
@@ -140,6 +151,14 @@ mod system {
     pub(super) fn discard(start: NonNull<u8>, from: usize, bytes: usize) {
         // SAFETY: pages of a region that is borrowed mutably; their content is given up.
         unsafe { madvise(start.as_ptr().add(from).cast(), bytes, MADV_DONTNEED) };
+    }
+
+    /// Makes any access to these pages end the process.
+    #[cfg(test)]
+    pub(super) fn forbid(start: NonNull<u8>, from: usize, bytes: usize) {
+        // SAFETY: pages of a region that nobody has borrowed.
+        let forbidden = unsafe { mprotect(start.as_ptr().add(from).cast(), bytes, 0) };
+        assert_eq!(forbidden, 0);
     }
 }
 

@@ -16,6 +16,7 @@ use super::visible::Found;
 /// `None` for a directory.
 type Names = BTreeMap<PathBuf, Option<Vec<u8>>>;
 
+#[derive(Clone)]
 enum Change {
     Moved(PathBuf, PathBuf),
     Removed(PathBuf),
@@ -82,6 +83,19 @@ impl Files {
         files_in(&self.all().durable, directory)
     }
 
+    /// What might be left in a directory if the power failed now: any change that is not durable yet may be the only one that has happened,
+    /// but for those that it needs.
+    pub(super) fn might_be_left(&self, directory: &Path) -> Vec<Found> {
+        let all = self.all();
+        let alone = |change: usize| {
+            let mut left = all.durable.clone();
+            let (happened, _) = all.part(|at, _| at == change);
+            happened.into_iter().for_each(|change| change.apply(&mut left));
+            files_in(&left, directory)
+        };
+        (0..all.changes.len()).map(alone).collect()
+    }
+
     pub(super) fn live_files(&self, directory: &Path) -> Found {
         files_in(&self.all().live, directory)
     }
@@ -117,21 +131,29 @@ impl Change {
 }
 
 impl All {
-    /// What happened in a directory becomes durable, and with it whatever happened before to the same names elsewhere: one name's changes
-    /// keep their order.
+    /// What happened in a directory becomes durable, and what it needs.
     fn sync(&mut self, directory: &Path) {
+        let (durable, rest) = self.part(|_, change| change.touches(directory));
+        durable.into_iter().for_each(|change| change.apply(&mut self.durable));
+        self.changes = rest;
+    }
+
+    /// Parts the changes into those that are meant, with what happened before to the same names, and the others: one name's changes keep
+    /// their order.
+    fn part(&self, is_meant: impl Fn(usize, &Change) -> bool) -> (Vec<Change>, Vec<Change>) {
         let mut names = BTreeSet::new();
-        let mut durable = Vec::new();
-        for change in std::mem::take(&mut self.changes).into_iter().rev() {
-            if change.touches(directory) || change.names().any(|name| names.contains(name)) {
-                names.extend(change.names().map(Path::to_owned));
-                durable.push(change);
+        let (mut meant, mut rest) = (Vec::new(), Vec::new());
+        for (at, change) in self.changes.iter().enumerate().rev() {
+            if is_meant(at, change) || change.names().any(|name| names.contains(name)) {
+                names.extend(change.names());
+                meant.push(change.clone());
             } else {
-                self.changes.push(change);
+                rest.push(change.clone());
             }
         }
-        self.changes.reverse();
-        durable.into_iter().rev().for_each(|change| change.apply(&mut self.durable));
+        meant.reverse();
+        rest.reverse();
+        (meant, rest)
     }
 
     fn remove(&mut self, name: &Path) {

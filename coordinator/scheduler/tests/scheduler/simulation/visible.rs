@@ -43,7 +43,8 @@ impl Life {
 
     /// Nobody takes a part of an output for a whole one.
     pub(super) fn check_whole(&self, directory: &Path) {
-        for found in [self.files.live_files(directory), self.files.durable_files(directory)] {
+        let now = [self.files.live_files(directory), self.files.durable_files(directory)];
+        for found in now.into_iter().chain(self.files.might_be_left(directory)) {
             let Some(manifest) = found.get(SUCCESS) else { continue };
             if manifest == OLD {
                 let whole = OLD_NAMES.iter().all(|name| found.get(*name).is_some_and(|held| held == OLD));

@@ -36,6 +36,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
 
@@ -100,17 +101,24 @@ fn threads() -> io::Result<Runtime> {
 
 /// A thread that still waits for a disk, or for a name server, must not hold up the end of the process.
 fn wait_for(runtime: io::Result<Runtime>, work: impl Future<Output = Outcome>) -> Outcome {
+    raise_file_limit();
     let runtime = runtime.context("start the async runtime").map_err(Failure::failed)?;
     let outcome = runtime.block_on(work);
     runtime.shutdown_timeout(Duration::ZERO);
     outcome
 }
 
+/// As many open files as the system allows: a coordinator has two connections of each worker, a merge many runs.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
 /// What happens inside, for those who ask (`GRISTMILL_LOG=debug`), and what is amiss in a service that nobody sits before.
 fn start_log(service: bool) {
     let asked = std::env::var_os("GRISTMILL_LOG").map(|filter| filter.to_string_lossy().into_owned());
-    // A peer that is away is told by us, once; openraft tells it ten times a second.
-    if let Some(filter) = asked.or(service.then(|| "warn,openraft=error".to_owned())) {
+    // What goes wrong with a peer or the disk is told by us, once; these tell it ten times a second.
+    if let Some(filter) = asked.or(service.then(|| "warn,openraft=off,tarpc=off".to_owned())) {
         let filter = EnvFilter::builder().parse_lossy(filter);
         let colours = io::stderr().is_terminal();
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours).init();

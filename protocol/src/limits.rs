@@ -36,8 +36,12 @@ pub const GROUP_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(1);
 pub const DEADLINE_MAX: Duration = Duration::from_secs(600);
 /// Requests of one connection being answered at once; further ones are told to come again.
 pub const REQUESTS_PER_CONNECTION_MAX: usize = 128;
-/// Connections of one listener.
+/// Connections of one listener, where the process may have so many open files …
 pub const CONNECTIONS_MAX: usize = 4096;
+/// … and of these leaves so many, or half if that is less, to everything else.
+pub const OTHER_FILES: usize = 256;
+/// Connections beyond these that are being told so.
+pub const TURNED_AWAY_MAX: usize = 32;
 /// Longest pause between two tries to reach a coordinator.
 pub const REDIAL_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Longest pause between two tries while a group has members that answer but no known leader.

@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::endpoint::{ListenError, check_loopback};
-use crate::limits::{CONNECTIONS_MAX, REQUESTS_PER_CONNECTION_MAX};
+use crate::limits::{CONNECTIONS_MAX, OTHER_FILES, REQUESTS_PER_CONNECTION_MAX, TURNED_AWAY_MAX};
 use crate::memory::MemoryListener;
 use crate::parts::Parts;
 use crate::preamble::{self, Role};
@@ -112,8 +112,10 @@ pub async fn serve<S: Services>(
     if let Listener::Tcp(tcp) = &listener {
         check_loopback(tcp.local_addr().map_err(|source| ListenError::Unusable { source })?)?;
     }
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Arc::new(Semaphore::new(places()));
+    let turned_away = Arc::new(Semaphore::new(TURNED_AWAY_MAX));
     let mut connections = JoinSet::new();
+    let mut accepts = true;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -122,15 +124,21 @@ pub async fn serve<S: Services>(
         };
         match accepted {
             Some(Ok(stream)) => {
-                let place = places.clone().try_acquire_owned().ok();
+                accepts = true;
+                let place = places.clone().try_acquire_owned();
+                let has_room = place.is_ok();
+                // Where even those that are told so are many, the connection just ends.
+                let Ok(place) = place.or_else(|_| turned_away.clone().try_acquire_owned()) else { continue };
                 let (services, stop) = (services.clone(), stop.clone());
                 connections.spawn(async move {
-                    connection(stream, place.is_some(), services, stop).await;
+                    connection(stream, has_room, services, stop).await;
                     drop(place);
                 });
             }
             Some(Err(error)) => {
-                tracing::warn!(%error, "cannot accept a connection");
+                if std::mem::take(&mut accepts) {
+                    tracing::warn!(%error, "cannot accept connections");
+                }
                 sleep(ACCEPT_PAUSE).await;
             }
             None => break,
@@ -139,6 +147,13 @@ pub async fn serve<S: Services>(
     drop(listener);
     while connections.join_next().await.is_some() {}
     Ok(())
+}
+
+/// How many connections there may be: the log and the outputs need files, too.
+fn places() -> usize {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let files = files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
+    CONNECTIONS_MAX.min(files.saturating_sub(OTHER_FILES + TURNED_AWAY_MAX).max(files / 2))
 }
 
 async fn connection<S: Services>(

@@ -2,13 +2,15 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "what helps a test is as strict as the test")]
 
 use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use gristmill_protocol::{Client, Endpoint, KvClient};
-use gristmill_tests::{Group, Mischief, Place, Random, play_all, until};
+use gristmill_protocol::{Client, Endpoint, KvClient, PROTOCOL_VERSION};
+use gristmill_tests::{Group, Mischief, Place, Random, Signal, free_address, gristmill, play_all, until};
 use tokio::runtime::Runtime;
 
 fn store(address: &str, patience: Duration) -> KvClient {
@@ -336,4 +338,38 @@ fn member_that_was_away_for_long_catches_up_by_a_snapshot() {
     assert!(group.data_dir(away).join("replica/snapshot").exists(), "it has caught up without a snapshot");
     group.restart_all();
     group.end(vec![]);
+}
+
+#[test]
+fn connections_leave_the_log_its_files() {
+    let place = Place::new();
+    let address = free_address();
+    // So few that as many callers as there are would take all of them.
+    let mut command = place.command("sh");
+    command.args(["-c", "ulimit -n 160; exec \"$0\" \"$@\""]).arg(gristmill());
+    command.args(["coordinator", "--listen", &address, "--data-dir"]).arg(place.folder("data"));
+    let coordinator = place.start("coordinator", command);
+    let ask = |words: &[&str]| {
+        let mut command = place.command(gristmill());
+        command.args(words).args(["--coordinator", &address]);
+        place.start("ask", command).wait()
+    };
+    until("the store to answer", || ask(&["kv", "list"]).is_success().then_some(()));
+    let hello = [&b"\x89GRIST\r\n"[..], &PROTOCOL_VERSION.to_le_bytes(), &[4, 0, 0, 0]].concat();
+    let call = |_| {
+        let mut caller = TcpStream::connect(&address).unwrap();
+        // Of those for which there is no room some find nobody who reads.
+        let _ = caller.write_all(&hello);
+        caller
+    };
+    let mut callers: Vec<TcpStream> = (0..200).map(call).collect();
+    callers.drain(..20);
+    let value = place.input("value", vec![b'v'; 900_000]);
+    // More than one file of the log holds.
+    for _ in 0..25 {
+        ask(&["kv", "put", "key", "--from", value.to_str().unwrap()]).done();
+    }
+    drop(callers);
+    coordinator.signal(Signal::TERM);
+    coordinator.wait();
 }

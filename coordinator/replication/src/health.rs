@@ -25,8 +25,10 @@ impl Health {
 
 /// The line that says why a node stops.
 pub(crate) fn cannot_keep(what: &str, directory: &str, error: &io::Error) -> String {
-    let cure = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on the disk",
+    // The numbers of EMFILE and ENFILE are the same on all systems that Gristmill runs on.
+    let cure = match (error.kind(), error.raw_os_error()) {
+        (io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded, _) => "make room on the disk",
+        (_, Some(23 | 24)) => "allow more open files (ulimit -n)",
         _ => "see to the disk",
     };
     format!(

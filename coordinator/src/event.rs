@@ -78,8 +78,6 @@ pub(crate) enum Question {
     NoWorker(WorkerId, Reply<()>),
     /// A submission that needed no decision.
     Submitted(Result<Option<JobId>, Refusal>, Reply<Option<JobId>>),
-    /// A write that is refused.
-    Refused(Refusal, Reply<KvAnswer>),
     Workers(Reply<Vec<WorkerStatus>>),
     Entry(Blob, Reply<Option<KvEntry>>),
     Entries {
@@ -137,7 +135,6 @@ impl Question {
             Self::Explain(_, _, reply) => refuse(reply, refusal),
             Self::Known(_, reply) | Self::NoWorker(_, reply) => refuse(reply, refusal),
             Self::Submitted(_, reply) => refuse(reply, refusal),
-            Self::Refused(_, reply) => refuse(reply, refusal),
             Self::Workers(reply) => refuse(reply, refusal),
             Self::Entry(_, reply) => refuse(reply, refusal),
             Self::Entries { reply, .. } => refuse(reply, refusal),

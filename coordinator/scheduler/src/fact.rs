@@ -11,11 +11,13 @@ use gristmill_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::input::Asked;
 use crate::plan::Planner;
 use crate::sampler::Sampler;
+use crate::state::Refused;
 
 /// Grows with every change of what facts look like in the log.
-pub const FACT_VERSION: u16 = 3;
+pub const FACT_VERSION: u16 = 4;
 
 /// Something that was decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,6 +200,15 @@ pub enum Fact {
         /// When.
         at: Timestamp,
     },
+    /// A request is refused for good: it is answered so whenever it comes again, and never executed.
+    RequestRefused {
+        /// Which.
+        asked: Asked,
+        /// When.
+        at: Timestamp,
+        /// Why.
+        refused: Refused,
+    },
 }
 
 impl Fact {
@@ -223,7 +234,8 @@ impl Fact {
             | Self::SessionKept { .. }
             | Self::SessionExpired { .. }
             | Self::KvApplied { .. }
-            | Self::WorkerDraining { .. } => None,
+            | Self::WorkerDraining { .. }
+            | Self::RequestRefused { .. } => None,
         }
     }
 }

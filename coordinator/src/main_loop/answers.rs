@@ -7,7 +7,7 @@ use gristmill_scheduler::{Input, LossCause, State};
 
 use super::intake::Due;
 use super::told::Told;
-use super::{Finish, MainLoop, Parked, kv, sessions};
+use super::{Finish, MainLoop, Parked, sessions};
 use crate::event::{Holder, Question, Reply};
 use crate::replica::Replica;
 
@@ -75,7 +75,7 @@ impl<R: Replica> MainLoop<R> {
                 Due::Submitted(key) => self.answer_submission(state, key, told),
                 Due::Session(nonce, reply) => told.say(reply, sessions::opened(state, nonce)),
                 Due::KeptSession(client, reply) => told.say(reply, sessions::kept(state, client)),
-                Due::Written(key, reply) => told.say(reply, kv::written(state, key)),
+                Due::Written(asked, reply) => told.say(reply, state.kv_answer(asked)),
                 Due::Answer(question) => self.answer_question(state, question, now, told),
             }
         }
@@ -140,7 +140,6 @@ impl<R: Replica> MainLoop<R> {
             }
             Question::NoWorker(worker, reply) => told.say(reply, Err(NotFound::Worker(worker).into())),
             Question::Submitted(answer, reply) => told.say(reply, answer),
-            Question::Refused(refusal, reply) => told.say(reply, Err(refusal)),
             Question::Workers(reply) => told.say(reply, Ok(self.leader.workers(state, now))),
             Question::Entry(key, reply) => told.say(reply, Ok(state.kv().get(&key))),
             Question::Entries { prefix, after, limit, reply } => {

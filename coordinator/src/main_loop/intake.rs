@@ -8,7 +8,7 @@ use gristmill_protocol::limits::{ASSIGNMENTS_MAX, LONG_POLL_MAX, REPORTS_MAX};
 use gristmill_protocol::{
     ConnectionId, Heartbeat, Orders, PROTOCOL_VERSION, PollReply, PollRequest, Registered, WorkerHello,
 };
-use gristmill_scheduler::{Hello, Input, LossCause, Poll, PollToken, State};
+use gristmill_scheduler::{Asked, Hello, Input, LossCause, Poll, PollToken, State};
 
 use super::{Finish, MainLoop, Parked};
 use crate::event::{ClientCall, Event, Holder, Question, Reply, WorkerCall};
@@ -36,7 +36,7 @@ pub(super) enum Due {
     Done(Reply<()>),
     Session(u64, Reply<ClientId>),
     KeptSession(ClientId, Reply<()>),
-    Written(RequestKey, Reply<KvAnswer>),
+    Written(Asked, Reply<KvAnswer>),
     Answer(Question),
 }
 
@@ -77,7 +77,7 @@ impl<R: Replica> MainLoop<R> {
         due: &mut Vec<Due>,
     ) {
         match call {
-            ClientCall::Submit(key, request, reply) => self.submit(state, key, request, reply, due),
+            ClientCall::Submit(key, request, reply) => self.submit(state, key, request, reply, inputs, due),
             ClientCall::Cancel(job, reply) => {
                 if state.spec(job).is_none() {
                     due.push(Due::Answer(Question::Known(job, reply)));
@@ -96,7 +96,10 @@ impl<R: Replica> MainLoop<R> {
                 inputs.push(Input::KeepSession { client, done_below });
                 due.push(Due::KeptSession(client, reply));
             }
-            ClientCall::Write(call, reply) => self.write(state, call, reply, inputs, due),
+            ClientCall::Write(call, reply) => {
+                due.push(Due::Written(call.asked(), reply));
+                inputs.push(Input::Kv(call));
+            }
             ClientCall::Watch { prefix, from, wait_ms, reply } => {
                 self.kv_watchers.add(prefix, from, wait_ms, reply);
             }

@@ -11,7 +11,7 @@ use super::decision::Decision;
 use super::memory::{Parked, Timer};
 use crate::effect::{Answer, Reply};
 use crate::fact::{Fact, LossCause};
-use crate::input::{Hello, Input, Poll};
+use crate::input::{Asked, Hello, Input, Poll};
 use crate::plan::Planner;
 use crate::sampler::Sampler;
 use crate::state::{Store, Worker, check_output, check_spec, is_registered};
@@ -34,6 +34,7 @@ impl Decision<'_> {
             Input::KeepSession { client, done_below } => self.keep_session(*client, *done_below),
             Input::Kv(call) => self.carry_out(call),
             Input::Drain(worker) => self.drain(*worker),
+            Input::Refuse(asked, refusal) => self.refuse(*asked, refusal),
             Input::Submit(spec, planner) => self.submit(spec, *planner),
             Input::Register(hello) => self.register(hello),
             Input::Poll(poll) => self.poll(poll),
@@ -54,14 +55,17 @@ impl Decision<'_> {
 
     fn submit(&mut self, spec: &Arc<JobSpec>, planner: Planner) {
         self.hear_client(spec.key.client);
-        let refused = {
+        if self.draft.job_of(spec.key).is_some() {
+            return;
+        }
+        let checked = check_spec(spec, planner).and_then(|()| {
             let live = self.draft.live_jobs().filter_map(|job| Some((job, self.draft.head(job)?)));
-            self.draft.job_of(spec.key).is_some()
-                || self.draft.sessions().check(spec.key, RequestId(0)).is_err()
-                || check_spec(spec, planner).is_err()
-                || check_output(spec, live).is_err()
-        };
-        if !refused {
+            check_output(spec, live)
+        });
+        let asked = Asked { key: spec.key, done_below: RequestId(0) };
+        if let Err(refusal) = checked {
+            self.refuse(asked, &refusal);
+        } else if self.draft.sessions().check(asked.key, asked.done_below).is_ok() {
             let (job, at, spec) = (self.draft.next_job(), self.now, Arc::clone(spec));
             let sampler = Sampler::of(&spec);
             self.record(Fact::JobSubmitted { job, at, spec, planner, sampler });

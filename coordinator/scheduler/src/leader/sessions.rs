@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use gristmill_model::{ClientId, RequestId, Timestamp};
+use gristmill_model::{ClientId, Refusal, RequestId, Timestamp};
 
 use super::decision::Decision;
 use crate::fact::Fact;
-use crate::input::KvCall;
-use crate::state::{RECORDS_MAX, Store};
+use crate::input::{Asked, KvCall};
+use crate::state::{RECORDS_MAX, Refused, Store};
 
 /// So many answers must be given back, or so few be left to give, for that to be worth a fact.
 const RELEASES_MIN: usize = 64;
@@ -74,11 +74,21 @@ impl Decision<'_> {
     }
 
     pub(crate) fn carry_out(&mut self, call: &KvCall) {
-        self.hear_client(call.key.client);
-        let admitted = self.draft.sessions().check(call.key, call.done_below);
-        if admitted.and_then(|()| self.draft.kv().check(&call.op)).is_ok() {
-            let KvCall { key, done_below, op } = call.clone();
+        let KvCall { key, done_below, op } = call.clone();
+        self.hear_client(key.client);
+        if let Err(refusal) = self.draft.kv().check(&op) {
+            self.refuse(Asked { key, done_below }, &refusal);
+        } else if self.draft.sessions().check(key, done_below).is_ok() {
             self.record(Fact::KvApplied { key, at: self.now, done_below, op });
+        }
+    }
+
+    /// Records a refusal that is final, so that no copy of the request which comes late is executed.
+    pub(crate) fn refuse(&mut self, asked: Asked, refusal: &Refusal) {
+        self.hear_client(asked.key.client);
+        let Some(refused) = Refused::of(refusal) else { return };
+        if self.draft.sessions().check(asked.key, asked.done_below).is_ok() {
+            self.record(Fact::RequestRefused { asked, at: self.now, refused });
         }
     }
 

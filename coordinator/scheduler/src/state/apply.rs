@@ -71,6 +71,7 @@ pub(crate) fn apply_to<S: Store>(store: &mut S, fact: &Fact) -> Result<Vec<Effec
         Fact::SessionExpired { client, at: _ } => clients::expire(store, *client),
         Fact::KvApplied { key, at: _, done_below, op } => clients::carry_out(store, *key, *done_below, op),
         Fact::WorkerDraining { worker, at: _ } => drain(store, *worker),
+        Fact::RequestRefused { asked, at: _, refused } => clients::refuse(store, *asked, refused),
     };
     applied.ok_or_else(|| illegal(store, fact))
 }
@@ -90,7 +91,7 @@ fn submit<S: Store>(
     let mut effects = vec![Effect::Place { job }];
     effects.extend(commit_if_complete(&head, job));
     store.add_job(head, planner, sampler);
-    store.sessions_mut().record(key, Recorded::Job(job));
+    store.sessions_mut().record(key, RequestId(0), Recorded::Job(job));
     Some(effects)
 }
 

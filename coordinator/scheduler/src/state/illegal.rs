@@ -54,6 +54,12 @@ pub(crate) fn illegal<S: Store>(store: &S, fact: &Fact) -> IllegalFact {
             let refused = refused.err().map_or_else(Default::default, |refusal| refusal.to_string());
             (format!("request {} of {} on a key", key.request.0, key.client), refused)
         }
+        Fact::RequestRefused { asked, .. } => {
+            let refused = store.sessions().check(asked.key, asked.done_below).err();
+            let refused =
+                refused.map_or_else(|| "the refusal is not final".into(), |refusal| refusal.to_string());
+            (format!("request {} of {} refused", asked.key.request.0, asked.key.client), refused)
+        }
     };
     let state = if store.cluster().is_none() { cluster_state(store) } else { state };
     IllegalFact { fact, state }

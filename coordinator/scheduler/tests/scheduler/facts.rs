@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use gristmill_model::{
-    Blob, Bounds, ClientId, ClusterId, FailureCause, Incarnation, JobId, KvOp, Outcome, RequestId, Stage,
-    TaskId, Timestamp, WorkerId,
+    Blob, Bounds, ClientId, ClusterId, FailureCause, Incarnation, JobId, KvOp, Outcome, Refusal, RequestId,
+    Stage, TaskId, Timestamp, WorkerId,
 };
 use gristmill_scheduler::{
-    EndCause, FACT_VERSION, Fact, LossCause, Planner, RunLoss, Sampler, State, TaskResult, apply,
+    Asked, EndCause, FACT_VERSION, Fact, LossCause, Planner, Refused, RunLoss, Sampler, State, TaskResult,
+    apply,
 };
 
 use crate::fixtures::{append, cas, delete, key, mapped, put, reduced, sampled, spec};
@@ -87,6 +88,19 @@ fn bounds() -> Fact {
     Fact::BoundsChosen { job: JobId(1), at: AT, bounds: Arc::new(Bounds(vec![Blob(b"b".to_vec())])) }
 }
 
+/// Of client 1, which has the answers to all before it.
+fn asked(request: u64) -> Asked {
+    Asked { key: key(1, request), done_below: RequestId(request) }
+}
+
+fn refused(request: u64, refusal: &Refusal) -> Fact {
+    Fact::RequestRefused {
+        asked: asked(request),
+        at: AT,
+        refused: Refused::of(refusal).expect("it is final"),
+    }
+}
+
 /// What leads to a state with something of everything in it.
 pub(crate) fn busy() -> Vec<Fact> {
     let failed = EndCause::Failed { cause: FailureCause::Signal(9), message: "m".into() };
@@ -111,6 +125,7 @@ pub(crate) fn busy() -> Vec<Fact> {
         carried_out(9, put("k", "v")),
         carried_out(10, put("l", "w")),
         carried_out(11, delete("k", None)),
+        refused(12, &Refusal::OutputExists("/out".into())),
         Fact::WorkerDraining { worker: WorkerId(1), at: AT },
         Fact::WorkerLost { worker: WorkerId(2), at: AT, cause: LossCause::Silent },
     ]
@@ -162,6 +177,7 @@ pub(crate) fn all() -> Vec<(&'static str, Fact)> {
         ("cas", carried_out(9, cas("k", 1, "v"))),
         ("delete", carried_out(9, delete("k", Some(1)))),
         ("draining", Fact::WorkerDraining { worker: WorkerId(1), at }),
+        ("refused", refused(9, &Refusal::Invalid("no".into()))),
     ]
 }
 
@@ -285,6 +301,7 @@ fn each_fact_is_legal_in_its_state_and_nowhere_else() {
         "draining: queued, running, doubled, mapped, reducing, complete, done, ordered, sampling, sampled, parted"
             .into(),
     );
+    expected.push(format!("refused: {unasked}"));
     assert_eq!(table, expected);
 }
 
@@ -309,4 +326,13 @@ fn an_illegal_fact_names_both_ends() {
         told,
         "illegal fact: request 9 of c1 on a key, but this client's session is over; what it asks again is not executed"
     );
+}
+
+#[test]
+fn a_refusal_that_is_not_final_is_no_fact() {
+    let passing = postcard::to_allocvec(&Refusal::Unavailable("later".into())).unwrap();
+    let refused = postcard::from_bytes::<Refused>(&passing).unwrap();
+    let fact = Fact::RequestRefused { asked: asked(9), at: AT, refused };
+    let told = attempted(&[founded(), opened(1)], &fact).unwrap_err();
+    assert_eq!(told, "illegal fact: request 9 of c1 refused, but the refusal is not final");
 }

@@ -269,6 +269,9 @@ fn tell(fact: &Fact) -> String {
         Fact::SessionExpired { client, .. } => format!("{client} expired"),
         Fact::KvApplied { key, .. } => format!("{} of {} carried out", key.request.0, key.client),
         Fact::WorkerDraining { worker, .. } => format!("{worker} drains"),
+        Fact::RequestRefused { asked, refused, .. } => {
+            format!("{} of {} refused: {}", asked.key.request.0, asked.key.client, refused.refusal())
+        }
     }
 }
 

@@ -86,9 +86,9 @@ fn two_jobs_may_not_write_to_the_same_place() {
     let mut world = World::new();
     let other = JobSpec { output: spec(1, 1, 1).output, ..spec(2, 1, 1) };
     world.happen(&[submit(spec(1, 1, 1)), submit(other.clone())]);
-    assert_eq!(world.told(), ["j1 submitted"]);
     let refusal = world.state.admit(&other, Planner::EvenPieces).unwrap_err();
     assert!(refusal.to_string().starts_with("job j1 is still writing to /out/1;"), "{refusal}");
+    assert_eq!(world.told(), ["j1 submitted", &format!("2 of c1 refused: {refusal}")]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gristmill_model::{Blob, ClientId, JobSpec, KvEntry, KvOp, Refusal, RequestId, RequestKey, Timestamp};
-use gristmill_scheduler::{Input, KvCall, Planner, Recorded};
+use gristmill_scheduler::{Input, KvCall, Planner, Recorded, VALUE_BYTES_MAX};
 
 use super::life::{Life, step_ms};
 use super::network::{Caller, Request};
@@ -21,6 +21,8 @@ pub(super) struct Client {
     terse: bool,
     /// It only reads, but for the jobs that it has.
     reads: bool,
+    /// Now and then it writes so much that there is no room for it.
+    bulky: bool,
     id: Option<ClientId>,
     /// The coordinator that it takes for the leader.
     pub(super) target: usize,
@@ -53,11 +55,12 @@ enum Call {
 }
 
 impl Client {
-    pub(super) fn new(nonce: u64, terse: bool, reads: bool) -> Self {
+    pub(super) fn new(nonce: u64, [terse, reads, bulky]: [bool; 3]) -> Self {
         Self {
             nonce,
             terse,
             reads,
+            bulky,
             id: None,
             target: 0,
             last_request: 0,
@@ -148,7 +151,7 @@ impl Life {
         let open = self.clients[index].calls.len() < CALLS_MAX && self.clients[index].retires.is_none();
         let entries = self.entries.len();
         if open && self.rng.chance(if self.clients[index].terse { 300 } else { 100 }) {
-            let op = self.draw_op();
+            let op = self.draw_op(index);
             let read = self.clients[index].reads || self.rng.chance(300);
             let call = if read { Call::Read(op.key().clone()) } else { Call::Kv(Arc::new(op)) };
             let called = self.histories.tick();
@@ -162,7 +165,10 @@ impl Life {
         }
     }
 
-    fn draw_op(&mut self) -> KvOp {
+    fn draw_op(&mut self, index: usize) -> KvOp {
+        if self.clients[index].bulky && self.rng.chance(300) && self.has_little_room() {
+            return fixtures::append("a", &"v".repeat(VALUE_BYTES_MAX - 1));
+        }
         let key = ["a", "a/1", "a/2", "b", ""][self.rng.below(5) as usize];
         let key = if self.rng.chance(900) && key.is_empty() { "c" } else { key };
         let value = self.rng.below(100).to_string();
@@ -175,6 +181,12 @@ impl Life {
                 fixtures::delete(key, version)
             }
         }
+    }
+
+    /// Whether a large value does not fit beside what a key has. Few are written nevertheless: they cost time.
+    fn has_little_room(&self) -> bool {
+        let entry = self.state.kv().get(&fixtures::blob("a"));
+        entry.is_some_and(|entry| entry.value.0.len() > 1) && self.store.large < 2
     }
 
     pub(super) fn hear_opened(&mut self, index: usize, nonce: u64, id: ClientId) {

@@ -181,7 +181,8 @@ impl Ledger {
             | Fact::SessionOpened { .. }
             | Fact::SessionKept { .. }
             | Fact::SessionExpired { .. }
-            | Fact::KvApplied { .. } => {}
+            | Fact::KvApplied { .. }
+            | Fact::RequestRefused { .. } => {}
         }
     }
 

@@ -11,7 +11,7 @@ pub(crate) struct Met {
 }
 
 /// Each is met often in a thousand lives.
-const EXPECTED: [&str; 55] = [
+const EXPECTED: [&str; 56] = [
     "job done",
     "job failed",
     "job cancelled",
@@ -66,6 +66,7 @@ const EXPECTED: [&str; 55] = [
     "kv mismatch",
     "kv repeated",
     "kv refused",
+    "request refused",
     "watched",
 ];
 
@@ -95,6 +96,7 @@ impl Met {
             Fact::SessionOpened { .. } => "session opened",
             Fact::SessionKept { .. } => "session kept",
             Fact::SessionExpired { .. } => "session expired",
+            Fact::RequestRefused { .. } => "request refused",
             _ => return,
         };
         self.note(what);

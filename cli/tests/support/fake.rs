@@ -149,11 +149,11 @@ impl Services for Desk {
         let mut state = self.state();
         let response = match call {
             Request::OpenSession { .. } => Response::OpenSession(Ok(ClientId(1))),
-            Request::Drain { worker: WorkerId(4) } => {
+            Request::Drain { worker: WorkerId(4), .. } => {
                 state.drained.push(WorkerId(4));
                 Response::Drain(Ok(()))
             }
-            Request::Drain { worker } => Response::Drain(Err(NotFound::Worker(worker).into())),
+            Request::Drain { worker, .. } => Response::Drain(Err(NotFound::Worker(worker).into())),
             Request::Members {} => Response::Members(Ok(state.members())),
             Request::ChangeMembers { change: MemberChange::Remove { id: 9 } } => {
                 Response::ChangeMembers(Err(Refusal::Invalid("9 is no member of this group".to_owned())))

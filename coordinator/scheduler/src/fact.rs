@@ -137,6 +137,8 @@ pub enum Fact {
         job: JobId,
         /// When.
         at: Timestamp,
+        /// By which request.
+        asked: Asked,
     },
     /// An ended job is so old that it is no longer remembered.
     JobForgotten {
@@ -199,6 +201,8 @@ pub enum Fact {
         worker: WorkerId,
         /// When.
         at: Timestamp,
+        /// By which request.
+        asked: Asked,
     },
     /// A request is refused for good: it is answered so whenever it comes again, and never executed.
     RequestRefused {
@@ -208,6 +212,13 @@ pub enum Fact {
         at: Timestamp,
         /// Why.
         refused: Refused,
+    },
+    /// What a request asks for is so already: nothing changes, but its answer is recorded.
+    RequestFulfilled {
+        /// Which.
+        asked: Asked,
+        /// When.
+        at: Timestamp,
     },
 }
 
@@ -235,7 +246,8 @@ impl Fact {
             | Self::SessionExpired { .. }
             | Self::KvApplied { .. }
             | Self::WorkerDraining { .. }
-            | Self::RequestRefused { .. } => None,
+            | Self::RequestRefused { .. }
+            | Self::RequestFulfilled { .. } => None,
         }
     }
 }

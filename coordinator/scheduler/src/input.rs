@@ -37,8 +37,9 @@ pub enum Input {
         /// How it showed.
         cause: LossCause,
     },
-    /// Somebody wants a job to end. Too late once all its tasks are done: then it is ignored.
-    Cancel(JobId),
+    /// A client wants a job to end. Too late once all its tasks are done: then nothing happens. Afterwards
+    /// [`State::done_answer`](crate::State::done_answer) knows the answer.
+    Cancel(Asked, JobId),
     /// The outcome of an [`Effect::Commit`](crate::Effect::Commit). A failure is tried again a few times.
     Committed {
         /// Which job.
@@ -62,8 +63,9 @@ pub enum Input {
     },
     /// A client asks for a change in the key/value store. Afterwards [`State::kv_answer`](crate::State::kv_answer) knows the answer.
     Kv(KvCall),
-    /// Somebody wants a worker to get nothing any more, and to leave when nothing needs it.
-    Drain(WorkerId),
+    /// A client wants a worker to get nothing any more, and to leave when nothing needs it. Afterwards
+    /// [`State::done_answer`](crate::State::done_answer) knows the answer.
+    Drain(Asked, WorkerId),
     /// A client's request is refused, for a reason that the scheduler does not know of. Recorded if the refusal is final.
     Refuse(Asked, Refusal),
 }

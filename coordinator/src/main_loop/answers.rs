@@ -71,7 +71,7 @@ impl<R: Replica> MainLoop<R> {
                     told.say(reply, state.segments(worker, incarnation, attempt, from, SEGMENTS_PAGE));
                 }
                 Due::Gone(reply) => told.say(reply, Ok(state.live_jobs())),
-                Due::Done(reply) => told.say(reply, Ok(())),
+                Due::Done(asked, reply) => told.say(reply, state.done_answer(asked)),
                 Due::Submitted(key) => self.answer_submission(state, key, told),
                 Due::Session(nonce, reply) => told.say(reply, sessions::opened(state, nonce)),
                 Due::KeptSession(client, reply) => told.say(reply, sessions::kept(state, client)),
@@ -138,7 +138,6 @@ impl<R: Replica> MainLoop<R> {
             Question::Known(job, reply) => {
                 told.say(reply, state.spec(job).map(|_| ()).ok_or_else(|| NotFound::Job(job).into()));
             }
-            Question::NoWorker(worker, reply) => told.say(reply, Err(NotFound::Worker(worker).into())),
             Question::Submitted(answer, reply) => told.say(reply, answer),
             Question::Workers(reply) => told.say(reply, Ok(self.leader.workers(state, now))),
             Question::Entry(key, reply) => told.say(reply, Ok(state.kv().get(&key))),

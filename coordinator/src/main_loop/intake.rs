@@ -2,7 +2,6 @@
 
 use gristmill_model::{
     AttemptId, AttemptLog, ClientId, Incarnation, JobId, KvAnswer, Refusal, Report, RequestKey, Segment,
-    WorkerId,
 };
 use gristmill_protocol::limits::{ASSIGNMENTS_MAX, LONG_POLL_MAX, REPORTS_MAX};
 use gristmill_protocol::{
@@ -32,8 +31,8 @@ pub(super) enum Due {
     Gone(Reply<Vec<JobId>>),
     /// A prepared request has been put to the scheduler.
     Submitted(RequestKey),
-    /// Something that is done, whatever was decided.
-    Done(Reply<()>),
+    /// A request that asks for nothing but that something is done.
+    Done(Asked, Reply<()>),
     Session(u64, Reply<ClientId>),
     KeptSession(ClientId, Reply<()>),
     Written(Asked, Reply<KvAnswer>),
@@ -78,15 +77,14 @@ impl<R: Replica> MainLoop<R> {
     ) {
         match call {
             ClientCall::Submit(key, request, reply) => self.submit(state, key, request, reply, inputs, due),
-            ClientCall::Cancel(job, reply) => {
-                if state.spec(job).is_none() {
-                    due.push(Due::Answer(Question::Known(job, reply)));
-                } else {
-                    inputs.push(Input::Cancel(job));
-                    due.push(Due::Done(reply));
-                }
+            ClientCall::Cancel(asked, job, reply) => {
+                inputs.push(Input::Cancel(asked, job));
+                due.push(Due::Done(asked, reply));
             }
-            ClientCall::Drain(worker, reply) => self.drain(state, worker, reply, inputs, due),
+            ClientCall::Drain(asked, worker, reply) => {
+                inputs.push(Input::Drain(asked, worker));
+                due.push(Due::Done(asked, reply));
+            }
             ClientCall::Job { job, seen, wait_ms, reply } => self.watchers.add(job, seen, wait_ms, reply),
             ClientCall::OpenSession(nonce, reply) => {
                 inputs.push(Input::OpenSession { nonce });
@@ -208,23 +206,6 @@ impl<R: Replica> MainLoop<R> {
             let log = report.log.clone();
             let log = AttemptLog { attempt: report.attempt, worker: holder.worker, outcome, log };
             self.tools.logs.append(&log, failed);
-        }
-    }
-
-    fn drain(
-        &mut self,
-        state: &State,
-        worker: WorkerId,
-        reply: Reply<()>,
-        inputs: &mut Vec<Input>,
-        due: &mut Vec<Due>,
-    ) {
-        let workers = self.leader.workers(state, self.tools.clock.now());
-        if workers.iter().any(|known| known.id == worker) {
-            inputs.push(Input::Drain(worker));
-            due.push(Due::Done(reply));
-        } else {
-            due.push(Due::Answer(Question::NoWorker(worker, reply)));
         }
     }
 }

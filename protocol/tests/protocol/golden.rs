@@ -153,6 +153,11 @@ fn replace() -> ClientServiceRequest {
     ClientServiceRequest::ChangeMembers { change }
 }
 
+fn cancel() -> ClientServiceRequest {
+    let key = RequestKey { client: ClientId(2), request: RequestId(300) };
+    ClientServiceRequest::Cancel { key, done_below: RequestId(299), job: JobId(7) }
+}
+
 fn part() -> PeerServiceRequest {
     PeerServiceRequest::Part { id: 1, total: 300, offset: 2, piece: Blob(vec![9, 9]) }
 }
@@ -185,14 +190,15 @@ fn the_bytes_of_messages_change_only_with_the_version() {
         hex(&events()),
         hex(&members()),
         hex(&replace()),
+        hex(&cancel()),
         hex(&part()),
         hex(&not_leader),
     ];
-    assert_eq!(PROTOCOL_VERSION, 3);
+    assert_eq!(PROTOCOL_VERSION, 4);
     assert_eq!(got, GOLDEN);
 }
 
-const GOLDEN: [&str; 12] = [
+const GOLDEN: [&str; 13] = [
     "000101770304016d0107010100",
     "0102030102030407000c0300042f72756e0affffffffffffffffff01010a0201000000000000000200000101630102686907000c03020316016d000007000c030400070202000501016bac020000000000000000000000000005",
     "01000307000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e30020800010101077061747465726e0178048080808002904e042f6f7574000105612e747874062f612e747874408001e80701016b07000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e30020800010101077061747465726e0178048080808002904e042f6f757401011407000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e30020800010101077061747465726e0178048080808002904e042f6f7574020105612e747874062f612e747874408001e807070107010100010001060101",
@@ -203,6 +209,7 @@ const GOLDEN: [&str; 12] = [
     "0300000208016b0001760109016b010a",
     "0d000102010103613a31010103",
     "0e02010403613a34",
+    "0802ac02ab0207",
     "0101ac0202020909",
     "010107010b3132372e302e302e313a31",
 ];

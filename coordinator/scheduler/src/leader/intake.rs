@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gristmill_model::{
-    AttemptId, ClusterId, Incarnation, JobId, JobPhase, JobSpec, Progress, Refusal, RequestId, WorkerId,
+    AttemptId, ClusterId, Incarnation, JobId, JobPhase, JobSpec, NotFound, Progress, Refusal, RequestId,
+    WorkerId,
 };
 
 use super::decision::Decision;
@@ -33,7 +34,7 @@ impl Decision<'_> {
             Input::OpenSession { nonce } => self.open_session(*nonce),
             Input::KeepSession { client, done_below } => self.keep_session(*client, *done_below),
             Input::Kv(call) => self.carry_out(call),
-            Input::Drain(worker) => self.drain(*worker),
+            Input::Drain(asked, worker) => self.drain(*asked, *worker),
             Input::Refuse(asked, refusal) => self.refuse(*asked, refusal),
             Input::Submit(spec, planner) => self.submit(spec, *planner),
             Input::Register(hello) => self.register(hello),
@@ -42,7 +43,7 @@ impl Decision<'_> {
                 self.heartbeat(*worker, *incarnation, running);
             }
             Input::WorkerGone { worker, cause } => self.lose(*worker, *cause),
-            Input::Cancel(job) => self.cancel(*job),
+            Input::Cancel(asked, job) => self.cancel(*asked, *job),
             Input::Committed { job, result } => self.committed(*job, result),
         }
     }
@@ -54,9 +55,8 @@ impl Decision<'_> {
     }
 
     fn submit(&mut self, spec: &Arc<JobSpec>, planner: Planner) {
-        self.hear_client(spec.key.client);
         if self.draft.job_of(spec.key).is_some() {
-            return;
+            return self.hear_client(spec.key.client);
         }
         let checked = check_spec(spec, planner).and_then(|()| {
             let live = self.draft.live_jobs().filter_map(|job| Some((job, self.draft.head(job)?)));
@@ -65,10 +65,10 @@ impl Decision<'_> {
         let asked = Asked { key: spec.key, done_below: RequestId(0) };
         if let Err(refusal) = checked {
             self.refuse(asked, &refusal);
-        } else if self.draft.sessions().check(asked.key, asked.done_below).is_ok() {
+        } else {
             let (job, at, spec) = (self.draft.next_job(), self.now, Arc::clone(spec));
             let sampler = Sampler::of(&spec);
-            self.record(Fact::JobSubmitted { job, at, spec, planner, sampler });
+            self.record_once(asked, Fact::JobSubmitted { job, at, spec, planner, sampler });
         }
     }
 
@@ -181,9 +181,14 @@ impl Decision<'_> {
         }
     }
 
-    fn cancel(&mut self, job: JobId) {
-        if self.draft.head(job).is_some_and(|head| head.is_live() && !head.is_complete()) {
-            self.record(Fact::JobCancelled { job, at: self.now });
+    fn cancel(&mut self, asked: Asked, job: JobId) {
+        let at = self.now;
+        match self.draft.head(job) {
+            None => self.refuse(asked, &NotFound::Job(job).into()),
+            Some(head) if head.is_live() && !head.is_complete() => {
+                self.record_once(asked, Fact::JobCancelled { job, at, asked });
+            }
+            Some(_) => self.record_once(asked, Fact::RequestFulfilled { asked, at }),
         }
     }
 

@@ -74,21 +74,26 @@ impl Decision<'_> {
     }
 
     pub(crate) fn carry_out(&mut self, call: &KvCall) {
-        let KvCall { key, done_below, op } = call.clone();
-        self.hear_client(key.client);
-        if let Err(refusal) = self.draft.kv().check(&op) {
-            self.refuse(Asked { key, done_below }, &refusal);
-        } else if self.draft.sessions().check(key, done_below).is_ok() {
-            self.record(Fact::KvApplied { key, at: self.now, done_below, op });
+        if let Err(refusal) = self.draft.kv().check(&call.op) {
+            return self.refuse(call.asked(), &refusal);
         }
+        let KvCall { key, done_below, op } = call.clone();
+        self.record_once(call.asked(), Fact::KvApplied { key, at: self.now, done_below, op });
     }
 
     /// Records a refusal that is final, so that no copy of the request which comes late is executed.
     pub(crate) fn refuse(&mut self, asked: Asked, refusal: &Refusal) {
+        match Refused::of(refusal) {
+            Some(refused) => self.record_once(asked, Fact::RequestRefused { asked, at: self.now, refused }),
+            None => self.hear_client(asked.key.client),
+        }
+    }
+
+    /// Decides what becomes of a request, unless that was decided before or its session is over.
+    pub(crate) fn record_once(&mut self, asked: Asked, fact: Fact) {
         self.hear_client(asked.key.client);
-        let Some(refused) = Refused::of(refusal) else { return };
         if self.draft.sessions().check(asked.key, asked.done_below).is_ok() {
-            self.record(Fact::RequestRefused { asked, at: self.now, refused });
+            self.record(fact);
         }
     }
 

@@ -1,4 +1,4 @@
-//! The mechanism of sessions and of the key/value store: what their facts do.
+//! The mechanism of sessions, of requests and of the key/value store: what their facts do.
 //!
 //! As everywhere: a fact that does not fit is refused and changes nothing.
 
@@ -45,6 +45,18 @@ pub(super) fn carry_out<S: Store>(
     let answer = store.kv_mut().carry_out(op);
     store.sessions_mut().record(key, done_below, Recorded::Kv(answer));
     Some(Vec::new())
+}
+
+/// Does what a request asks for, if it was not done yet, and records that.
+pub(super) fn once<S: Store>(
+    store: &mut S,
+    asked: Asked,
+    act: impl FnOnce(&mut S) -> Option<Vec<Effect>>,
+) -> Option<Vec<Effect>> {
+    store.sessions().check(asked.key, asked.done_below).ok()?;
+    let effects = act(store)?;
+    store.sessions_mut().record(asked.key, asked.done_below, Recorded::Done);
+    Some(effects)
 }
 
 pub(super) fn refuse<S: Store>(store: &mut S, asked: Asked, refused: &Refused) -> Option<Vec<Effect>> {

@@ -61,7 +61,7 @@ impl State {
         match self.sessions.recorded(key)? {
             Some(Recorded::Job(job)) => Ok(Some(job)),
             Some(Recorded::Refused(refused)) => Err(refused.refusal()),
-            Some(Recorded::Kv(_)) => Err(other_call(key)),
+            Some(Recorded::Kv(_) | Recorded::Done) => Err(other_call(key)),
             None => Ok(None),
         }
     }
@@ -70,7 +70,15 @@ impl State {
     pub fn kv_answer(&self, asked: Asked) -> Result<KvAnswer, Refusal> {
         match self.answer(asked)? {
             Recorded::Kv(answer) => Ok(answer),
-            Recorded::Job(_) | Recorded::Refused(_) => Err(other_call(asked.key)),
+            Recorded::Job(_) | Recorded::Done | Recorded::Refused(_) => Err(other_call(asked.key)),
+        }
+    }
+
+    /// What a request to cancel a job or to drain a worker is answered that was put to the leader: the same each time, or to try again.
+    pub fn done_answer(&self, asked: Asked) -> Result<(), Refusal> {
+        match self.answer(asked)? {
+            Recorded::Done => Ok(()),
+            Recorded::Job(_) | Recorded::Kv(_) | Recorded::Refused(_) => Err(other_call(asked.key)),
         }
     }
 

@@ -45,6 +45,8 @@ pub enum Recorded {
     Kv(KvAnswer),
     /// It was refused, and is never executed.
     Refused(Refused),
+    /// It was done, and there is nothing else to say.
+    Done,
 }
 
 impl Default for Sessions {
@@ -162,7 +164,7 @@ impl Sessions {
         for (client, session) in &self.sessions {
             let valid = |answer: &Recorded| match answer {
                 Recorded::Job(job) => *job < next_job,
-                Recorded::Kv(_) => true,
+                Recorded::Kv(_) | Recorded::Done => true,
                 Recorded::Refused(refused) => refused.is_valid(),
             };
             let kept = session.records.iter().all(|(at, answer)| *at >= session.done_below && valid(answer));

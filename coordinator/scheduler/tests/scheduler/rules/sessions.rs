@@ -1,9 +1,9 @@
 //! Sessions: a request is executed once, and answered alike however often it is repeated.
 
-use gristmill_model::{ClientId, JobId, JobSpec, KvAnswer, Refusal, RequestId};
-use gristmill_scheduler::{Asked, Input, Leader, Planner, Recorded, Refused, Settings, State};
+use gristmill_model::{ClientId, JobId, JobSpec, KvAnswer, NotFound, Refusal, RequestId};
+use gristmill_scheduler::{Input, Leader, Planner, Recorded, Refused, Settings, State};
 
-use crate::fixtures::{call, key, put, spec, submit};
+use crate::fixtures::{asked, call, cancel, drain, key, put, spec, submit};
 use crate::world::{World, settings};
 
 const SESSION_MS: u64 = 600_000;
@@ -14,10 +14,6 @@ fn open(nonce: u64) -> Input {
 
 fn keep(client: u64, done_below: u64) -> Input {
     Input::KeepSession { client: ClientId(client), done_below: RequestId(done_below) }
-}
-
-fn asked(client: u64, request: u64) -> Asked {
-    Asked { key: key(client, request), done_below: RequestId(0) }
 }
 
 fn answer(world: &World, client: u64, request: u64) -> Result<Option<Recorded>, Refusal> {
@@ -59,7 +55,7 @@ fn a_submission_is_answered_alike_even_when_its_job_is_forgotten() {
     let mut world = World::new();
     world.leader = Leader::new(&world.state, world.now, Settings { history_jobs: 0, ..settings() });
     world.submit(spec(1, 1, 1));
-    world.happen(&[Input::Cancel(JobId(1))]);
+    world.cancel(1);
     world.happen(&[]);
     world.told();
     world.submit(spec(1, 1, 1));
@@ -82,6 +78,54 @@ fn one_request_is_not_two_different_calls() {
     );
     let as_job = world.state.admit(&spec(2, 1, 1), Planner::EvenPieces);
     assert_eq!(as_job.unwrap_err().to_string(), "request 2 of c1 was another call");
+    world.happen(&[cancel(1, 1), cancel(3, 1)]);
+    assert_eq!(world.told(), ["j1 cancelled"]);
+    let as_cancel = world.state.done_answer(asked(1, 1));
+    assert_eq!(as_cancel.unwrap_err().to_string(), "request 1 of c1 was another call");
+    assert!(world.state.kv_answer(asked(1, 3)).is_err() && world.state.submitted(key(1, 3)).is_err());
+}
+
+#[test]
+fn a_cancellation_is_executed_once_and_answered_alike_when_its_job_is_forgotten() {
+    let mut world = World::with_job(1, 1, &[]);
+    world.leader = Leader::new(&world.state, world.now, Settings { history_jobs: 0, ..settings() });
+    world.happen(&[cancel(7, 1), cancel(7, 1), cancel(8, 1)]);
+    assert_eq!(world.told(), ["j1 cancelled", "8 of c1 changes nothing"]);
+    world.happen(&[]);
+    assert_eq!(world.told(), ["j1 forgotten"]);
+    world.happen(&[cancel(7, 1), cancel(8, 1), cancel(9, 1)]);
+    assert_eq!(world.told(), ["9 of c1 refused: there is no job j1"]);
+    assert_eq!([7, 8].map(|request| world.state.done_answer(asked(1, request))), [Ok(()), Ok(())]);
+    assert_eq!(world.state.done_answer(asked(1, 9)), Err(NotFound::Job(JobId(1)).into()));
+}
+
+#[test]
+fn what_did_not_exist_when_it_was_named_is_left_alone_when_the_call_comes_again() {
+    let mut world = World::new();
+    let calls = [cancel(7, 1), drain(8, 1)];
+    world.happen(&calls);
+    let told = ["7 of c1 refused: there is no job j1", "8 of c1 refused: there is no worker w1"];
+    assert_eq!(world.told(), told);
+    world.submit(spec(1, 1, 1));
+    world.join("a", 2);
+    world.told();
+    let snapshot = postcard::to_allocvec(&world.state).unwrap();
+    world.state = postcard::from_bytes::<State>(&snapshot).unwrap();
+    world.leader = Leader::new(&world.state, world.now, settings());
+    world.happen(&calls);
+    assert_eq!(world.told(), [""; 0]);
+    assert_eq!(world.state.done_answer(asked(1, 7)), Err(NotFound::Job(JobId(1)).into()));
+    assert_eq!(world.state.live_jobs(), [JobId(1)]);
+}
+
+#[test]
+fn what_a_forgotten_client_wants_ended_goes_on() {
+    let mut world = World::with_job(1, 1, &[]);
+    world.wait(SESSION_MS);
+    assert_eq!(world.told(), ["c1 expired"]);
+    world.happen(&[cancel(7, 1), drain(8, 1)]);
+    assert_eq!(world.told(), [""; 0]);
+    assert_eq!(world.state.done_answer(asked(1, 7)), Err(Refusal::UnknownClient));
 }
 
 #[test]
@@ -91,7 +135,7 @@ fn a_submission_that_was_refused_is_not_executed_when_it_comes_again_though_it_c
     world.submit(taken.clone());
     let refused = world.state.submitted(taken.key).unwrap_err();
     assert!(refused.to_string().starts_with("job j1 is still writing to /out/1;"), "{refused}");
-    world.happen(&[Input::Cancel(JobId(1))]);
+    world.cancel(1);
     world.told();
     world.submit(taken.clone());
     assert_eq!(world.told(), [""; 0]);
@@ -177,9 +221,14 @@ fn a_job_outlives_the_session_that_submitted_it_and_is_found_by_its_key() {
 #[test]
 fn whoever_is_heard_of_keeps_the_session() {
     let mut world = World::new();
-    for (request, input) in
-        (2..).zip([keep(1, 0), open(1), Input::Kv(call(1, 1, 0, put("k", "v"))), submit(spec(9, 1, 1))])
-    {
+    for (request, input) in (2..).zip([
+        keep(1, 0),
+        open(1),
+        Input::Kv(call(1, 1, 0, put("k", "v"))),
+        submit(spec(9, 1, 1)),
+        cancel(10, 1),
+        drain(11, 1),
+    ]) {
         world.wait(SESSION_MS - 1);
         world.happen(&[input]);
         assert!(world.state.has_session(ClientId(1)), "call {request}");

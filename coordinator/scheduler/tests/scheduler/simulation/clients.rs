@@ -1,11 +1,13 @@
-//! What clients do: they open sessions, submit jobs and change keys, several calls at once, and repeat each until it is answered. Now and then one
+//! What clients do: they open sessions, submit and cancel jobs, drain workers and change keys, several calls at once, and repeat each until it is answered. Now and then one
 //! is silent for so long that its session is over.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gristmill_model::{Blob, ClientId, JobSpec, KvEntry, KvOp, Refusal, RequestId, RequestKey, Timestamp};
-use gristmill_scheduler::{Input, KvCall, Planner, Recorded, VALUE_BYTES_MAX};
+use gristmill_model::{
+    Blob, ClientId, JobId, JobSpec, KvEntry, KvOp, Refusal, RequestId, RequestKey, Timestamp, WorkerId,
+};
+use gristmill_scheduler::{Asked, Input, KvCall, Planner, Recorded, VALUE_BYTES_MAX};
 
 use super::life::{Life, step_ms};
 use super::network::{Caller, Request};
@@ -52,6 +54,8 @@ enum Call {
     Read(Blob),
     Kv(Arc<KvOp>),
     Job(Arc<JobSpec>, Planner),
+    Cancel(JobId),
+    Drain(WorkerId),
 }
 
 impl Client {
@@ -125,6 +129,8 @@ impl Life {
             let request = match call {
                 Call::Read(name) => Request::Read(key.request, name),
                 Call::Kv(op) => Request::Act(Input::Kv(KvCall { key, done_below, op })),
+                Call::Cancel(job) => Request::Act(Input::Cancel(Asked { key, done_below }, job)),
+                Call::Drain(worker) => Request::Act(Input::Drain(Asked { key, done_below }, worker)),
                 Call::Job(spec, planner) => {
                     Request::Act(Input::Submit(Arc::new(JobSpec { key, ..(*spec).clone() }), planner))
                 }
@@ -163,6 +169,22 @@ impl Life {
             let called = self.histories.tick();
             client.begin(Waiting { call: Call::Job(spec, planner), again: now, called, entries });
         }
+    }
+
+    /// Somebody wants a job to end.
+    pub(super) fn ask_to_cancel(&mut self, job: JobId) {
+        self.ask(Call::Cancel(job));
+    }
+
+    /// Somebody wants a worker to leave.
+    pub(super) fn ask_to_drain(&mut self, worker: WorkerId) {
+        self.ask(Call::Drain(worker));
+    }
+
+    fn ask(&mut self, call: Call) {
+        let (called, entries) = (self.histories.tick(), self.entries.len());
+        let index = self.rng.below(self.clients.len() as u64) as usize;
+        self.clients[index].begin(Waiting { call, again: self.now, called, entries });
     }
 
     fn draw_op(&mut self, index: usize) -> KvOp {

@@ -182,7 +182,8 @@ impl Ledger {
             | Fact::SessionKept { .. }
             | Fact::SessionExpired { .. }
             | Fact::KvApplied { .. }
-            | Fact::RequestRefused { .. } => {}
+            | Fact::RequestRefused { .. }
+            | Fact::RequestFulfilled { .. } => {}
         }
     }
 

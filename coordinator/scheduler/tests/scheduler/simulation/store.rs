@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gristmill_model::{ClientId, KvAnswer, KvEvents, KvOp, Refusal, RequestKey};
-use gristmill_scheduler::{Fact, KvCall, Recorded, Refused, VALUE_BYTES_MAX};
+use gristmill_scheduler::{Asked, Fact, Recorded, Refused, VALUE_BYTES_MAX};
 
 use super::life::Life;
 
@@ -137,26 +137,33 @@ impl Life {
                 assert_eq!(self.state.recorded(asked.key), Ok(Some(answer.clone())), "{asked:?} was refused");
                 self.store.execute(asked.key, answer, self.entries.len());
             }
+            Fact::JobCancelled { asked, .. }
+            | Fact::WorkerDraining { asked, .. }
+            | Fact::RequestFulfilled { asked, .. } => {
+                assert_eq!(self.state.recorded(asked.key), Ok(Some(Recorded::Done)), "{asked:?} was done");
+                self.store.execute(asked.key, Recorded::Done, self.entries.len());
+            }
             _ => {}
         }
     }
 
-    /// What the coordinator says to a call after the batch.
-    pub(super) fn kv_answer(&mut self, m: usize, call: &KvCall) -> Result<Recorded, Refusal> {
-        match self.member_state(m).recorded(call.key)? {
-            Some(answer) => {
-                let refused = matches!(answer, Recorded::Refused(_));
-                self.met.note(if refused { "kv refused" } else { "kv repeated" });
-                assert_eq!(self.store.answers.get(&call.key), Some(&answer), "{call:?}");
-                Ok(answer)
+    /// What the coordinator says to a request after the batch.
+    pub(super) fn answer_request(&mut self, m: usize, asked: Asked) -> Result<Recorded, Refusal> {
+        let Some(answer) = self.member_state(m).recorded(asked.key)? else {
+            let refusal = self.member_state(m).done_answer(asked).expect_err("nothing is recorded");
+            let undone = matches!(refusal, Refusal::Unavailable(_));
+            assert!(!undone, "nothing that may be carried out or refused is left undone: {asked:?}");
+            return Err(refusal);
+        };
+        assert_eq!(self.store.answers.get(&asked.key), Some(&answer), "{asked:?}");
+        self.met.note(match &answer {
+            Recorded::Refused(refused) if matches!(refused.refusal(), Refusal::NotFound(_)) => {
+                "named too early"
             }
-            None => {
-                let refusal = self.member_state(m).kv_answer(call.asked()).expect_err("nothing is recorded");
-                let undone = matches!(refusal, Refusal::Unavailable(_));
-                assert!(!undone, "nothing that may be carried out or refused is left undone: {call:?}");
-                Err(refusal)
-            }
-        }
+            Recorded::Refused(_) => "kv refused",
+            _ => "answered",
+        });
+        Ok(answer)
     }
 
     /// The store is what the model says, and its changes can be watched.

@@ -46,9 +46,12 @@ impl Life {
                 Some(Message::Opened(index, *nonce, state.session_of(*nonce)?))
             }
             (Caller::Client(index, nonce), Request::Act(Input::Kv(call))) => {
-                let answer = self.kv_answer(m, call);
-                Some(Message::Executed(index, nonce, call.key, answer))
+                Some(Message::Executed(index, nonce, call.key, self.answer_request(m, call.asked())))
             }
+            (
+                Caller::Client(index, nonce),
+                Request::Act(Input::Cancel(asked, _) | Input::Drain(asked, _)),
+            ) => Some(Message::Executed(index, nonce, asked.key, self.answer_request(m, *asked))),
             (Caller::Client(index, nonce), Request::Act(Input::Submit(spec, _))) => {
                 let answer = match state.job_of(spec.key) {
                     Some(job) => Ok(Recorded::Job(job)),

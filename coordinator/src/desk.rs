@@ -113,8 +113,8 @@ impl Desk {
                 Ok(group) => group.members().await,
                 Err(refusal) => Err(refusal),
             }),
-            Request::ChangeMembers { change } => Response::ChangeMembers(match self.leading_group() {
-                Ok(group) => group.change_members(change).await,
+            Request::ChangeMembers { seen, change } => Response::ChangeMembers(match self.leading_group() {
+                Ok(group) => group.change_members(seen, change).await,
                 Err(refusal) => Err(refusal),
             }),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gristmill_model::{
     AttemptId, AttemptLog, Blob, ClientId, Explanation, JobId, JobRequest, JobStatus, MemberChange,
-    MembersStatus, Refusal, RequestId, RequestKey, Sha256, TaskId, WorkerId, WorkerStatus,
+    MembersStatus, MembersVersion, Refusal, RequestId, RequestKey, Sha256, TaskId, WorkerId, WorkerStatus,
 };
 use sha2::Digest;
 use tarpc::client::RpcError;
@@ -409,11 +409,22 @@ impl Client {
         self.call("members", Duration::ZERO, |c, context| async move { c.members(context).await }).await
     }
 
-    /// Changes the members of the group, and says what they are then. Making a change again that has been made does nothing.
+    /// Changes the members of the group as it is now, and says what they are then.
     pub async fn change_members(&self, change: &MemberChange) -> Result<MembersStatus, CallError> {
+        let seen = self.members().await?.version;
+        self.change_members_of(seen, change).await
+    }
+
+    /// The same for a group as it was seen: refused when it has changed otherwise since. Making a change again that has been made does
+    /// nothing.
+    pub async fn change_members_of(
+        &self,
+        seen: MembersVersion,
+        change: &MemberChange,
+    ) -> Result<MembersStatus, CallError> {
         self.call("change_members", CHANGE_MEMBERS_MAX, |c, context| {
             let change = change.clone();
-            async move { c.change_members(context, change).await }
+            async move { c.change_members(context, seen, change).await }
         })
         .await
     }

@@ -2,7 +2,7 @@
 
 use gristmill_model::{
     AttemptId, AttemptLog, Blob, ClientId, ClusterId, Explanation, JobId, JobStatus, MemberChange,
-    MembersStatus, Refusal, RequestId, RequestKey, Sha256, TaskId, WorkerId, WorkerStatus,
+    MembersStatus, MembersVersion, Refusal, RequestId, RequestKey, Sha256, TaskId, WorkerId, WorkerStatus,
 };
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +59,7 @@ pub trait ClientService {
     async fn drain(key: RequestKey, done_below: RequestId, worker: WorkerId) -> Result<(), Refusal>;
     /// The members of the group.
     async fn members() -> Result<MembersStatus, Refusal>;
-    /// Changes the members of the group, one change at a time, and says what they are then. A change that has happened already is
-    /// answered like one that happens now.
-    async fn change_members(change: MemberChange) -> Result<MembersStatus, Refusal>;
+    /// Changes the members of the group, one change at a time, and says what they are then. Refused when the group is no longer as it was
+    /// seen, unless the change has happened already: so one that comes late a second time changes nothing.
+    async fn change_members(seen: MembersVersion, change: MemberChange) -> Result<MembersStatus, Refusal>;
 }

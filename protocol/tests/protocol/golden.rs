@@ -6,9 +6,9 @@ use std::sync::Arc;
 use gristmill_model::{
     Assignment, AttemptStats, Blob, Bounds, ClientId, ClusterId, FailureCause, Incarnation, InputMode, JobId,
     JobPhase, JobStatus, KvChange, KvEvent, KvEvents, KvOp, MapResult, MapWork, MemberChange, MemberStatus,
-    MembersStatus, NotFound, Outcome, PartitionSize, PathBytes, PluginInfo, ReduceWork, Refusal, Report,
-    RequestId, RequestKey, SampleResult, SampleSplit, SampleWork, SampledKey, Sha256, Split, TaskFailure,
-    TaskId, Work, WorkerId,
+    MembersStatus, MembersVersion, NotFound, Outcome, PartitionSize, PathBytes, PluginInfo, ReduceWork,
+    Refusal, Report, RequestId, RequestKey, SampleResult, SampleSplit, SampleWork, SampledKey, Sha256, Split,
+    TaskFailure, TaskId, Work, WorkerId,
 };
 use gristmill_protocol::{
     ClientServiceRequest, ClientServiceResponse, KvServiceRequest, KvServiceResponse, Orders,
@@ -143,14 +143,20 @@ fn events() -> KvServiceResponse {
     }))
 }
 
+const VERSION: MembersVersion = MembersVersion { term: 300, since: (2, 9) };
+
 fn members() -> ClientServiceResponse {
     let member = MemberStatus { id: 1, address: "a:1".to_owned(), votes: true, behind: Some(3) };
-    ClientServiceResponse::Members(Ok(MembersStatus { leader: Some(2), members: vec![member] }))
+    ClientServiceResponse::Members(Ok(MembersStatus {
+        leader: Some(2),
+        members: vec![member],
+        version: VERSION,
+    }))
 }
 
 fn replace() -> ClientServiceRequest {
     let change = MemberChange::Replace { id: 1, by: 4, address: "a:4".to_owned() };
-    ClientServiceRequest::ChangeMembers { change }
+    ClientServiceRequest::ChangeMembers { seen: VERSION, change }
 }
 
 fn cancel() -> ClientServiceRequest {
@@ -207,8 +213,8 @@ const GOLDEN: [&str; 13] = [
     "0401010101010101010101010101010101010101010101010101010101010101010301020909",
     "0002ac02ab0202016b070176",
     "0300000208016b0001760109016b010a",
-    "0d000102010103613a31010103",
-    "0e02010403613a34",
+    "0d000102010103613a31010103ac020209",
+    "0eac02020902010403613a34",
     "0802ac02ab0207",
     "0101ac0202020909",
     "010107010b3132372e302e302e313a31",

@@ -15,7 +15,7 @@ use gristmill_protocol::{
     KvServiceResponse, Lane, PROTOCOL_VERSION, PeerServiceRequest, PeerServiceResponse, Services,
     WorkerServiceRequest, WorkerServiceResponse,
 };
-use gristmill_scheduler::KvCall;
+use gristmill_scheduler::{Asked, KvCall};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::attempt_logs::AttemptLogs;
@@ -96,23 +96,25 @@ impl Desk {
             Request::Jobs { after } => {
                 Response::Jobs(self.client_call(|reply| ask(Question::Jobs(after, reply))).await)
             }
-            Request::Cancel { job } => {
-                Response::Cancel(self.client_call(|reply| ClientCall::Cancel(job, reply)).await)
+            Request::Cancel { key, done_below, job } => {
+                let asked = Asked { key, done_below };
+                Response::Cancel(self.client_call(|reply| ClientCall::Cancel(asked, job, reply)).await)
             }
             Request::Explain { job, task } => Response::Explain(self.explain(job, task).await),
             Request::Logs { job, task, after } => Response::Logs(self.read_logs(job, task, after).await),
             Request::Workers {} => {
                 Response::Workers(self.client_call(|reply| ask(Question::Workers(reply))).await)
             }
-            Request::Drain { worker } => {
-                Response::Drain(self.client_call(|reply| ClientCall::Drain(worker, reply)).await)
+            Request::Drain { key, done_below, worker } => {
+                let asked = Asked { key, done_below };
+                Response::Drain(self.client_call(|reply| ClientCall::Drain(asked, worker, reply)).await)
             }
             Request::Members {} => Response::Members(match self.leading_group() {
                 Ok(group) => group.members().await,
                 Err(refusal) => Err(refusal),
             }),
-            Request::ChangeMembers { change } => Response::ChangeMembers(match self.leading_group() {
-                Ok(group) => group.change_members(change).await,
+            Request::ChangeMembers { seen, change } => Response::ChangeMembers(match self.leading_group() {
+                Ok(group) => group.change_members(seen, change).await,
                 Err(refusal) => Err(refusal),
             }),
         }

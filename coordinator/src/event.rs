@@ -5,7 +5,7 @@ use gristmill_model::{
     KvEntry, KvEvents, Refusal, RequestId, RequestKey, Segment, TaskId, WorkerId, WorkerStatus,
 };
 use gristmill_protocol::{ConnectionId, Heartbeat, Orders, PollReply, PollRequest, Registered, WorkerHello};
-use gristmill_scheduler::KvCall;
+use gristmill_scheduler::{Asked, KvCall};
 use tokio::sync::oneshot;
 
 /// Where the answer to a call goes. It is dropped with the call when the caller has gone.
@@ -53,8 +53,8 @@ pub(crate) enum ClientCall {
         wait_ms: u64,
         reply: Reply<JobStatus>,
     },
-    Cancel(JobId, Reply<()>),
-    Drain(WorkerId, Reply<()>),
+    Cancel(Asked, JobId, Reply<()>),
+    Drain(Asked, WorkerId, Reply<()>),
     OpenSession(u64, Reply<ClientId>),
     KeepSession(ClientId, RequestId, Reply<()>),
     Write(KvCall, Reply<KvAnswer>),
@@ -74,12 +74,8 @@ pub(crate) enum Question {
     Explain(JobId, Option<TaskId>, Reply<Vec<Explanation>>),
     /// Does the job exist?
     Known(JobId, Reply<()>),
-    /// There is no such worker, or it is lost.
-    NoWorker(WorkerId, Reply<()>),
     /// A submission that needed no decision.
     Submitted(Result<Option<JobId>, Refusal>, Reply<Option<JobId>>),
-    /// A write that is refused.
-    Refused(Refusal, Reply<KvAnswer>),
     Workers(Reply<Vec<WorkerStatus>>),
     Entry(Blob, Reply<Option<KvEntry>>),
     Entries {
@@ -118,7 +114,7 @@ impl ClientCall {
         match self {
             Self::Submit(_, _, reply) => refuse(reply, refusal),
             Self::Job { reply, .. } => refuse(reply, refusal),
-            Self::Cancel(_, reply) | Self::Drain(_, reply) | Self::KeepSession(_, _, reply) => {
+            Self::Cancel(_, _, reply) | Self::Drain(_, _, reply) | Self::KeepSession(_, _, reply) => {
                 refuse(reply, refusal);
             }
             Self::OpenSession(_, reply) => refuse(reply, refusal),
@@ -135,9 +131,8 @@ impl Question {
             Self::Slots(reply) => refuse(reply, refusal),
             Self::Jobs(_, reply) => refuse(reply, refusal),
             Self::Explain(_, _, reply) => refuse(reply, refusal),
-            Self::Known(_, reply) | Self::NoWorker(_, reply) => refuse(reply, refusal),
+            Self::Known(_, reply) => refuse(reply, refusal),
             Self::Submitted(_, reply) => refuse(reply, refusal),
-            Self::Refused(_, reply) => refuse(reply, refusal),
             Self::Workers(reply) => refuse(reply, refusal),
             Self::Entry(_, reply) => refuse(reply, refusal),
             Self::Entries { reply, .. } => refuse(reply, refusal),

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use gristmill_model::{MemberChange, MemberStatus, MembersStatus, Refusal, Sha256};
+use gristmill_model::{MemberChange, MemberStatus, MembersStatus, MembersVersion, Refusal, Sha256};
 use gristmill_protocol::limits::CHUNK_BYTES;
 use gristmill_protocol::{Lane as PeerLane, PeerLink};
 use gristmill_replication::{Lane, MembersError, Network, NetworkError, Node, NodeId};
+use tokio::sync::Mutex;
 
 use crate::blobs::Blobs;
+use crate::member_change::{self, Due};
 use crate::replica::Replicated;
 
 /// How long a change of the members may take: a new one has to catch up.
@@ -21,6 +23,8 @@ pub(crate) struct Group {
     node: Node<Replicated>,
     link: PeerLink,
     id: u64,
+    /// Held while the members change, so that each change is made on what the one before it has left.
+    changing: Arc<Mutex<()>>,
 }
 
 /// Replication's messages over the connections of the protocol.
@@ -47,7 +51,7 @@ impl Network for PeerNetwork {
 
 impl Group {
     pub(crate) fn new(node: Node<Replicated>, link: PeerLink, id: u64) -> Self {
-        Self { node, link, id }
+        Self { node, link, id, changing: Arc::default() }
     }
 
     /// Which member this is.
@@ -68,10 +72,27 @@ impl Group {
             votes: member.voter,
             behind: member.behind,
         };
-        Ok(MembersStatus { leader: members.leader, members: members.members.iter().map(member).collect() })
+        Ok(MembersStatus {
+            leader: members.leader,
+            members: members.members.iter().map(member).collect(),
+            version: MembersVersion { term: members.term, since: members.since },
+        })
     }
 
-    pub(crate) async fn change_members(&self, change: MemberChange) -> Result<MembersStatus, Refusal> {
+    pub(crate) async fn change_members(
+        &self,
+        seen: MembersVersion,
+        change: MemberChange,
+    ) -> Result<MembersStatus, Refusal> {
+        let _changing = match change {
+            // Need not wait for a new member that is catching up.
+            MemberChange::Lead { .. } => None,
+            _ => Some(self.changing.lock().await),
+        };
+        let group = self.members().await?;
+        if member_change::due(&change, seen, &group)? == Due::IsMade {
+            return Ok(group);
+        }
         let changed = match change {
             MemberChange::Add { id, address } => self.node.add_member(id, &address, CHANGE_MAX).await,
             MemberChange::Remove { id } => self.node.remove_member(id, CHANGE_MAX).await,

@@ -24,6 +24,7 @@ mod group;
 mod history;
 mod main_loop;
 mod manifest;
+mod member_change;
 mod node;
 mod replica;
 mod report_check;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gristmill_model::{
     AttemptId, AttemptLog, Blob, ClientId, Explanation, JobId, JobRequest, JobStatus, MemberChange,
-    MembersStatus, Refusal, RequestId, RequestKey, Sha256, TaskId, WorkerId, WorkerStatus,
+    MembersStatus, MembersVersion, Refusal, RequestId, RequestKey, Sha256, TaskId, WorkerId, WorkerStatus,
 };
 use sha2::Digest;
 use tarpc::client::RpcError;
@@ -190,6 +190,28 @@ impl Client {
         }
     }
 
+    /// Makes a request that must be executed once, but after which another one like it changes nothing: when nobody can tell any more what
+    /// became of it, it is asked anew, in a new session.
+    async fn once_or_again<C, F>(
+        &self,
+        name: &'static str,
+        call: impl Fn(RequestKey, RequestId) -> C,
+    ) -> Result<(), CallError>
+    where
+        C: FnOnce(ClientServiceClient, Context) -> F,
+        F: Future<Output = Result<Result<(), Refusal>, RpcError>>,
+    {
+        let calls = &self.links.calls;
+        let attempt = |ticket: Arc<Ticket>| {
+            let call = call(ticket.key(), ticket.session.done_below());
+            calls.call_once(name, calls.call_timeout(), call)
+        };
+        match self.once(name, attempt).await {
+            Err(CallError::Undecided { .. }) => self.once(name, attempt).await,
+            done => done,
+        }
+    }
+
     /// Who is there?
     pub async fn info(&self) -> Result<CoordinatorInfo, CallError> {
         self.call("info", Duration::ZERO, |c, context| async move { c.info(context, PROTOCOL_VERSION).await })
@@ -320,9 +342,22 @@ impl Client {
         }
     }
 
-    /// Cancels a job. One that is over stays as it is.
+    /// Cancels a job, once. One that is over stays as it is.
     pub async fn cancel(&self, job: JobId) -> Result<(), CallError> {
-        self.call("cancel", Duration::ZERO, |c, context| async move { c.cancel(context, job).await }).await
+        self.once_or_again("cancel", |key, done_below| {
+            move |c: ClientServiceClient, context| async move { c.cancel(context, key, done_below, job).await }
+        })
+        .await
+    }
+
+    /// Cancels a job under a key of a session that the caller has [opened](Self::open_session). The same key again changes nothing and is
+    /// answered the same, until the session is over: then it is refused with [`Refusal::UnknownClient`].
+    pub async fn cancel_under(&self, key: RequestKey, job: JobId) -> Result<(), CallError> {
+        let done_below = RequestId(0);
+        self.call("cancel", Duration::ZERO, |c, context| async move {
+            c.cancel(context, key, done_below, job).await
+        })
+        .await
     }
 
     /// What a job, or one task of it, waits for.
@@ -359,9 +394,14 @@ impl Client {
         self.call("workers", Duration::ZERO, |c, context| async move { c.workers(context).await }).await
     }
 
-    /// Gives a worker no new attempts; it leaves when it is not needed any more.
+    /// Gives a worker no new attempts, once; it leaves when it is not needed any more.
     pub async fn drain(&self, worker: WorkerId) -> Result<(), CallError> {
-        self.call("drain", Duration::ZERO, |c, context| async move { c.drain(context, worker).await }).await
+        self.once_or_again("drain", |key, done_below| {
+            move |c: ClientServiceClient, context| async move {
+                c.drain(context, key, done_below, worker).await
+            }
+        })
+        .await
     }
 
     /// The members of the coordinator's group.
@@ -369,11 +409,22 @@ impl Client {
         self.call("members", Duration::ZERO, |c, context| async move { c.members(context).await }).await
     }
 
-    /// Changes the members of the group, and says what they are then. Making a change again that has been made does nothing.
+    /// Changes the members of the group as it is now, and says what they are then.
     pub async fn change_members(&self, change: &MemberChange) -> Result<MembersStatus, CallError> {
+        let seen = self.members().await?.version;
+        self.change_members_of(seen, change).await
+    }
+
+    /// The same for a group as it was seen: refused when it has changed otherwise since. Making a change again that has been made does
+    /// nothing.
+    pub async fn change_members_of(
+        &self,
+        seen: MembersVersion,
+        change: &MemberChange,
+    ) -> Result<MembersStatus, CallError> {
         self.call("change_members", CHANGE_MEMBERS_MAX, |c, context| {
             let change = change.clone();
-            async move { c.change_members(context, change).await }
+            async move { c.change_members(context, seen, change).await }
         })
         .await
     }

@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use gristmill_model::{JobId, RequestId, RequestKey};
+use gristmill_protocol::{Client, Endpoint};
 use gristmill_tests::{
-    Gate, Group, Job, Output, Place, Random, Signal, TROUBLE, Worker, assert_undisturbed, until,
+    DEADLINE, Gate, Group, Job, Output, Place, Random, Signal, TROUBLE, Worker, assert_undisturbed, until,
 };
+use tokio::runtime::Builder;
 
 /// A job of four maps and two reduces, each of which meets the word `trouble`.
 fn job(place: &Place) -> Job<'_> {
@@ -191,7 +194,7 @@ fn leader_killed_between_any_two_steps_of_a_commit_is_continued_by_the_next() {
         let leader = group.leader();
         let (id, output) = job.hand_in(&group);
         let visible = output.join(step);
-        let limit = Instant::now() + gristmill_tests::DEADLINE;
+        let limit = Instant::now() + DEADLINE;
         while !visible.exists() {
             assert!(Instant::now() < limit, "waited in vain for {step}");
             thread::yield_now();
@@ -235,6 +238,44 @@ fn next_assignment_after_the_leader_s_death_comes_soon() {
     took.sort();
     eprintln!("from the leader's death to the next attempt: median {:?} of {took:?}", took[2]);
     assert!(took[2] < Duration::from_secs(30), "{took:?}");
+    group.end(workers);
+}
+
+/// A call that comes again is answered like the first, whatever there is by now that it could be about.
+#[test]
+fn cancel_that_comes_again_over_a_failover_is_one_cancel() {
+    let place = Place::new();
+    let mut group = place.group(3);
+    let workers = group.workers(1, 1);
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let client = Client::new(Endpoint::parse(group.address()).unwrap(), DEADLINE);
+    let session = runtime.block_on(client.open_session(1)).unwrap();
+    let cancel = |request, job| {
+        let key = RequestKey { client: session, request: RequestId(request) };
+        runtime.block_on(client.cancel_under(key, JobId(job))).map_err(|error| error.to_string())
+    };
+    let too_early = cancel(1, 1).unwrap_err();
+    assert!(too_early.contains("there is no job j1"), "{too_early}");
+    let gate = Gate::new(&place);
+    let (first, output) = gate.holds(job(&place), "map").hand_in(&group);
+    assert_eq!(first, "j1");
+    gate.until_waiting(1);
+    kill_leader(&mut group);
+    assert_eq!(cancel(1, 1), Err(too_early));
+    group.restart_all();
+    gate.open();
+    group.until_done(&first);
+    assert_like_sequential(&job(&place), &output);
+
+    let gate = Gate::new(&place);
+    let (second, _) = gate.holds(job(&place), "map").hand_in(&group);
+    gate.until_waiting(1);
+    assert_eq!(cancel(2, 2), Ok(()));
+    let ended = group.until_state(&second, "cancelled");
+    kill_leader(&mut group);
+    assert_eq!(cancel(2, 2), Ok(()));
+    assert_eq!(group.until_state(&second, "cancelled")["attempts"], ended["attempts"]);
+    group.restart_all();
     group.end(workers);
 }
 

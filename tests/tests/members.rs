@@ -3,10 +3,14 @@
 
 use std::path::Path;
 
+use gristmill_model::MemberChange;
+use gristmill_protocol::{Client, Endpoint};
 use gristmill_tests::{
-    Ended, Gate, Group, Job, Output, Place, Random, TROUBLE, assert_undisturbed, free_address, until,
+    DEADLINE, Ended, Gate, Group, Job, Output, Place, Random, TROUBLE, assert_undisturbed, free_address,
+    until,
 };
 use serde_json::Value;
+use tokio::runtime::Builder;
 
 /// A job of four maps and two reduces, each of which meets the word `trouble`.
 fn job(place: &Place) -> Job<'_> {
@@ -141,6 +145,44 @@ fn leadership_is_handed_over_while_a_job_runs() {
             until("the heir to lead", || (group.leader_if_any() == Some(heir)).then_some(()));
         }
     });
+}
+
+/// What was undone meanwhile stays undone.
+#[test]
+fn change_that_comes_late_a_second_time_is_not_made_again() {
+    let place = Place::new();
+    let mut group = place.group(3);
+    let leader = group.leader();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let client = Client::new(Endpoint::parse(group.address()).unwrap(), DEADLINE);
+    let seen = || runtime.block_on(client.members()).unwrap().version;
+    let make = |seen, change: &MemberChange| {
+        let made = runtime.block_on(client.change_members_of(seen, change));
+        made.map(drop).map_err(|error| error.to_string())
+    };
+    let (of_three, heir) = (seen(), group.follower());
+    let lead = MemberChange::Lead { id: heir };
+    make(of_three, &lead).unwrap();
+    group.lead(leader);
+    let refused = make(of_three, &lead).unwrap_err();
+    assert!(refused.contains("has changed since"), "{refused}");
+    assert_eq!(group.leader(), leader);
+
+    group.start_joining(4);
+    let add = MemberChange::Add { id: 4, address: group.address_of(4).to_owned() };
+    make(of_three, &add).unwrap();
+    let of_four = seen();
+    make(of_three, &add).unwrap();
+    assert_eq!(seen(), of_four, "it is there already");
+    change(&group, &["remove", "4"]).done();
+    let refused = make(of_three, &add).unwrap_err();
+    assert!(refused.contains("has changed since"), "{refused}");
+    make(of_four, &MemberChange::Remove { id: 4 }).unwrap();
+    assert_eq!(voters(&group), [1, 2, 3]);
+    if let Some(process) = group.forget(4) {
+        process.kill();
+    }
+    group.end(vec![]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use futures::FutureExt;
 use gristmill_model::{
     Blob, ClientId, JobPhase, JobStatus, KvAnswer, KvChange, KvEntry, KvEvent, KvEvents, KvOp, MemberChange,
-    MemberStatus, MembersStatus, NotFound, Refusal, WorkerId,
+    MemberStatus, MembersStatus, MembersVersion, NotFound, Refusal, WorkerId,
 };
 use gristmill_protocol::{
     Answer, ClientServiceRequest, ClientServiceResponse, ConnectionId, KvServiceRequest, KvServiceResponse,
@@ -132,7 +132,11 @@ impl State {
     fn members(&self) -> MembersStatus {
         let member =
             |id| MemberStatus { id, address: format!("127.0.0.1:{id}"), votes: id != 3, behind: Some(id) };
-        MembersStatus { leader: Some(1), members: vec![member(1), member(2), member(3)] }
+        MembersStatus {
+            leader: Some(1),
+            members: vec![member(1), member(2), member(3)],
+            version: MembersVersion { term: 7, since: (1, 5) },
+        }
     }
 }
 
@@ -149,16 +153,17 @@ impl Services for Desk {
         let mut state = self.state();
         let response = match call {
             Request::OpenSession { .. } => Response::OpenSession(Ok(ClientId(1))),
-            Request::Drain { worker: WorkerId(4) } => {
+            Request::Drain { worker: WorkerId(4), .. } => {
                 state.drained.push(WorkerId(4));
                 Response::Drain(Ok(()))
             }
-            Request::Drain { worker } => Response::Drain(Err(NotFound::Worker(worker).into())),
+            Request::Drain { worker, .. } => Response::Drain(Err(NotFound::Worker(worker).into())),
             Request::Members {} => Response::Members(Ok(state.members())),
-            Request::ChangeMembers { change: MemberChange::Remove { id: 9 } } => {
+            Request::ChangeMembers { change: MemberChange::Remove { id: 9 }, .. } => {
                 Response::ChangeMembers(Err(Refusal::Invalid("9 is no member of this group".to_owned())))
             }
-            Request::ChangeMembers { change } => {
+            Request::ChangeMembers { seen, change } => {
+                assert_eq!(seen, state.members().version, "it was looked at before");
                 state.changes.push(change);
                 Response::ChangeMembers(Ok(state.members()))
             }

@@ -11,11 +11,13 @@ use gristmill_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::input::Asked;
 use crate::plan::Planner;
 use crate::sampler::Sampler;
+use crate::state::Refused;
 
 /// Grows with every change of what facts look like in the log.
-pub const FACT_VERSION: u16 = 3;
+pub const FACT_VERSION: u16 = 4;
 
 /// Something that was decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,6 +137,8 @@ pub enum Fact {
         job: JobId,
         /// When.
         at: Timestamp,
+        /// By which request.
+        asked: Asked,
     },
     /// An ended job is so old that it is no longer remembered.
     JobForgotten {
@@ -197,6 +201,24 @@ pub enum Fact {
         worker: WorkerId,
         /// When.
         at: Timestamp,
+        /// By which request.
+        asked: Asked,
+    },
+    /// A request is refused for good: it is answered so whenever it comes again, and never executed.
+    RequestRefused {
+        /// Which.
+        asked: Asked,
+        /// When.
+        at: Timestamp,
+        /// Why.
+        refused: Refused,
+    },
+    /// What a request asks for is so already: nothing changes, but its answer is recorded.
+    RequestFulfilled {
+        /// Which.
+        asked: Asked,
+        /// When.
+        at: Timestamp,
     },
 }
 
@@ -223,7 +245,9 @@ impl Fact {
             | Self::SessionKept { .. }
             | Self::SessionExpired { .. }
             | Self::KvApplied { .. }
-            | Self::WorkerDraining { .. } => None,
+            | Self::WorkerDraining { .. }
+            | Self::RequestRefused { .. }
+            | Self::RequestFulfilled { .. } => None,
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use gristmill_model::{
-    AttemptId, ClientId, ClusterId, Incarnation, JobId, JobSpec, KvOp, Progress, Report, RequestId,
+    AttemptId, ClientId, ClusterId, Incarnation, JobId, JobSpec, KvOp, Progress, Refusal, Report, RequestId,
     RequestKey, WorkerId,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::fact::LossCause;
 use crate::plan::Planner;
@@ -13,9 +14,8 @@ use crate::plan::Planner;
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// A client submits a job, whose map tasks are to be planned so. Afterwards [`State::job_of`](crate::State::job_of) knows its id by its key; if it does not,
-    /// [`State::admit`](crate::State::admit) says why the job was refused, or which it was that is forgotten since (or, when it would
-    /// admit it now, a job that wrote to the same place has ended at this very moment: the client may try again).
+    /// A client submits a job, whose map tasks are to be planned so. Afterwards [`State::submitted`](crate::State::submitted) knows its id by its key, or
+    /// why the job was refused.
     Submit(Arc<JobSpec>, Planner),
     /// A worker introduces itself. Afterwards [`State::worker_of`](crate::State::worker_of) knows its id by its incarnation.
     Register(Hello),
@@ -37,8 +37,9 @@ pub enum Input {
         /// How it showed.
         cause: LossCause,
     },
-    /// Somebody wants a job to end. Too late once all its tasks are done: then it is ignored.
-    Cancel(JobId),
+    /// A client wants a job to end. Too late once all its tasks are done: then nothing happens. Afterwards
+    /// [`State::done_answer`](crate::State::done_answer) knows the answer.
+    Cancel(Asked, JobId),
     /// The outcome of an [`Effect::Commit`](crate::Effect::Commit). A failure is tried again a few times.
     Committed {
         /// Which job.
@@ -60,12 +61,22 @@ pub enum Input {
         /// The first request whose answer it may not have.
         done_below: RequestId,
     },
-    /// A client asks for a change in the key/value store. Afterwards [`State::recorded`](crate::State::recorded) knows the answer; if it
-    /// does not, [`State::admit_kv`](crate::State::admit_kv) says why the call was refused (or, when it would admit it now, the store was full at
-    /// this very moment: the client may try again).
+    /// A client asks for a change in the key/value store. Afterwards [`State::kv_answer`](crate::State::kv_answer) knows the answer.
     Kv(KvCall),
-    /// Somebody wants a worker to get nothing any more, and to leave when nothing needs it.
-    Drain(WorkerId),
+    /// A client wants a worker to get nothing any more, and to leave when nothing needs it. Afterwards
+    /// [`State::done_answer`](crate::State::done_answer) knows the answer.
+    Drain(Asked, WorkerId),
+    /// A client's request is refused, for a reason that the scheduler does not know of. Recorded if the refusal is final.
+    Refuse(Asked, Refusal),
+}
+
+/// Who asks, and which of its calls this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The request.
+    pub key: RequestKey,
+    /// The client has all answers to requests before this one.
+    pub done_below: RequestId,
 }
 
 /// A change in the key/value store, as a client asks for it.
@@ -77,6 +88,13 @@ pub struct KvCall {
     pub done_below: RequestId,
     /// What is to be done.
     pub op: Arc<KvOp>,
+}
+
+impl KvCall {
+    /// Who asks.
+    pub fn asked(&self) -> Asked {
+        Asked { key: self.key, done_below: self.done_below }
+    }
 }
 
 /// How a worker introduces itself.

@@ -26,7 +26,7 @@ mod state;
 
 pub use effect::{Answer, Effect, Orders, Reply, Verdict};
 pub use fact::{EndCause, FACT_VERSION, Fact, LossCause, RunLoss, TaskResult};
-pub use input::{Hello, Input, KvCall, Poll, PollToken};
+pub use input::{Asked, Hello, Input, KvCall, Poll, PollToken};
 pub use kv::{
     ENTRY_BYTES, EVENTS_BYTES_MAX, EVENTS_MAX, HISTORY_BYTES_MAX, HISTORY_EVENTS_MAX, KEY_BYTES_MAX, Kv,
     LIST_BYTES_MAX, LIST_ENTRIES_MAX, TOTAL_BYTES_MAX, VALUE_BYTES_MAX,
@@ -35,4 +35,4 @@ pub use leader::Leader;
 pub use plan::{Planner, choose_plan};
 pub use sampler::Sampler;
 pub use settings::{AvoidSettings, BackupSettings, Settings};
-pub use state::{IllegalFact, OutputPart, Recorded, STATE_VERSION, State, apply};
+pub use state::{IllegalFact, OutputPart, Recorded, Refused, STATE_VERSION, State, apply};

@@ -7,7 +7,7 @@ use gristmill_scheduler::{Input, LossCause, State};
 
 use super::intake::Due;
 use super::told::Told;
-use super::{Finish, MainLoop, Parked, kv, sessions};
+use super::{Finish, MainLoop, Parked, sessions};
 use crate::event::{Holder, Question, Reply};
 use crate::replica::Replica;
 
@@ -71,11 +71,11 @@ impl<R: Replica> MainLoop<R> {
                     told.say(reply, state.segments(worker, incarnation, attempt, from, SEGMENTS_PAGE));
                 }
                 Due::Gone(reply) => told.say(reply, Ok(state.live_jobs())),
-                Due::Done(reply) => told.say(reply, Ok(())),
+                Due::Done(asked, reply) => told.say(reply, state.done_answer(asked)),
                 Due::Submitted(key) => self.answer_submission(state, key, told),
                 Due::Session(nonce, reply) => told.say(reply, sessions::opened(state, nonce)),
                 Due::KeptSession(client, reply) => told.say(reply, sessions::kept(state, client)),
-                Due::Written(key, reply) => told.say(reply, kv::written(state, key)),
+                Due::Written(asked, reply) => told.say(reply, state.kv_answer(asked)),
                 Due::Answer(question) => self.answer_question(state, question, now, told),
             }
         }
@@ -138,9 +138,7 @@ impl<R: Replica> MainLoop<R> {
             Question::Known(job, reply) => {
                 told.say(reply, state.spec(job).map(|_| ()).ok_or_else(|| NotFound::Job(job).into()));
             }
-            Question::NoWorker(worker, reply) => told.say(reply, Err(NotFound::Worker(worker).into())),
             Question::Submitted(answer, reply) => told.say(reply, answer),
-            Question::Refused(refusal, reply) => told.say(reply, Err(refusal)),
             Question::Workers(reply) => told.say(reply, Ok(self.leader.workers(state, now))),
             Question::Entry(key, reply) => told.say(reply, Ok(state.kv().get(&key))),
             Question::Entries { prefix, after, limit, reply } => {

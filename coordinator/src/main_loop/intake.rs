@@ -2,13 +2,12 @@
 
 use gristmill_model::{
     AttemptId, AttemptLog, ClientId, Incarnation, JobId, KvAnswer, Refusal, Report, RequestKey, Segment,
-    WorkerId,
 };
 use gristmill_protocol::limits::{ASSIGNMENTS_MAX, LONG_POLL_MAX, REPORTS_MAX};
 use gristmill_protocol::{
     ConnectionId, Heartbeat, Orders, PROTOCOL_VERSION, PollReply, PollRequest, Registered, WorkerHello,
 };
-use gristmill_scheduler::{Hello, Input, LossCause, Poll, PollToken, State};
+use gristmill_scheduler::{Asked, Hello, Input, LossCause, Poll, PollToken, State};
 
 use super::{Finish, MainLoop, Parked};
 use crate::event::{ClientCall, Event, Holder, Question, Reply, WorkerCall};
@@ -32,11 +31,11 @@ pub(super) enum Due {
     Gone(Reply<Vec<JobId>>),
     /// A prepared request has been put to the scheduler.
     Submitted(RequestKey),
-    /// Something that is done, whatever was decided.
-    Done(Reply<()>),
+    /// A request that asks for nothing but that something is done.
+    Done(Asked, Reply<()>),
     Session(u64, Reply<ClientId>),
     KeptSession(ClientId, Reply<()>),
-    Written(RequestKey, Reply<KvAnswer>),
+    Written(Asked, Reply<KvAnswer>),
     Answer(Question),
 }
 
@@ -77,16 +76,15 @@ impl<R: Replica> MainLoop<R> {
         due: &mut Vec<Due>,
     ) {
         match call {
-            ClientCall::Submit(key, request, reply) => self.submit(state, key, request, reply, due),
-            ClientCall::Cancel(job, reply) => {
-                if state.spec(job).is_none() {
-                    due.push(Due::Answer(Question::Known(job, reply)));
-                } else {
-                    inputs.push(Input::Cancel(job));
-                    due.push(Due::Done(reply));
-                }
+            ClientCall::Submit(key, request, reply) => self.submit(state, key, request, reply, inputs, due),
+            ClientCall::Cancel(asked, job, reply) => {
+                inputs.push(Input::Cancel(asked, job));
+                due.push(Due::Done(asked, reply));
             }
-            ClientCall::Drain(worker, reply) => self.drain(state, worker, reply, inputs, due),
+            ClientCall::Drain(asked, worker, reply) => {
+                inputs.push(Input::Drain(asked, worker));
+                due.push(Due::Done(asked, reply));
+            }
             ClientCall::Job { job, seen, wait_ms, reply } => self.watchers.add(job, seen, wait_ms, reply),
             ClientCall::OpenSession(nonce, reply) => {
                 inputs.push(Input::OpenSession { nonce });
@@ -96,7 +94,10 @@ impl<R: Replica> MainLoop<R> {
                 inputs.push(Input::KeepSession { client, done_below });
                 due.push(Due::KeptSession(client, reply));
             }
-            ClientCall::Write(call, reply) => self.write(state, call, reply, inputs, due),
+            ClientCall::Write(call, reply) => {
+                due.push(Due::Written(call.asked(), reply));
+                inputs.push(Input::Kv(call));
+            }
             ClientCall::Watch { prefix, from, wait_ms, reply } => {
                 self.kv_watchers.add(prefix, from, wait_ms, reply);
             }
@@ -205,23 +206,6 @@ impl<R: Replica> MainLoop<R> {
             let log = report.log.clone();
             let log = AttemptLog { attempt: report.attempt, worker: holder.worker, outcome, log };
             self.tools.logs.append(&log, failed);
-        }
-    }
-
-    fn drain(
-        &mut self,
-        state: &State,
-        worker: WorkerId,
-        reply: Reply<()>,
-        inputs: &mut Vec<Input>,
-        due: &mut Vec<Due>,
-    ) {
-        let workers = self.leader.workers(state, self.tools.clock.now());
-        if workers.iter().any(|known| known.id == worker) {
-            inputs.push(Input::Drain(worker));
-            due.push(Due::Done(reply));
-        } else {
-            due.push(Due::Answer(Question::NoWorker(worker, reply)));
         }
     }
 }

@@ -1,47 +1,14 @@
-//! The key/value store: writes become facts, reads are answered from the state, watches wait for events.
+//! Those who watch the key/value store, and wait for events.
 
 use std::time::Duration;
 
-use gristmill_model::{Blob, KvAnswer, KvEvents, Refusal, RequestKey};
+use gristmill_model::{Blob, KvEvents};
 use gristmill_protocol::limits::LONG_POLL_MAX;
-use gristmill_scheduler::{Input, KvCall, Recorded, State};
+use gristmill_scheduler::State;
 use tokio::time::Instant;
 
-use super::MainLoop;
-use super::intake::Due;
 use super::told::Told;
-use crate::event::{Question, Reply};
-use crate::replica::Replica;
-
-impl<R: Replica> MainLoop<R> {
-    pub(super) fn write(
-        &mut self,
-        state: &State,
-        call: KvCall,
-        reply: Reply<KvAnswer>,
-        inputs: &mut Vec<Input>,
-        due: &mut Vec<Due>,
-    ) {
-        let key = call.key;
-        match state.admit_kv(&call) {
-            Ok(None) => {
-                inputs.push(Input::Kv(call));
-                due.push(Due::Written(key, reply));
-            }
-            Ok(Some(_)) => due.push(Due::Written(key, reply)),
-            Err(refusal) => due.push(Due::Answer(Question::Refused(refusal, reply))),
-        }
-    }
-}
-
-/// What became of a write that was put to the scheduler.
-pub(super) fn written(state: &State, key: RequestKey) -> Result<KvAnswer, Refusal> {
-    match state.recorded(key)? {
-        Some(Recorded::Kv(answer)) => Ok(answer),
-        Some(Recorded::Job(_)) => Err(Refusal::Invalid("this request was a submission".to_owned())),
-        None => Err(Refusal::Unavailable("the store is full or was written to meanwhile".to_owned())),
-    }
-}
+use crate::event::Reply;
 
 /// Everyone who waits for a change of the store.
 #[derive(Default)]

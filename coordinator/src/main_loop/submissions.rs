@@ -1,12 +1,12 @@
 //! Requests on their way to becoming jobs: their output directory is prepared first, so that a job that exists can write.
 //!
-//! A request that comes again while its first copy is on the way waits with it.
+//! A request that comes again while its first copy is on the way waits with it. One that is refused for good is on its way until that is recorded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gristmill_model::{JobId, JobRequest, JobSpec, Refusal, RequestKey};
-use gristmill_scheduler::{Input, Planner, Recorded, State};
+use gristmill_model::{JobId, JobRequest, JobSpec, Refusal, RequestId, RequestKey};
+use gristmill_scheduler::{Asked, Input, Planner, Refused, State};
 
 use super::intake::Due;
 use super::told::Told;
@@ -22,6 +22,8 @@ pub(super) type Submissions = BTreeMap<RequestKey, Submission>;
 pub(super) struct Submission {
     spec: Arc<JobSpec>,
     planner: Planner,
+    /// Why it does not become a job, if nothing was prepared for it.
+    refusal: Option<Refusal>,
     replies: Vec<Reply<Option<JobId>>>,
 }
 
@@ -30,6 +32,12 @@ impl Submission {
         for reply in self.replies {
             told.say(reply, answer.clone());
         }
+    }
+
+    /// Why it has become no job, if nothing is recorded of it. What would be final must be recorded before anybody hears it.
+    fn why_not(&self) -> Refusal {
+        let passing = self.refusal.clone().filter(|refusal| Refused::of(refusal).is_none());
+        passing.unwrap_or_else(|| Refusal::Unavailable("the job was not taken".to_owned()))
     }
 }
 
@@ -40,13 +48,14 @@ impl<R: Replica> MainLoop<R> {
         key: RequestKey,
         request: Option<Box<JobRequest>>,
         reply: Reply<Option<JobId>>,
+        inputs: &mut Vec<Input>,
         due: &mut Vec<Due>,
     ) {
         if let Some(submission) = self.submissions.get_mut(&key) {
             submission.replies.push(reply);
             return;
         }
-        let known = known_job(state, key);
+        let known = state.submitted(key);
         let (Ok(None), Some(request)) = (&known, request) else {
             due.push(Due::Answer(Question::Submitted(known, reply)));
             return;
@@ -58,22 +67,23 @@ impl<R: Replica> MainLoop<R> {
         }
         let (spec, planner) = request::settle(*request, state.slots());
         let spec = Arc::new(spec);
-        match state.admit(&spec, planner) {
-            Ok(None) => self.prepare(key, spec, planner, reply),
-            answer => due.push(Due::Answer(Question::Submitted(answer, reply))),
+        let admitted = state.admit(&spec, planner);
+        let submission = Submission { spec: spec.clone(), planner, refusal: None, replies: vec![reply] };
+        self.submissions.insert(key, submission);
+        match admitted {
+            Ok(_) => {
+                let (outputs, cluster) = (self.tools.outputs.clone(), self.cluster);
+                self.elsewhere(move || Event::Prepared(key, outputs.prepare(cluster, &spec)));
+            }
+            Err(refusal) => self.refuse(key, refusal, inputs, due),
         }
     }
 
-    fn prepare(
-        &mut self,
-        key: RequestKey,
-        spec: Arc<JobSpec>,
-        planner: Planner,
-        reply: Reply<Option<JobId>>,
-    ) {
-        self.submissions.insert(key, Submission { spec: spec.clone(), planner, replies: vec![reply] });
-        let (outputs, cluster) = (self.tools.outputs.clone(), self.cluster);
-        self.elsewhere(move || Event::Prepared(key, outputs.prepare(cluster, &spec)));
+    fn refuse(&mut self, key: RequestKey, refusal: Refusal, inputs: &mut Vec<Input>, due: &mut Vec<Due>) {
+        let Some(submission) = self.submissions.get_mut(&key) else { return };
+        submission.refusal = Some(refusal.clone());
+        inputs.push(Input::Refuse(Asked { key, done_below: RequestId(0) }, refusal));
+        due.push(Due::Submitted(key));
     }
 
     pub(super) fn prepared(
@@ -89,12 +99,7 @@ impl<R: Replica> MainLoop<R> {
                 inputs.push(Input::Submit(submission.spec.clone(), submission.planner));
                 due.push(Due::Submitted(key));
             }
-            Err(refusal) => {
-                let waiting = self.submissions.remove(&key).into_iter().flat_map(|known| known.replies);
-                due.extend(
-                    waiting.map(|reply| Due::Answer(Question::Submitted(Err(refusal.clone()), reply))),
-                );
-            }
+            Err(refusal) => self.refuse(key, refusal, inputs, due),
         }
     }
 
@@ -113,30 +118,13 @@ impl<R: Replica> MainLoop<R> {
     /// Tells whoever waits for this request what has become of it, now that it has been decided.
     pub(super) fn answer_submission(&mut self, state: &State, key: RequestKey, told: &mut Told) {
         let Some(submission) = self.submissions.remove(&key) else { return };
-        let known = known_job(state, key);
-        if let Ok(Some(_)) = known {
-            submission.answer(&known, told);
-            return;
+        let known = state.submitted(key);
+        if !matches!(known, Ok(Some(_))) && submission.refusal.is_none() {
+            let (outputs, cluster) = (self.tools.outputs.clone(), self.cluster);
+            let spec = submission.spec.clone();
+            tokio::task::spawn_blocking(move || outputs.withdraw(cluster, &spec));
         }
-        let refusal = match state.admit(&submission.spec, submission.planner) {
-            Err(refusal) => refusal,
-            Ok(_) => Refusal::Unavailable("the job was not taken".to_owned()),
-        };
-        let (outputs, cluster) = (self.tools.outputs.clone(), self.cluster);
-        let spec = submission.spec.clone();
-        tokio::task::spawn_blocking(move || outputs.withdraw(cluster, &spec));
-        submission.answer(&Err(refusal), told);
-    }
-}
-
-/// The job that this request has become, if it has.
-fn known_job(state: &State, key: RequestKey) -> Result<Option<JobId>, Refusal> {
-    if let Some(job) = state.job_of(key) {
-        return Ok(Some(job));
-    }
-    match state.recorded(key)? {
-        Some(Recorded::Job(job)) => Ok(Some(job)),
-        Some(Recorded::Kv(_)) => Err(Refusal::Invalid("this request was a write to the store".to_owned())),
-        None => Ok(None),
+        let answer = known.and_then(|job| job.map_or_else(|| Err(submission.why_not()), |job| Ok(Some(job))));
+        submission.answer(&answer, told);
     }
 }

@@ -36,13 +36,13 @@ fn known_version<'de, D: Deserializer<'de>>(from: D) -> Result<u16, D::Error> {
 
 #[cfg(test)]
 mod tests {
-    use gristmill_model::{JobId, Timestamp};
+    use gristmill_model::JobId;
 
     use super::*;
 
     #[test]
     fn an_entry_of_another_version_is_refused_by_name() {
-        let fact = Fact::JobCancelled { job: JobId(7), at: Timestamp::from_ms(9) };
+        let fact = Fact::JobForgotten { job: JobId(7) };
         let entry = Entry::new(3, Arc::new([fact]));
         let bytes = postcard::to_stdvec(&entry).unwrap();
         assert_eq!(postcard::from_bytes::<Entry>(&bytes).unwrap(), entry);

@@ -98,3 +98,17 @@ async fn a_job_is_not_reported_over_before_its_files_are_gone() {
         worker.poll(0, Duration::ZERO).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_submission_that_was_refused_for_its_output_stays_refused_when_it_comes_again() {
+    let world = World::new().await;
+    fs::create_dir(world.output()).unwrap();
+    let precious = world.output().join("thesis");
+    fs::write(&precious, b"x").unwrap();
+    let late = world.request(1, 1);
+    let told = world.submit(&late).await.unwrap_err();
+    fs::remove_file(&precious).unwrap();
+    assert_eq!(world.submit(&late).await.unwrap_err(), told);
+    assert!(world.client().jobs().await.unwrap().is_empty());
+    world.submit(&world.request(1, 1)).await.unwrap();
+}

@@ -27,7 +27,7 @@ pub use ids::{
 };
 pub use job::{InputFile, JobOptions, JobRequest, JobSpec, Params};
 pub use kv::{KvAnswer, KvChange, KvEntry, KvEvent, KvEvents, KvOp};
-pub use members::{MemberChange, MemberStatus, MembersStatus};
+pub use members::{MemberChange, MemberStatus, MembersStatus, MembersVersion};
 pub use plugin::{InputMode, PluginInfo};
 pub use report::{
     AttemptStats, FailureCause, Location, LostRun, MapResult, Outcome, PartitionSize, ReduceResult, Report,

@@ -9,6 +9,17 @@ pub struct MembersStatus {
     pub leader: Option<u64>,
     /// All members, by id.
     pub members: Vec<MemberStatus>,
+    /// Which of its states this is.
+    pub version: MembersVersion,
+}
+
+/// Tells the states of a group apart: with every change of its members or its leader it is another, and none comes twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MembersVersion {
+    /// The term in which it is led.
+    pub term: u64,
+    /// The term and the index of the log's entry that made the members what they are.
+    pub since: (u64, u64),
 }
 
 /// One member of a group.

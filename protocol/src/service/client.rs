@@ -2,7 +2,7 @@
 
 use gristmill_model::{
     AttemptId, AttemptLog, Blob, ClientId, ClusterId, Explanation, JobId, JobStatus, MemberChange,
-    MembersStatus, Refusal, RequestId, RequestKey, Sha256, TaskId, WorkerId, WorkerStatus,
+    MembersStatus, MembersVersion, Refusal, RequestId, RequestKey, Sha256, TaskId, WorkerId, WorkerStatus,
 };
 use serde::{Deserialize, Serialize};
 
@@ -43,8 +43,8 @@ pub trait ClientService {
     async fn job(job: JobId, seen: u64, wait_ms: u64) -> Result<JobStatus, Refusal>;
     /// Jobs with ids above `after`, in order, at most a page; an empty page is the end.
     async fn jobs(after: JobId) -> Result<Vec<JobStatus>, Refusal>;
-    /// Cancels a job. One that is over stays as it is.
-    async fn cancel(job: JobId) -> Result<(), Refusal>;
+    /// Cancels a job. One that is over stays as it is. Requests of the session below `done_below` are never repeated any more.
+    async fn cancel(key: RequestKey, done_below: RequestId, job: JobId) -> Result<(), Refusal>;
     /// What a job, or one task of it, waits for.
     async fn explain(job: JobId, task: Option<TaskId>) -> Result<Vec<Explanation>, Refusal>;
     /// What attempts of a job (or of one task) printed, those after `after`, at most a page; an empty page is the end.
@@ -55,11 +55,11 @@ pub trait ClientService {
     ) -> Result<Vec<AttemptLog>, Refusal>;
     /// The live workers.
     async fn workers() -> Result<Vec<WorkerStatus>, Refusal>;
-    /// Gives a worker no new attempts; it leaves when it is not needed any more.
-    async fn drain(worker: WorkerId) -> Result<(), Refusal>;
+    /// Gives a worker no new attempts; it leaves when it is not needed any more. `done_below` as above.
+    async fn drain(key: RequestKey, done_below: RequestId, worker: WorkerId) -> Result<(), Refusal>;
     /// The members of the group.
     async fn members() -> Result<MembersStatus, Refusal>;
-    /// Changes the members of the group, one change at a time, and says what they are then. A change that has happened already is
-    /// answered like one that happens now.
-    async fn change_members(change: MemberChange) -> Result<MembersStatus, Refusal>;
+    /// Changes the members of the group, one change at a time, and says what they are then. Refused when the group is no longer as it was
+    /// seen, unless the change has happened already: so one that comes late a second time changes nothing.
+    async fn change_members(seen: MembersVersion, change: MemberChange) -> Result<MembersStatus, Refusal>;
 }

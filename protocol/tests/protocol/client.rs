@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::support::{at_once, in_memory, status, worker_in_memory};
 use gristmill_model::{
-    Blob, ClientId, JobId, JobOptions, JobPhase, JobRequest, PathBytes, PluginInfo, Refusal, RequestId,
-    RequestKey, Sha256,
+    Blob, ClientId, JobId, JobOptions, JobPhase, JobRequest, MemberChange, MembersStatus, MembersVersion,
+    PathBytes, PluginInfo, Refusal, RequestId, RequestKey, Sha256,
 };
 use gristmill_protocol::limits::CHUNK_BYTES;
 use gristmill_protocol::{
@@ -52,6 +52,33 @@ fn store(here: Vec<u8>) -> (Arc<Mutex<Vec<u8>>>, impl Fn(Call) -> gristmill_prot
         }
     };
     (kept, calls)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_the_members_is_asked_for_again_for_the_group_that_was_seen() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let kept = asked.clone();
+    let (_running, endpoint) = in_memory(move |call| {
+        let mut asked = kept.lock().unwrap();
+        // It is another with each answer.
+        let version = MembersVersion { term: asked.len() as u64, since: (1, 2) };
+        let group = MembersStatus { leader: Some(1), members: Vec::new(), version };
+        match call {
+            Call::Members {} => {
+                asked.push(None);
+                at_once(Reply::Members(Ok(group)))
+            }
+            Call::ChangeMembers { seen, change: MemberChange::Remove { id: 2 } } => {
+                asked.push(Some(seen.term));
+                let late = Refusal::Unavailable("late".to_owned());
+                at_once(Reply::ChangeMembers(if asked.len() < 4 { Err(late) } else { Ok(group) }))
+            }
+            other => panic!("unexpected call {other:?}"),
+        }
+    });
+    let client = Client::new(endpoint, Duration::from_secs(10));
+    client.change_members(&MemberChange::Remove { id: 2 }).await.unwrap();
+    assert_eq!(*asked.lock().unwrap(), [None, Some(0), Some(0), Some(0)]);
 }
 
 #[tokio::test]

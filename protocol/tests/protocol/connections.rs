@@ -71,8 +71,8 @@ async fn every_refusal_survives_the_wire() {
     for refusal in refusals {
         let told = refusal.clone();
         let (_running, endpoint) =
-            in_memory(move |_| at_once(ClientServiceResponse::Cancel(Err(told.clone()))));
-        let got = Client::new(endpoint, Duration::ZERO).cancel(JobId(1)).await;
+            in_memory(move |_| at_once(ClientServiceResponse::Workers(Err(told.clone()))));
+        let got = Client::new(endpoint, Duration::ZERO).workers().await;
         assert!(matches!(got, Err(CallError::Refused(got)) if got == refusal));
     }
 }
@@ -138,13 +138,13 @@ async fn a_request_over_the_frame_limit_fails_alone() {
 #[tokio::test]
 async fn an_answer_over_the_frame_limit_fails_alone() {
     let (running, endpoint) = in_memory(|call| match call {
-        ClientServiceRequest::Cancel { .. } => {
-            at_once(ClientServiceResponse::Cancel(Err(Refusal::Invalid("x".repeat(FRAME_BYTES_MAX)))))
+        ClientServiceRequest::Workers {} => {
+            at_once(ClientServiceResponse::Workers(Err(Refusal::Invalid("x".repeat(FRAME_BYTES_MAX)))))
         }
         other => says_info(other),
     });
     let client = Client::new(endpoint, Duration::ZERO);
-    let error = client.cancel(JobId(1)).await.unwrap_err();
+    let error = client.workers().await.unwrap_err();
     assert!(error.to_string().contains("more than"), "{error}");
     assert_eq!(client.info().await.unwrap(), info());
     assert!(running.closed.is_empty(), "the connection lives on");

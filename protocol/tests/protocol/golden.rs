@@ -6,9 +6,9 @@ use std::sync::Arc;
 use gristmill_model::{
     Assignment, AttemptStats, Blob, Bounds, ClientId, ClusterId, FailureCause, Incarnation, InputMode, JobId,
     JobPhase, JobStatus, KvChange, KvEvent, KvEvents, KvOp, MapResult, MapWork, MemberChange, MemberStatus,
-    MembersStatus, NotFound, Outcome, PartitionSize, PathBytes, PluginInfo, ReduceWork, Refusal, Report,
-    RequestId, RequestKey, SampleResult, SampleSplit, SampleWork, SampledKey, Sha256, Split, TaskFailure,
-    TaskId, Work, WorkerId,
+    MembersStatus, MembersVersion, NotFound, Outcome, PartitionSize, PathBytes, PluginInfo, ReduceWork,
+    Refusal, Report, RequestId, RequestKey, SampleResult, SampleSplit, SampleWork, SampledKey, Sha256, Split,
+    TaskFailure, TaskId, Work, WorkerId,
 };
 use gristmill_protocol::{
     ClientServiceRequest, ClientServiceResponse, KvServiceRequest, KvServiceResponse, Orders,
@@ -143,14 +143,25 @@ fn events() -> KvServiceResponse {
     }))
 }
 
+const VERSION: MembersVersion = MembersVersion { term: 300, since: (2, 9) };
+
 fn members() -> ClientServiceResponse {
     let member = MemberStatus { id: 1, address: "a:1".to_owned(), votes: true, behind: Some(3) };
-    ClientServiceResponse::Members(Ok(MembersStatus { leader: Some(2), members: vec![member] }))
+    ClientServiceResponse::Members(Ok(MembersStatus {
+        leader: Some(2),
+        members: vec![member],
+        version: VERSION,
+    }))
 }
 
 fn replace() -> ClientServiceRequest {
     let change = MemberChange::Replace { id: 1, by: 4, address: "a:4".to_owned() };
-    ClientServiceRequest::ChangeMembers { change }
+    ClientServiceRequest::ChangeMembers { seen: VERSION, change }
+}
+
+fn cancel() -> ClientServiceRequest {
+    let key = RequestKey { client: ClientId(2), request: RequestId(300) };
+    ClientServiceRequest::Cancel { key, done_below: RequestId(299), job: JobId(7) }
 }
 
 fn part() -> PeerServiceRequest {
@@ -185,14 +196,15 @@ fn the_bytes_of_messages_change_only_with_the_version() {
         hex(&events()),
         hex(&members()),
         hex(&replace()),
+        hex(&cancel()),
         hex(&part()),
         hex(&not_leader),
     ];
-    assert_eq!(PROTOCOL_VERSION, 3);
+    assert_eq!(PROTOCOL_VERSION, 4);
     assert_eq!(got, GOLDEN);
 }
 
-const GOLDEN: [&str; 12] = [
+const GOLDEN: [&str; 13] = [
     "000101770304016d0107010100",
     "0102030102030407000c0300042f72756e0affffffffffffffffff01010a0201000000000000000200000101630102686907000c03020316016d000007000c030400070202000501016bac020000000000000000000000000005",
     "01000307000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e30020800010101077061747465726e0178048080808002904e042f6f7574000105612e747874062f612e747874408001e80701016b07000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e30020800010101077061747465726e0178048080808002904e042f6f757401011407000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e30020800010101077061747465726e0178048080808002904e042f6f7574020105612e747874062f612e747874408001e807070107010100010001060101",
@@ -201,8 +213,9 @@ const GOLDEN: [&str; 12] = [
     "0401010101010101010101010101010101010101010101010101010101010101010301020909",
     "0002ac02ab0202016b070176",
     "0300000208016b0001760109016b010a",
-    "0d000102010103613a31010103",
-    "0e02010403613a34",
+    "0d000102010103613a31010103ac020209",
+    "0eac02020902010403613a34",
+    "0802ac02ab0207",
     "0101ac0202020909",
     "010107010b3132372e302e302e313a31",
 ];

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use gristmill_model::{JobId, Refusal};
+use gristmill_model::Refusal;
 use gristmill_protocol::{
     Answer, ClientServiceRequest as Call, ClientServiceResponse as Reply, Endpoint, Listener, Orders,
     WorkerServiceRequest, WorkerServiceResponse, listen,
@@ -58,7 +58,7 @@ impl Member {
         let client = move |call| match of_clients() {
             Stand::Hangs => never(call),
             Stand::Leads => leads(&call),
-            Stand::Follows(leader) => at_once(Reply::Cancel(Err(Refusal::NotLeader { leader }))),
+            Stand::Follows(leader) => at_once(Reply::Workers(Err(Refusal::NotLeader { leader }))),
         };
         let worker = move |call| match of_workers() {
             Stand::Hangs => never(call),
@@ -83,10 +83,10 @@ impl Member {
     }
 }
 
-/// Clients only cancel here.
+/// Clients only ask for the workers here.
 fn leads(call: &Call) -> Answer<Reply> {
     match call {
-        Call::Cancel { job: JobId(_) } => at_once(Reply::Cancel(Ok(()))),
+        Call::Workers {} => at_once(Reply::Workers(Ok(Vec::new()))),
         other => panic!("unexpected call {other:?}"),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use gristmill_model::{Incarnation, JobId, WorkerId};
+use gristmill_model::{Incarnation, WorkerId};
 use gristmill_protocol::limits::{GROUP_CALL_TIMEOUT, GROUP_HANDSHAKE_TIMEOUT, GROUP_HEARTBEAT_TIMEOUT};
 use gristmill_protocol::{CallError, Client, Heartbeat, PollRequest, WorkerLink, listen};
 use tokio::time::Instant;
@@ -43,15 +43,15 @@ async fn a_follower_that_names_the_leader_is_left_for_it_at_once() {
     let [a, b, c] = three([Stand::Follows(None), Stand::Follows(None), Stand::Leads]).await;
     a.follows(&c);
     let client = client(&[&a, &b, &c]);
-    client.cancel(JobId(1)).await.unwrap();
-    client.cancel(JobId(1)).await.unwrap();
+    client.workers().await.unwrap();
+    client.workers().await.unwrap();
     assert_eq!([a.calls(), b.calls(), c.calls()], [1, 0, 2]);
 }
 
 #[tokio::test]
 async fn without_a_hint_the_others_are_asked_in_turn() {
     let [a, b, c] = three([Stand::Follows(None), Stand::Follows(None), Stand::Leads]).await;
-    client(&[&a, &b, &c]).cancel(JobId(1)).await.unwrap();
+    client(&[&a, &b, &c]).workers().await.unwrap();
     assert_eq!([a.calls(), b.calls(), c.calls()], [1, 1, 1]);
 }
 
@@ -60,7 +60,7 @@ async fn followers_that_name_each_other_do_not_hide_the_leader() {
     let [a, b, c] = three([Stand::Follows(None), Stand::Follows(None), Stand::Leads]).await;
     a.follows(&b);
     b.follows(&a);
-    client(&[&a, &b, &c]).cancel(JobId(1)).await.unwrap();
+    client(&[&a, &b, &c]).workers().await.unwrap();
     assert_eq!([a.calls(), b.calls(), c.calls()], [1, 1, 1]);
 }
 
@@ -69,7 +69,7 @@ async fn a_member_that_is_on_no_list_is_found_by_a_hint() {
     let [a, _, c] = three([Stand::Follows(None), Stand::Hangs, Stand::Leads]).await;
     a.follows(&c);
     let other = nobody().await;
-    Client::new(endpoint(&[a.address, other]), PATIENCE).cancel(JobId(1)).await.unwrap();
+    Client::new(endpoint(&[a.address, other]), PATIENCE).workers().await.unwrap();
     assert_eq!(c.calls(), 1);
 }
 
@@ -77,10 +77,10 @@ async fn a_member_that_is_on_no_list_is_found_by_a_hint() {
 async fn nobody_beyond_loopback_is_dialled_because_of_a_hint() {
     let [a, b, _] =
         three([Stand::Follows(Some("192.0.2.1:7070".to_owned())), Stand::Leads, Stand::Hangs]).await;
-    client(&[&a, &b]).cancel(JobId(1)).await.unwrap();
+    client(&[&a, &b]).workers().await.unwrap();
     a.becomes(Stand::Follows(Some("no address at all".to_owned())));
     b.becomes(Stand::Follows(None));
-    let found = client(&[&a, &b]).with_patience(Duration::from_millis(100)).cancel(JobId(1)).await;
+    let found = client(&[&a, &b]).with_patience(Duration::from_millis(100)).workers().await;
     assert!(matches!(found, Err(CallError::Leaderless { .. })), "{found:?}");
 }
 
@@ -88,12 +88,12 @@ async fn nobody_beyond_loopback_is_dialled_because_of_a_hint() {
 async fn a_change_of_leaders_is_followed() {
     let [a, b, c] = three([Stand::Leads, Stand::Follows(None), Stand::Follows(None)]).await;
     let client = client(&[&a, &b, &c]);
-    client.cancel(JobId(1)).await.unwrap();
+    client.workers().await.unwrap();
     for (old, new) in [(&a, &b), (&b, &c), (&c, &a)] {
         new.becomes(Stand::Leads);
         old.follows(new);
         let before = new.calls();
-        client.cancel(JobId(1)).await.unwrap();
+        client.workers().await.unwrap();
         assert_eq!(new.calls(), before + 1);
         // Only then may the hint lead back.
         tokio::time::pause();
@@ -106,12 +106,12 @@ async fn a_change_of_leaders_is_followed() {
 async fn a_leader_that_dies_is_left_for_the_next() {
     let [a, b, _] = three([Stand::Leads, Stand::Follows(None), Stand::Hangs]).await;
     let (client, dead) = (client(&[&a, &b]), a.address);
-    client.cancel(JobId(1)).await.unwrap();
+    client.workers().await.unwrap();
     a.running.stop.send(true).unwrap();
     a.running.task.await.unwrap();
     // It does not know yet.
     b.becomes(Stand::Follows(Some(dead.to_string())));
-    let call = tokio::spawn(async move { client.cancel(JobId(1)).await });
+    let call = tokio::spawn(async move { client.workers().await });
     while b.calls() < 3 {
         tokio::task::yield_now().await;
     }
@@ -123,7 +123,7 @@ async fn a_leader_that_dies_is_left_for_the_next() {
 async fn a_dead_address_among_three_is_no_obstacle() {
     let [a, b, _] = three([Stand::Follows(None), Stand::Leads, Stand::Hangs]).await;
     let addresses = [nobody().await, a.address, b.address];
-    Client::new(endpoint(&addresses), PATIENCE).cancel(JobId(1)).await.unwrap();
+    Client::new(endpoint(&addresses), PATIENCE).workers().await.unwrap();
     assert_eq!([a.calls(), b.calls()], [1, 1]);
 }
 
@@ -133,7 +133,7 @@ async fn one_that_accepts_and_stays_silent_is_left_soon() {
     let leader = Member::start(Stand::Leads).await;
     let begun = Instant::now();
     let client = Client::new(endpoint(&[paused.local_addr().unwrap(), leader.address]), PATIENCE);
-    client.cancel(JobId(1)).await.unwrap();
+    client.workers().await.unwrap();
     let waited = begun.elapsed();
     assert!(waited >= GROUP_HANDSHAKE_TIMEOUT && waited < GROUP_HANDSHAKE_TIMEOUT * 2, "{waited:?}");
 }
@@ -142,11 +142,11 @@ async fn one_that_accepts_and_stays_silent_is_left_soon() {
 async fn a_leader_that_stops_answering_is_left_after_a_bounded_wait() {
     let [a, b, _] = three([Stand::Leads, Stand::Follows(None), Stand::Hangs]).await;
     let client = client(&[&a, &b]);
-    client.cancel(JobId(1)).await.unwrap();
+    client.workers().await.unwrap();
     a.becomes(Stand::Hangs);
     b.becomes(Stand::Leads);
     let begun = Instant::now();
-    client.cancel(JobId(1)).await.unwrap();
+    client.workers().await.unwrap();
     let waited = begun.elapsed();
     assert!(waited >= GROUP_CALL_TIMEOUT && waited < GROUP_CALL_TIMEOUT * 2, "{waited:?}");
     assert_eq!(b.calls(), 1);
@@ -156,7 +156,7 @@ async fn a_leader_that_stops_answering_is_left_after_a_bounded_wait() {
 async fn when_all_are_dead_a_call_ends_with_the_patience() {
     let addresses = [nobody().await, nobody().await, nobody().await];
     let begun = Instant::now();
-    let error = Client::new(endpoint(&addresses), PATIENCE).cancel(JobId(1)).await.unwrap_err();
+    let error = Client::new(endpoint(&addresses), PATIENCE).workers().await.unwrap_err();
     assert!(matches!(error, CallError::Unreachable { .. }), "{error}");
     assert!(begun.elapsed() <= PATIENCE && begun.elapsed() > PATIENCE / 2, "{:?}", begun.elapsed());
 }
@@ -166,7 +166,7 @@ async fn when_all_are_silent_a_call_ends_with_the_patience_and_one_last_round() 
     let silent = [listen(local()).await.unwrap(), listen(local()).await.unwrap()];
     let addresses: Vec<_> = silent.iter().map(|tcp| tcp.local_addr().unwrap()).collect();
     let begun = Instant::now();
-    let error = Client::new(endpoint(&addresses), PATIENCE).cancel(JobId(1)).await.unwrap_err();
+    let error = Client::new(endpoint(&addresses), PATIENCE).workers().await.unwrap_err();
     assert!(matches!(error, CallError::Unreachable { .. }), "{error}");
     assert!(begun.elapsed() < PATIENCE + GROUP_HANDSHAKE_TIMEOUT * 3, "{:?}", begun.elapsed());
 }
@@ -178,7 +178,7 @@ async fn a_group_without_a_leader_is_not_asked_without_end() {
     b.follows(&c);
     c.follows(&a);
     let begun = Instant::now();
-    let error = client(&[&a, &b, &c]).cancel(JobId(1)).await.unwrap_err();
+    let error = client(&[&a, &b, &c]).workers().await.unwrap_err();
     assert!(error.to_string().contains("majority"), "{error}");
     assert!(begun.elapsed() <= PATIENCE, "{:?}", begun.elapsed());
     let calls = a.calls() + b.calls() + c.calls();

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use gristmill_model::{ClientId, JobId, JobPhase, KvAnswer, KvOp, Refusal, RequestId, RequestKey};
+use gristmill_model::{ClientId, JobId, JobPhase, KvAnswer, KvOp, Refusal, RequestId, RequestKey, WorkerId};
 use gristmill_protocol::{
     CallError, Client, ClientServiceRequest, ClientServiceResponse, Endpoint, KvServiceRequest,
     KvServiceResponse, Listener, memory,
@@ -19,10 +19,12 @@ struct Seen {
     nonces: Vec<u64>,
     kept: Vec<(ClientId, RequestId)>,
     writes: Vec<(RequestKey, RequestId)>,
+    cancels: Vec<(RequestKey, RequestId)>,
+    drains: Vec<(RequestKey, RequestId)>,
     opened: u64,
     /// Sessions up to this one are over.
     over: u64,
-    /// Refusals of the next writes; they come after whatever the coordinator has done.
+    /// Refusals of the next writes, cancels and drains; they come after whatever the coordinator has done.
     refusals: Vec<Refusal>,
     open_refusals: Vec<Refusal>,
 }
@@ -46,8 +48,21 @@ impl Seen {
             ClientServiceRequest::Job { job, seen, .. } => {
                 ClientServiceResponse::Job(Ok(status(job.0, seen + 1, JobPhase::Mapping)))
             }
+            ClientServiceRequest::Cancel { key, done_below, job: JobId(1) } => {
+                self.cancels.push((key, done_below));
+                ClientServiceResponse::Cancel(self.done(key))
+            }
+            ClientServiceRequest::Drain { key, done_below, worker: WorkerId(1) } => {
+                self.drains.push((key, done_below));
+                ClientServiceResponse::Drain(self.done(key))
+            }
             other => panic!("unexpected call {other:?}"),
         }
+    }
+
+    fn done(&mut self, key: RequestKey) -> Result<(), Refusal> {
+        let refusal = self.refusals.pop().or((key.client.0 <= self.over).then_some(Refusal::UnknownClient));
+        refusal.map_or(Ok(()), Err)
     }
 
     fn kv(&mut self, call: KvServiceRequest) -> KvServiceResponse {
@@ -114,6 +129,37 @@ async fn a_call_is_repeated_under_its_key_until_it_is_answered() {
     client.kv().put(b"k", b"v").await.unwrap();
     let first = request(1, 1);
     assert_eq!(seen.lock().unwrap().writes, [first, first, first, first, request(1, 2)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancels_and_drains_are_repeated_under_their_key_too() {
+    let (seen, client, _running) = serve();
+    let lost = || Refusal::Unavailable("executed, but the answer was lost".to_owned());
+    seen.lock().unwrap().refusals = vec![Refusal::NotLeader { leader: None }, lost()];
+    client.cancel(JobId(1)).await.unwrap();
+    seen.lock().unwrap().refusals = vec![lost(), lost()];
+    client.drain(WorkerId(1)).await.unwrap();
+    client.kv().put(b"k", b"v").await.unwrap();
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.cancels, [request(1, 1); 3]);
+    assert_eq!(seen.drains, [request(1, 2); 3]);
+    assert_eq!(seen.writes, [request(1, 3)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_whose_session_is_over_is_sent_in_a_new_one_even_if_it_may_have_been_executed() {
+    let (seen, client, _running) = serve();
+    client.cancel(JobId(1)).await.unwrap();
+    seen.lock().unwrap().over = 1;
+    client.cancel(JobId(1)).await.unwrap();
+    {
+        let mut seen = seen.lock().unwrap();
+        seen.over = 2;
+        seen.refusals = vec![Refusal::Unavailable("executed, perhaps".to_owned())];
+    }
+    client.cancel(JobId(1)).await.unwrap();
+    let expected = [request(1, 1), request(1, 2), request(2, 1), request(2, 2), request(2, 2), request(3, 1)];
+    assert_eq!(seen.lock().unwrap().cancels, expected);
 }
 
 #[tokio::test]

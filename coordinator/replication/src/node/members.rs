@@ -25,6 +25,8 @@ pub struct Members {
     pub leader: Option<NodeId>,
     /// All of them, by id.
     pub members: Vec<Member>,
+    /// The term and the index of the entry that made them members.
+    pub since: (u64, u64),
 }
 
 /// One member.
@@ -48,6 +50,8 @@ impl<M: Machine> Node<M> {
         let metrics = self.0.engine.metrics();
         let metrics = metrics.borrow_watched();
         let membership = metrics.membership_config.membership();
+        let since = metrics.membership_config.log_id().as_ref();
+        let since = since.map_or_else(Default::default, |entry| (*entry.leader_id, entry.index));
         let voters: BTreeSet<_> = membership.voter_ids().collect();
         let last = metrics.last_log_index;
         let behind = |id: NodeId| {
@@ -63,7 +67,7 @@ impl<M: Machine> Node<M> {
                 behind: behind(*id),
             })
             .collect();
-        Members { term: metrics.current_term, leader: metrics.current_leader, members }
+        Members { term: metrics.current_term, leader: metrics.current_leader, members, since }
     }
 
     /// Adds a member: it learns all entries first, and votes once it has caught up. Its id must never have been another's. The new

@@ -3,16 +3,22 @@
 //! A worker serves the runs that it made to the reduces on other machines, so it stays until the last job that may read one of them is over,
 //! even if another worker of its machine could read them in place.
 
-use gristmill_model::{JobId, WorkerId};
+use gristmill_model::{JobId, NotFound, WorkerId};
 
 use super::decision::Decision;
 use crate::fact::Fact;
+use crate::input::Asked;
 use crate::state::{Store, Worker};
 
 impl Decision<'_> {
-    pub(crate) fn drain(&mut self, worker: WorkerId) {
-        if self.draft.worker(worker).is_some_and(Worker::is_open) {
-            self.record(Fact::WorkerDraining { worker, at: self.now });
+    pub(crate) fn drain(&mut self, asked: Asked, worker: WorkerId) {
+        let at = self.now;
+        match self.draft.worker(worker).filter(|worker| worker.is_live()) {
+            None => self.refuse(asked, &NotFound::Worker(worker).into()),
+            Some(known) if known.is_open() => {
+                self.record_once(asked, Fact::WorkerDraining { worker, at, asked });
+            }
+            Some(_) => self.record_once(asked, Fact::RequestFulfilled { asked, at }),
         }
     }
 

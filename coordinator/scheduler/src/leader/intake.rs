@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gristmill_model::{
-    AttemptId, ClusterId, Incarnation, JobId, JobPhase, JobSpec, Progress, Refusal, RequestId, WorkerId,
+    AttemptId, ClusterId, Incarnation, JobId, JobPhase, JobSpec, NotFound, Progress, Refusal, RequestId,
+    WorkerId,
 };
 
 use super::decision::Decision;
 use super::memory::{Parked, Timer};
 use crate::effect::{Answer, Reply};
 use crate::fact::{Fact, LossCause};
-use crate::input::{Hello, Input, Poll};
+use crate::input::{Asked, Hello, Input, Poll};
 use crate::plan::Planner;
 use crate::sampler::Sampler;
 use crate::state::{Store, Worker, check_output, check_spec, is_registered};
@@ -33,7 +34,8 @@ impl Decision<'_> {
             Input::OpenSession { nonce } => self.open_session(*nonce),
             Input::KeepSession { client, done_below } => self.keep_session(*client, *done_below),
             Input::Kv(call) => self.carry_out(call),
-            Input::Drain(worker) => self.drain(*worker),
+            Input::Drain(asked, worker) => self.drain(*asked, *worker),
+            Input::Refuse(asked, refusal) => self.refuse(*asked, refusal),
             Input::Submit(spec, planner) => self.submit(spec, *planner),
             Input::Register(hello) => self.register(hello),
             Input::Poll(poll) => self.poll(poll),
@@ -41,7 +43,7 @@ impl Decision<'_> {
                 self.heartbeat(*worker, *incarnation, running);
             }
             Input::WorkerGone { worker, cause } => self.lose(*worker, *cause),
-            Input::Cancel(job) => self.cancel(*job),
+            Input::Cancel(asked, job) => self.cancel(*asked, *job),
             Input::Committed { job, result } => self.committed(*job, result),
         }
     }
@@ -53,18 +55,20 @@ impl Decision<'_> {
     }
 
     fn submit(&mut self, spec: &Arc<JobSpec>, planner: Planner) {
-        self.hear_client(spec.key.client);
-        let refused = {
+        if self.draft.job_of(spec.key).is_some() {
+            return self.hear_client(spec.key.client);
+        }
+        let checked = check_spec(spec, planner).and_then(|()| {
             let live = self.draft.live_jobs().filter_map(|job| Some((job, self.draft.head(job)?)));
-            self.draft.job_of(spec.key).is_some()
-                || self.draft.sessions().check(spec.key, RequestId(0)).is_err()
-                || check_spec(spec, planner).is_err()
-                || check_output(spec, live).is_err()
-        };
-        if !refused {
+            check_output(spec, live)
+        });
+        let asked = Asked { key: spec.key, done_below: RequestId(0) };
+        if let Err(refusal) = checked {
+            self.refuse(asked, &refusal);
+        } else {
             let (job, at, spec) = (self.draft.next_job(), self.now, Arc::clone(spec));
             let sampler = Sampler::of(&spec);
-            self.record(Fact::JobSubmitted { job, at, spec, planner, sampler });
+            self.record_once(asked, Fact::JobSubmitted { job, at, spec, planner, sampler });
         }
     }
 
@@ -177,9 +181,14 @@ impl Decision<'_> {
         }
     }
 
-    fn cancel(&mut self, job: JobId) {
-        if self.draft.head(job).is_some_and(|head| head.is_live() && !head.is_complete()) {
-            self.record(Fact::JobCancelled { job, at: self.now });
+    fn cancel(&mut self, asked: Asked, job: JobId) {
+        let at = self.now;
+        match self.draft.head(job) {
+            None => self.refuse(asked, &NotFound::Job(job).into()),
+            Some(head) if head.is_live() && !head.is_complete() => {
+                self.record_once(asked, Fact::JobCancelled { job, at, asked });
+            }
+            Some(_) => self.record_once(asked, Fact::RequestFulfilled { asked, at }),
         }
     }
 

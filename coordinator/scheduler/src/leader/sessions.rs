@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use gristmill_model::{ClientId, RequestId, Timestamp};
+use gristmill_model::{ClientId, Refusal, RequestId, Timestamp};
 
 use super::decision::Decision;
 use crate::fact::Fact;
-use crate::input::KvCall;
-use crate::state::{RECORDS_MAX, Store};
+use crate::input::{Asked, KvCall};
+use crate::state::{RECORDS_MAX, Refused, Store};
 
 /// So many answers must be given back, or so few be left to give, for that to be worth a fact.
 const RELEASES_MIN: usize = 64;
@@ -74,11 +74,26 @@ impl Decision<'_> {
     }
 
     pub(crate) fn carry_out(&mut self, call: &KvCall) {
-        self.hear_client(call.key.client);
-        let admitted = self.draft.sessions().check(call.key, call.done_below);
-        if admitted.and_then(|()| self.draft.kv().check(&call.op)).is_ok() {
-            let KvCall { key, done_below, op } = call.clone();
-            self.record(Fact::KvApplied { key, at: self.now, done_below, op });
+        if let Err(refusal) = self.draft.kv().check(&call.op) {
+            return self.refuse(call.asked(), &refusal);
+        }
+        let KvCall { key, done_below, op } = call.clone();
+        self.record_once(call.asked(), Fact::KvApplied { key, at: self.now, done_below, op });
+    }
+
+    /// Records a refusal that is final, so that no copy of the request which comes late is executed.
+    pub(crate) fn refuse(&mut self, asked: Asked, refusal: &Refusal) {
+        match Refused::of(refusal) {
+            Some(refused) => self.record_once(asked, Fact::RequestRefused { asked, at: self.now, refused }),
+            None => self.hear_client(asked.key.client),
+        }
+    }
+
+    /// Decides what becomes of a request, unless that was decided before or its session is over.
+    pub(crate) fn record_once(&mut self, asked: Asked, fact: Fact) {
+        self.hear_client(asked.key.client);
+        if self.draft.sessions().check(asked.key, asked.done_below).is_ok() {
+            self.record(fact);
         }
     }
 

@@ -59,7 +59,9 @@ pub(crate) fn apply_to<S: Store>(store: &mut S, fact: &Fact) -> Result<Vec<Effec
         Fact::JobFailed { job, at, message } => {
             end_job(store, *job, *at, HowEnded::Failed(message.as_str().into()))
         }
-        Fact::JobCancelled { job, at } => end_job(store, *job, *at, HowEnded::Cancelled),
+        Fact::JobCancelled { job, at, asked } => {
+            clients::once(store, *asked, |store| end_job(store, *job, *at, HowEnded::Cancelled))
+        }
         Fact::JobForgotten { job } => forget(store, *job),
         Fact::BoundsChosen { job, at: _, bounds } => choose_bounds(store, *job, bounds),
         Fact::Founded { cluster } => {
@@ -70,7 +72,11 @@ pub(crate) fn apply_to<S: Store>(store: &mut S, fact: &Fact) -> Result<Vec<Effec
         Fact::SessionKept { client, at: _, done_below } => clients::keep(store, *client, *done_below),
         Fact::SessionExpired { client, at: _ } => clients::expire(store, *client),
         Fact::KvApplied { key, at: _, done_below, op } => clients::carry_out(store, *key, *done_below, op),
-        Fact::WorkerDraining { worker, at: _ } => drain(store, *worker),
+        Fact::WorkerDraining { worker, at: _, asked } => {
+            clients::once(store, *asked, |store| drain(store, *worker))
+        }
+        Fact::RequestFulfilled { asked, at: _ } => clients::once(store, *asked, |_| Some(Vec::new())),
+        Fact::RequestRefused { asked, at: _, refused } => clients::refuse(store, *asked, refused),
     };
     applied.ok_or_else(|| illegal(store, fact))
 }
@@ -90,7 +96,7 @@ fn submit<S: Store>(
     let mut effects = vec![Effect::Place { job }];
     effects.extend(commit_if_complete(&head, job));
     store.add_job(head, planner, sampler);
-    store.sessions_mut().record(key, Recorded::Job(job));
+    store.sessions_mut().record(key, RequestId(0), Recorded::Job(job));
     Some(effects)
 }
 

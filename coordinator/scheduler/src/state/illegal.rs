@@ -5,6 +5,7 @@ use gristmill_model::{AttemptId, ClientId, JobId, RequestId, WorkerId};
 use super::IllegalFact;
 use super::store::Store;
 use crate::fact::Fact;
+use crate::input::Asked;
 
 pub(crate) fn illegal<S: Store>(store: &S, fact: &Fact) -> IllegalFact {
     let (fact, state) = match fact {
@@ -20,7 +21,9 @@ pub(crate) fn illegal<S: Store>(store: &S, fact: &Fact) -> IllegalFact {
             format!("the next worker is {} or that incarnation is registered", store.next_worker()),
         ),
         Fact::WorkerLost { worker, .. } => (format!("{worker} lost"), worker_state(store, *worker)),
-        Fact::WorkerDraining { worker, .. } => (format!("{worker} drains"), worker_state(store, *worker)),
+        Fact::WorkerDraining { worker, asked, .. } => {
+            (format!("{worker} drains"), request_state(store, asked, worker_state(store, *worker)))
+        }
         Fact::AttemptAssigned { attempt, worker, backup, .. } => (
             format!("{attempt} assigned to {worker} (backup: {backup})"),
             format!("{}; {}", task_state(store, attempt), worker_state(store, *worker)),
@@ -34,7 +37,9 @@ pub(crate) fn illegal<S: Store>(store: &S, fact: &Fact) -> IllegalFact {
         Fact::CommitFailed { job, .. } => (format!("commit of {job} failed"), job_state(store, *job)),
         Fact::JobCommitted { job, .. } => (format!("{job} committed"), job_state(store, *job)),
         Fact::JobFailed { job, .. } => (format!("{job} failed"), job_state(store, *job)),
-        Fact::JobCancelled { job, .. } => (format!("{job} cancelled"), job_state(store, *job)),
+        Fact::JobCancelled { job, asked, .. } => {
+            (format!("{job} cancelled"), request_state(store, asked, job_state(store, *job)))
+        }
         Fact::JobForgotten { job } => (format!("{job} forgotten"), job_state(store, *job)),
         Fact::BoundsChosen { job, .. } => (format!("bounds of {job} chosen"), job_state(store, *job)),
         Fact::Founded { cluster } => (format!("cluster {cluster} founded"), cluster_state(store)),
@@ -54,6 +59,14 @@ pub(crate) fn illegal<S: Store>(store: &S, fact: &Fact) -> IllegalFact {
             let refused = refused.err().map_or_else(Default::default, |refusal| refusal.to_string());
             (format!("request {} of {} on a key", key.request.0, key.client), refused)
         }
+        Fact::RequestRefused { asked, .. } => (
+            format!("request {} of {} refused", asked.key.request.0, asked.key.client),
+            request_state(store, asked, "the refusal is not final".into()),
+        ),
+        Fact::RequestFulfilled { asked, .. } => (
+            format!("request {} of {} fulfilled", asked.key.request.0, asked.key.client),
+            request_state(store, asked, String::new()),
+        ),
     };
     let state = if store.cluster().is_none() { cluster_state(store) } else { state };
     IllegalFact { fact, state }
@@ -69,6 +82,12 @@ fn cluster_state<S: Store>(store: &S) -> String {
 fn session_state<S: Store>(store: &S, client: ClientId) -> String {
     let open = store.sessions().contains(client);
     if open { format!("{client} has not more than that to say") } else { format!("{client} has no session") }
+}
+
+/// Why a request may not be executed, or else the state of what it is about.
+fn request_state<S: Store>(store: &S, asked: &Asked, otherwise: String) -> String {
+    let checked = store.sessions().check(asked.key, asked.done_below);
+    checked.err().map_or(otherwise, |refusal| refusal.to_string())
 }
 
 fn job_state<S: Store>(store: &S, job: JobId) -> String {

@@ -10,6 +10,7 @@ mod illegal;
 mod job;
 mod query;
 mod ready;
+mod refused;
 mod sessions;
 mod store;
 mod task;
@@ -26,6 +27,7 @@ pub(crate) use apply::apply_to;
 pub(crate) use job::{Figures, Job, JobEnd, JobHead};
 pub use query::OutputPart;
 pub(crate) use query::{check_output, check_spec, is_registered};
+pub use refused::Refused;
 pub use sessions::Recorded;
 pub(crate) use sessions::{RECORDS_MAX, Sessions};
 pub(crate) use store::Store;
@@ -37,7 +39,7 @@ use crate::fact::Fact;
 use crate::kv::Kv;
 
 /// Grows with every change of what a serialized state looks like. Whoever writes one down writes this beside it, and reads no other.
-pub const STATE_VERSION: u16 = 1;
+pub const STATE_VERSION: u16 = 2;
 
 /// Everything that must survive a coordinator's death.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

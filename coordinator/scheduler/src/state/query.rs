@@ -13,7 +13,7 @@ use super::job::JobHead;
 use super::store::Store;
 use super::{Recorded, State, Worker};
 use crate::effect::Verdict;
-use crate::input::KvCall;
+use crate::input::Asked;
 use crate::kv::Kv;
 use crate::plan::Planner;
 
@@ -43,33 +43,58 @@ impl State {
 
     /// Whether a job of this spec may be submitted now: `Ok(Some)` when it was already (the same key).
     pub fn admit(&self, spec: &JobSpec, planner: Planner) -> Result<Option<JobId>, Refusal> {
-        if let Some(job) = self.job_of(spec.key) {
+        if let Some(job) = self.submitted(spec.key)? {
             return Ok(Some(job));
         }
-        match self.sessions.recorded(spec.key)? {
-            Some(Recorded::Job(job)) => return Ok(Some(job)),
-            Some(Recorded::Kv(_)) => return Err(other_call(spec.key)),
-            None => self.sessions.check(spec.key, RequestId(0))?,
-        }
+        self.sessions.check(spec.key, RequestId(0))?;
         check_spec(spec, planner)?;
         let head = |job: &JobId| self.jobs.get(job).map(|known| (*job, &known.head));
         check_output(spec, self.live.iter().filter_map(head))?;
         Ok(None)
     }
 
-    /// Whether an operation of the key/value store may be carried out now: `Ok(Some)` with its answer when it was already (the same key).
-    pub fn admit_kv(&self, call: &KvCall) -> Result<Option<KvAnswer>, Refusal> {
-        match self.sessions.recorded(call.key)? {
-            Some(Recorded::Kv(answer)) => return Ok(Some(answer)),
-            Some(Recorded::Job(_)) => return Err(other_call(call.key)),
-            None => self.sessions.check(call.key, call.done_below)?,
+    /// The job that was submitted under this key, also when it is forgotten; the recorded refusal, if it was refused for good.
+    pub fn submitted(&self, key: RequestKey) -> Result<Option<JobId>, Refusal> {
+        if let Some(job) = self.job_of(key) {
+            return Ok(Some(job));
         }
-        self.kv.check(&call.op)?;
-        Ok(None)
+        match self.sessions.recorded(key)? {
+            Some(Recorded::Job(job)) => Ok(Some(job)),
+            Some(Recorded::Refused(refused)) => Err(refused.refusal()),
+            Some(Recorded::Kv(_) | Recorded::Done) => Err(other_call(key)),
+            None => Ok(None),
+        }
     }
 
-    /// What a request was answered, if it was executed. Refused when its client has no session (any more), or has said that it has the
-    /// answer.
+    /// What an operation of the key/value store is answered that was put to the leader: the same each time, or to try again.
+    pub fn kv_answer(&self, asked: Asked) -> Result<KvAnswer, Refusal> {
+        match self.answer(asked)? {
+            Recorded::Kv(answer) => Ok(answer),
+            Recorded::Job(_) | Recorded::Done | Recorded::Refused(_) => Err(other_call(asked.key)),
+        }
+    }
+
+    /// What a request to cancel a job or to drain a worker is answered that was put to the leader: the same each time, or to try again.
+    pub fn done_answer(&self, asked: Asked) -> Result<(), Refusal> {
+        match self.answer(asked)? {
+            Recorded::Done => Ok(()),
+            Recorded::Job(_) | Recorded::Kv(_) | Recorded::Refused(_) => Err(other_call(asked.key)),
+        }
+    }
+
+    /// What a request is answered that was put to the leader.
+    fn answer(&self, asked: Asked) -> Result<Recorded, Refusal> {
+        match self.sessions.recorded(asked.key)? {
+            Some(Recorded::Refused(refused)) => Err(refused.refusal()),
+            Some(answer) => Ok(answer),
+            None => {
+                self.sessions.check(asked.key, asked.done_below)?;
+                Err(Refusal::Unavailable("it was not executed".into()))
+            }
+        }
+    }
+
+    /// What was recorded of a request. Refused when its client has no session (any more), or has said that it has the answer.
     pub fn recorded(&self, key: RequestKey) -> Result<Option<Recorded>, Refusal> {
         self.sessions.recorded(key)
     }

@@ -9,8 +9,8 @@ use gristmill_model::{ClientId, JobId, KvAnswer, Refusal, RequestId, RequestKey}
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
-use super::encoding;
 use super::validate::COUNT_MAX;
+use super::{Refused, encoding};
 
 /// Answers kept for one client.
 pub(crate) const RECORDS_MAX: usize = 1_024;
@@ -37,12 +37,16 @@ struct Session {
 }
 
 /// What a request was answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Recorded {
     /// It submitted this job.
     Job(JobId),
     /// It was an operation of the key/value store.
     Kv(KvAnswer),
+    /// It was refused, and is never executed.
+    Refused(Refused),
+    /// It was done, and there is nothing else to say.
+    Done,
 }
 
 impl Default for Sessions {
@@ -89,7 +93,7 @@ impl Sessions {
         if key.request < session.done_below {
             return Err(acknowledged(key));
         }
-        Ok(session.records.get(&key.request).copied())
+        Ok(session.records.get(&key.request).cloned())
     }
 
     /// Whether the request may be executed: it was not yet, and its answer can be kept.
@@ -101,7 +105,8 @@ impl Sessions {
             return Err(acknowledged(key));
         }
         if self.records(key.client).saturating_sub(self.releases(key.client, done_below)) >= RECORDS_MAX {
-            return Err(Refusal::Invalid(format!(
+            // Nothing can be recorded of it, so it is not refused for good.
+            return Err(Refusal::Unavailable(format!(
                 "{} has not acknowledged {RECORDS_MAX} answers; it must say which it has before it asks for more",
                 key.client
             )));
@@ -133,7 +138,9 @@ impl Sessions {
         }
     }
 
-    pub(crate) fn record(&mut self, key: RequestKey, answer: Recorded) {
+    /// Records an answer. The client has those of all requests before `done_below`.
+    pub(crate) fn record(&mut self, key: RequestKey, done_below: RequestId, answer: Recorded) {
+        self.release(key.client, done_below);
         if let Some(session) = self.sessions.get_mut(&key.client) {
             Arc::make_mut(session).records.insert(key.request, answer);
         }
@@ -155,8 +162,12 @@ impl Sessions {
             return Err("the numbers of their openings differ from the sessions'".into());
         }
         for (client, session) in &self.sessions {
-            let known = |answer: &Recorded| !matches!(answer, Recorded::Job(job) if *job >= next_job);
-            let kept = session.records.iter().all(|(at, answer)| *at >= session.done_below && known(answer));
+            let valid = |answer: &Recorded| match answer {
+                Recorded::Job(job) => *job < next_job,
+                Recorded::Kv(_) | Recorded::Done => true,
+                Recorded::Refused(refused) => refused.is_valid(),
+            };
+            let kept = session.records.iter().all(|(at, answer)| *at >= session.done_below && valid(answer));
             if *client >= self.next || !kept || session.records.len() > RECORDS_MAX {
                 return Err(format!("the session of {client} holds what it cannot"));
             }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use gristmill_model::{
-    Blob, Bounds, ClientId, ClusterId, FailureCause, Incarnation, JobId, KvOp, Outcome, RequestId, Stage,
-    TaskId, Timestamp, WorkerId,
+    Blob, Bounds, ClientId, ClusterId, FailureCause, Incarnation, JobId, KvOp, Outcome, Refusal, RequestId,
+    Stage, TaskId, Timestamp, WorkerId,
 };
 use gristmill_scheduler::{
-    EndCause, FACT_VERSION, Fact, LossCause, Planner, RunLoss, Sampler, State, TaskResult, apply,
+    Asked, EndCause, FACT_VERSION, Fact, LossCause, Planner, Refused, RunLoss, Sampler, State, TaskResult,
+    apply,
 };
 
 use crate::fixtures::{append, cas, delete, key, mapped, put, reduced, sampled, spec};
@@ -87,6 +88,19 @@ fn bounds() -> Fact {
     Fact::BoundsChosen { job: JobId(1), at: AT, bounds: Arc::new(Bounds(vec![Blob(b"b".to_vec())])) }
 }
 
+/// Of client 1, which has the answers to most of what was before it.
+fn asked(request: u64) -> Asked {
+    Asked { key: key(1, request), done_below: RequestId(request.min(11)) }
+}
+
+fn refused(request: u64, refusal: &Refusal) -> Fact {
+    Fact::RequestRefused {
+        asked: asked(request),
+        at: AT,
+        refused: Refused::of(refusal).expect("it is final"),
+    }
+}
+
 /// What leads to a state with something of everything in it.
 pub(crate) fn busy() -> Vec<Fact> {
     let failed = EndCause::Failed { cause: FailureCause::Signal(9), message: "m".into() };
@@ -111,7 +125,9 @@ pub(crate) fn busy() -> Vec<Fact> {
         carried_out(9, put("k", "v")),
         carried_out(10, put("l", "w")),
         carried_out(11, delete("k", None)),
-        Fact::WorkerDraining { worker: WorkerId(1), at: AT },
+        refused(12, &Refusal::OutputExists("/out".into())),
+        Fact::WorkerDraining { worker: WorkerId(1), at: AT, asked: asked(13) },
+        Fact::RequestFulfilled { asked: asked(14), at: AT },
         Fact::WorkerLost { worker: WorkerId(2), at: AT, cause: LossCause::Silent },
     ]
 }
@@ -147,7 +163,7 @@ pub(crate) fn all() -> Vec<(&'static str, Fact)> {
         ("commit failed", Fact::CommitFailed { job, at, message: "m".into() }),
         ("committed", Fact::JobCommitted { job, at }),
         ("job failed", Fact::JobFailed { job, at, message: "m".into() }),
-        ("cancelled", Fact::JobCancelled { job, at }),
+        ("cancelled", Fact::JobCancelled { job, at, asked: asked(9) }),
         ("forgotten", Fact::JobForgotten { job }),
         ("ordered", ordered(1)),
         ("sample assigned", assigned(sample(0, 0), 1, false)),
@@ -161,7 +177,9 @@ pub(crate) fn all() -> Vec<(&'static str, Fact)> {
         ("append", carried_out(9, append("k", "v"))),
         ("cas", carried_out(9, cas("k", 1, "v"))),
         ("delete", carried_out(9, delete("k", Some(1)))),
-        ("draining", Fact::WorkerDraining { worker: WorkerId(1), at }),
+        ("draining", Fact::WorkerDraining { worker: WorkerId(1), at, asked: asked(9) }),
+        ("refused", refused(9, &Refusal::Invalid("no".into()))),
+        ("fulfilled", Fact::RequestFulfilled { asked: asked(9), at }),
     ]
 }
 
@@ -218,8 +236,9 @@ fn each_fact_is_legal_in_its_state_and_nowhere_else() {
     let complete = [&reducing[..], &[won(reduce(0, 0))]].concat();
     let done = [&complete[..], &[Fact::JobCommitted { job, at }]].concat();
     let queued = [&begun[..], &[ordered(1), joined(1)]].concat();
+    let drains = Fact::WorkerDraining { worker: WorkerId(1), at, asked: asked(5) };
+    let draining = [&running[..4], &[drains]].concat();
     let asked = [&begun[..], &[carried_out(9, put("k", "v"))]].concat();
-    let draining = [&running[..4], &[Fact::WorkerDraining { worker: WorkerId(1), at }]].concat();
     let sampling = [&queued[..], &[assigned(sample(0, 0), 1, false)]].concat();
     let sampled = [&sampling[..], &[won(sample(0, 0))]].concat();
     let parted = [&sampled[..], &[bounds()]].concat();
@@ -285,6 +304,7 @@ fn each_fact_is_legal_in_its_state_and_nowhere_else() {
         "draining: queued, running, doubled, mapped, reducing, complete, done, ordered, sampling, sampled, parted"
             .into(),
     );
+    expected.extend(["refused", "fulfilled"].map(|name| format!("{name}: {unasked}")));
     assert_eq!(table, expected);
 }
 
@@ -309,4 +329,13 @@ fn an_illegal_fact_names_both_ends() {
         told,
         "illegal fact: request 9 of c1 on a key, but this client's session is over; what it asks again is not executed"
     );
+}
+
+#[test]
+fn a_refusal_that_is_not_final_is_no_fact() {
+    let passing = postcard::to_allocvec(&Refusal::Unavailable("later".into())).unwrap();
+    let refused = postcard::from_bytes::<Refused>(&passing).unwrap();
+    let fact = Fact::RequestRefused { asked: asked(9), at: AT, refused };
+    let told = attempted(&[founded(), opened(1)], &fact).unwrap_err();
+    assert_eq!(told, "illegal fact: request 9 of c1 refused, but the refusal is not final");
 }

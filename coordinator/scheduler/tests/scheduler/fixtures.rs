@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use gristmill_model::{
-    AttemptId, AttemptStats, Blob, ClientId, FailureCause, InputFile, InputMode, JobSpec, KvOp, MapResult,
-    Outcome, PartitionSize, PathBytes, PluginInfo, ReduceResult, Report, RequestId, RequestKey, SampleResult,
-    SampledKey, Sha256, TaskFailure,
+    AttemptId, AttemptStats, Blob, ClientId, FailureCause, InputFile, InputMode, JobId, JobSpec, KvOp,
+    MapResult, Outcome, PartitionSize, PathBytes, PluginInfo, ReduceResult, Report, RequestId, RequestKey,
+    SampleResult, SampledKey, Sha256, TaskFailure, WorkerId,
 };
-use gristmill_scheduler::{Input, KvCall, Planner};
+use gristmill_scheduler::{Asked, Input, KvCall, Planner};
 
 pub(crate) fn key(client: u64, request: u64) -> RequestKey {
     RequestKey { client: ClientId(client), request: RequestId(request) }
@@ -16,6 +16,21 @@ pub(crate) fn key(client: u64, request: u64) -> RequestKey {
 /// An operation that a client asks for, which has all answers to requests before `done_below`.
 pub(crate) fn call(client: u64, request: u64, done_below: u64, op: KvOp) -> KvCall {
     KvCall { key: key(client, request), done_below: RequestId(done_below), op: Arc::new(op) }
+}
+
+/// A request of a client that keeps the answers to all of its requests.
+pub(crate) fn asked(client: u64, request: u64) -> Asked {
+    Asked { key: key(client, request), done_below: RequestId(0) }
+}
+
+/// Client 1 cancels a job.
+pub(crate) fn cancel(request: u64, job: u64) -> Input {
+    Input::Cancel(asked(1, request), JobId(job))
+}
+
+/// Client 1 drains a worker.
+pub(crate) fn drain(request: u64, worker: u64) -> Input {
+    Input::Drain(asked(1, request), WorkerId(worker))
 }
 
 pub(crate) fn blob(text: &str) -> Blob {

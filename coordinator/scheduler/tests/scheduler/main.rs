@@ -4,6 +4,7 @@
 mod facts;
 mod fixtures;
 mod plan;
+mod requests;
 mod rules;
 mod simulation;
 mod snapshots;

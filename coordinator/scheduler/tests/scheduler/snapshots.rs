@@ -1,13 +1,13 @@
 //! Snapshots: what was written is read again, and rubbish is refused or harmless.
 
-use gristmill_model::{ClientId, Incarnation, JobId, RequestId, TaskId, Timestamp, WorkerId};
+use gristmill_model::{ClientId, Incarnation, JobId, Refusal, RequestId, TaskId, Timestamp, WorkerId};
 use gristmill_scheduler::{
     Fact, Hello, Input, Leader, Poll, PollToken, RunLoss, STATE_VERSION, Settings, State, TaskResult, apply,
 };
 use proptest::prelude::*;
 
 use crate::facts::{all, busy, fingerprint};
-use crate::fixtures::{call, mapped, put, spec, submit};
+use crate::fixtures::{asked, call, cancel, drain, mapped, put, spec, submit};
 use crate::simulation::life::Life;
 
 fn written(state: &State) -> Vec<u8> {
@@ -31,8 +31,9 @@ fn live_on(mut state: State) {
             machine: "machine 0".into(),
             running: vec![],
         }),
-        Input::Drain(WorkerId(1)),
-        Input::Cancel(JobId(1)),
+        drain(1_001, 1),
+        cancel(1_002, 1),
+        Input::Refuse(asked(1, 1_003), Refusal::Invalid("no".into())),
     ];
     decide(&mut leader, &mut state, now, &inputs);
     if let Some(worker) = state.worker_of(Incarnation(1_000)) {

@@ -22,6 +22,7 @@ pub(crate) struct World {
     answers: Vec<Answer>,
     tokens: u64,
     incarnations: u64,
+    requests: u64,
 }
 
 pub(crate) fn map(index: u32, attempt: u32) -> AttemptId {
@@ -54,6 +55,7 @@ impl World {
             answers: vec![],
             tokens: 0,
             incarnations: 0,
+            requests: 1_000_000,
         };
         world.happen(&[Input::Found(ClusterId(9)), Input::OpenSession { nonce: 1 }]);
         world.look_away();
@@ -143,6 +145,17 @@ impl World {
 
     pub(crate) fn submit(&mut self, spec: JobSpec) {
         self.happen(&[fixtures::submit(spec)]);
+    }
+
+    /// Each call is a request of its own, far above those of the stories.
+    pub(crate) fn cancel(&mut self, job: u64) {
+        self.requests += 1;
+        self.happen(&[fixtures::cancel(self.requests, job)]);
+    }
+
+    pub(crate) fn drain(&mut self, worker: u64) {
+        self.requests += 1;
+        self.happen(&[fixtures::drain(self.requests, worker)]);
     }
 
     /// The n-th worker has incarnation n.
@@ -269,6 +282,12 @@ fn tell(fact: &Fact) -> String {
         Fact::SessionExpired { client, .. } => format!("{client} expired"),
         Fact::KvApplied { key, .. } => format!("{} of {} carried out", key.request.0, key.client),
         Fact::WorkerDraining { worker, .. } => format!("{worker} drains"),
+        Fact::RequestFulfilled { asked, .. } => {
+            format!("{} of {} changes nothing", asked.key.request.0, asked.key.client)
+        }
+        Fact::RequestRefused { asked, refused, .. } => {
+            format!("{} of {} refused: {}", asked.key.request.0, asked.key.client, refused.refusal())
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Attempts that workers are given before they have a slot for them.
 
-use gristmill_model::{JobId, Progress, WorkerId};
+use gristmill_model::{JobId, Progress};
 use gristmill_scheduler::{Input, Poll};
 
 use crate::fixtures::{mapped, spec};
@@ -52,7 +52,8 @@ fn a_worker_that_is_alone_takes_ahead_to_the_last_task() {
     assert_eq!(world.answers(), ["w1: run j1.m0.a0, run j1.m1.a0, run j1.m2.a0, run j1.m3.a0"]);
     world.join("b", 2);
     world.join("c", 2);
-    world.happen(&[Input::Drain(WorkerId(2)), Input::Drain(WorkerId(3))]);
+    world.drain(2);
+    world.drain(3);
     world.submit(spec(2, 4, 1));
     world.look_away();
     let poll = Poll { reports: vec![mapped(map(0, 0), 1, 1, 1)], ..world.poll_of(1, 0, 1, 3) };
@@ -118,7 +119,7 @@ fn a_cancelled_job_takes_back_what_waits() {
     let mut world = with_queues(20, &["a"]);
     world.look_away();
     world.poll(1, 0);
-    world.happen(&[Input::Cancel(JobId(1))]);
+    world.cancel(1);
     let answer = "w1: end j1.m0.a0, end j1.m1.a0, end j1.m2.a0, end j1.m3.a0, forget j1";
     assert_eq!(world.answers().last().map(String::as_str), Some(answer));
 }

@@ -6,17 +6,13 @@ use gristmill_scheduler::{Input, Leader};
 use crate::fixtures::{mapped, spec};
 use crate::world::{World, map, reduce, settings};
 
-fn drain(world: &mut World, worker: u64) {
-    world.happen(&[Input::Drain(WorkerId(worker))]);
-}
-
 #[test]
 fn a_worker_that_drains_gets_nothing_new_and_finishes_what_it_has() {
     let mut world = World::with_job(5, 0, &["a", "b"]);
     world.look_away();
-    drain(&mut world, 1);
-    drain(&mut world, 1);
-    assert_eq!(world.told(), ["w1 drains"]);
+    world.drain(1);
+    world.drain(1);
+    assert_eq!(world.told(), ["w1 drains", "1000002 of c1 changes nothing"]);
     assert_eq!(world.state.slots(), 2, "its slots do not count any more");
     world.report_and_ask(1, mapped(map(0, 0), 0, 1, 1));
     assert_eq!(world.told(), ["j1.m0.a0 wins"]);
@@ -34,7 +30,7 @@ fn it_leaves_when_it_runs_nothing_and_nobody_needs_its_runs() {
     world.finish_map(1, map(0, 0));
     world.look_away();
     world.poll(1, 2);
-    drain(&mut world, 1);
+    world.drain(1);
     assert_eq!(world.answers(), [""; 0], "the reduce will read its run");
     let explained = world.leader.explain(&world.state, world.now, JobId(1), None).unwrap();
     assert!(explained[0].text.contains("w1 drains and stays until the job is over"), "{explained:?}");
@@ -58,17 +54,17 @@ fn it_leaves_when_it_runs_nothing_and_nobody_needs_its_runs() {
 fn one_that_has_nothing_leaves_at_once() {
     let mut world = World::with_job(0, 0, &["a"]);
     world.look_away();
-    drain(&mut world, 1);
+    world.drain(1);
     assert_eq!(world.answers(), ["w1: leave"]);
     assert_eq!(world.told(), ["w1 drains"]);
-    drain(&mut world, 7);
-    assert_eq!(world.told(), [""; 0], "nobody drains who is not there");
+    world.drain(7);
+    assert_eq!(world.told(), ["1000002 of c1 refused: there is no worker w7"]);
 }
 
 #[test]
 fn a_new_leader_knows_who_drains() {
     let mut world = World::with_job(3, 1, &["a"]);
-    drain(&mut world, 1);
+    world.drain(1);
     world.leader = Leader::new(&world.state, world.now, settings());
     world.look_away();
     world.finish_map(1, map(0, 0));
@@ -80,7 +76,7 @@ fn a_new_leader_knows_who_drains() {
 fn with_nobody_left_a_job_waits_and_says_for_what() {
     let mut world = World::with_job(1, 0, &[]);
     world.join("a", 2);
-    drain(&mut world, 1);
+    world.drain(1);
     world.poll(1, 2);
     let explained = world.leader.explain(&world.state, world.now, JobId(1), Some(map(0, 0).task)).unwrap();
     assert!(
@@ -96,7 +92,7 @@ fn with_nobody_left_a_job_waits_and_says_for_what() {
 #[test]
 fn no_backup_goes_to_a_worker_that_drains() {
     let mut world = World::with_job(1, 1, &["a", "b"]);
-    drain(&mut world, 2);
+    world.drain(2);
     world.poll(1, 1);
     world.look_away();
     world.wait_alive(9_500, &[1, 2], &[map(0, 0)]);
@@ -109,10 +105,10 @@ fn no_backup_goes_to_a_worker_that_drains() {
 fn a_job_of_others_does_not_keep_it() {
     let mut world = World::with_job(1, 1, &["a", "b"]);
     world.finish_map(1, map(0, 0));
-    world.happen(&[Input::Cancel(JobId(1))]);
+    world.cancel(1);
     world.submit(spec(2, 4, 1));
     world.look_away();
-    drain(&mut world, 1);
+    world.drain(1);
     world.poll(1, 2);
     assert_eq!(world.answers(), ["w1: forget j1, leave"]);
 }

@@ -13,17 +13,13 @@ fn with_history(history_jobs: usize, history_age_ms: u64) -> World {
     world
 }
 
-fn cancel(world: &mut World, job: u64) {
-    world.happen(&[Input::Cancel(JobId(job))]);
-}
-
 #[test]
 fn a_job_is_forgotten_a_while_after_its_end() {
     let mut world = with_history(10, 1_000);
     world.submit(spec(1, 1, 1));
     world.submit(spec(2, 1, 1));
     world.wait(5_000);
-    cancel(&mut world, 2);
+    world.cancel(2);
     world.told();
     world.wait(999);
     assert_eq!(world.told(), [""; 0]);
@@ -37,7 +33,7 @@ fn when_there_are_too_many_those_go_that_ended_first() {
     let mut world = with_history(2, u64::MAX);
     (1..=4).for_each(|request| world.submit(spec(request, 1, 1)));
     for job in [3, 4, 1, 2] {
-        cancel(&mut world, job);
+        world.cancel(job);
         world.wait(1);
     }
     world.told();
@@ -50,7 +46,7 @@ fn when_there_are_too_many_those_go_that_ended_first() {
 fn a_new_leader_knows_when_jobs_ended() {
     let mut world = with_history(10, 1_000);
     world.submit(spec(1, 1, 1));
-    cancel(&mut world, 1);
+    world.cancel(1);
     world.wait(900);
     let settings = Settings { history_age_ms: 1_000, ..settings() };
     world.leader = Leader::new(&world.state, world.now, settings);
@@ -66,7 +62,7 @@ fn a_new_leader_does_again_what_may_not_have_been_done() {
     world.finish_reduce(1, reduce(0, 0));
     world.happen(&[Input::Committed { job: JobId(1), result: Ok(()) }]);
     (2..=4).for_each(|request| world.submit(spec(request, 1, 1)));
-    cancel(&mut world, 3);
+    world.cancel(3);
     world.submit(spec(5, 0, 0));
     let leader = Leader::new(&world.state, world.now, settings());
     let again = [

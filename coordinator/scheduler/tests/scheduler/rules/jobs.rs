@@ -86,9 +86,9 @@ fn two_jobs_may_not_write_to_the_same_place() {
     let mut world = World::new();
     let other = JobSpec { output: spec(1, 1, 1).output, ..spec(2, 1, 1) };
     world.happen(&[submit(spec(1, 1, 1)), submit(other.clone())]);
-    assert_eq!(world.told(), ["j1 submitted"]);
     let refusal = world.state.admit(&other, Planner::EvenPieces).unwrap_err();
     assert!(refusal.to_string().starts_with("job j1 is still writing to /out/1;"), "{refusal}");
+    assert_eq!(world.told(), ["j1 submitted", &format!("2 of c1 refused: {refusal}")]);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_cancelled_job_stops_everywhere() {
     let mut world = World::with_job(2, 1, &["a"]);
     world.look_away();
     world.poll(1, 0);
-    world.happen(&[Input::Cancel(JobId(1))]);
+    world.cancel(1);
     assert_eq!(world.told(), ["j1 cancelled"]);
     assert_eq!(world.answers(), ["w1: end j1.m0.a0, end j1.m1.a0, forget j1"]);
     assert_eq!(world.status().phase, JobPhase::Cancelled);
@@ -128,8 +128,8 @@ fn a_cancelled_job_stops_everywhere() {
 #[test]
 fn it_is_too_late_to_cancel_a_job_that_commits() {
     let mut world = complete();
-    world.happen(&[Input::Cancel(JobId(1))]);
-    assert_eq!(world.told(), [""; 0]);
+    world.cancel(1);
+    assert_eq!(world.told(), ["1000001 of c1 changes nothing"]);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn old_jobs_are_forgotten_with_their_keys() {
         Leader::new(&world.state, world.now, gristmill_scheduler::Settings { history_jobs: 1, ..settings() });
     for request in 1..=2 {
         world.submit(spec(request, 1, 1));
-        world.happen(&[Input::Cancel(JobId(request))]);
+        world.cancel(request);
     }
     world.told();
     world.happen(&[]);

@@ -24,10 +24,7 @@ impl Store {
         self.requests += 1;
         let call = call(1, self.requests, self.requests, op);
         self.world.happen(&[Input::Kv(call.clone())]);
-        match self.world.state.recorded(key(1, self.requests)) {
-            Ok(Some(Recorded::Kv(answer))) => Ok(answer),
-            _ => Err(self.world.state.admit_kv(&call).expect_err("refused").to_string()),
-        }
+        self.world.state.kv_answer(call.asked()).map_err(|refusal| refusal.to_string())
     }
 
     fn written(&mut self, op: KvOp) -> (u64, u64) {
@@ -203,7 +200,7 @@ fn what_is_too_large_is_refused_and_changes_nothing() {
     store.written(put(&"k".repeat(KEY_BYTES_MAX), &largest));
     refused(&mut store, append(&"k".repeat(KEY_BYTES_MAX), "v"), "at most 1048576");
     assert_eq!(store.world.state.kv().revision(), 1);
-    assert_eq!(store.world.told().len(), 1, "nothing that was refused is logged");
+    assert_eq!(store.world.told().iter().filter(|told| told.contains("carried out")).count(), 1);
 }
 
 #[test]
@@ -222,4 +219,30 @@ fn a_full_store_says_so_and_still_takes_what_does_not_grow() {
     store.ask(delete("001", None)).unwrap();
     store.written(put("more", &value));
     assert_eq!(store.ask(delete("nothing", None)).map(|_| ()), Ok(()));
+}
+
+#[test]
+fn what_was_refused_is_not_executed_when_it_comes_again_though_there_is_room_by_then() {
+    let mut store = Store::new();
+    store.written(put("k", &"v".repeat(VALUE_BYTES_MAX)));
+    let late = call(1, 2, 0, append("k", "v"));
+    store.world.happen(&[Input::Kv(late.clone())]);
+    let refused = store.world.state.kv_answer(late.asked());
+    assert!(refused.as_ref().unwrap_err().to_string().contains("at most 1048576"), "{refused:?}");
+    store.world.happen(&[Input::Kv(call(1, 3, 0, delete("k", None)))]);
+    store.world.told();
+    store.world.happen(&[Input::Kv(late.clone()), Input::Kv(late.clone())]);
+    assert_eq!(store.world.told(), [""; 0]);
+    assert_eq!(store.world.state.kv_answer(late.asked()), refused);
+    assert_eq!(store.value("k"), None);
+}
+
+#[test]
+fn of_two_writes_at_once_the_one_for_which_there_is_no_room_is_refused_for_good() {
+    let mut store = Store::new();
+    let half = "v".repeat(VALUE_BYTES_MAX / 2 + 1);
+    let (first, second) = (call(1, 1, 0, append("k", &half)), call(1, 2, 0, append("k", &half)));
+    store.world.happen(&[Input::Kv(first), Input::Kv(second.clone())]);
+    let refused = store.world.state.kv_answer(second.asked()).unwrap_err().to_string();
+    assert_eq!(store.world.told(), ["1 of c1 carried out", &format!("2 of c1 refused: {refused}")]);
 }

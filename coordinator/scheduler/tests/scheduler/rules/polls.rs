@@ -1,7 +1,7 @@
 //! Polls, their answers, and what is repeated when an answer is lost.
 
 use gristmill_model::{Incarnation, JobId, Progress, WorkerId};
-use gristmill_scheduler::{Input, Orders};
+use gristmill_scheduler::Orders;
 
 use crate::fixtures::{mapped, spec};
 use crate::world::{World, map};
@@ -96,7 +96,7 @@ fn an_assignment_that_has_arrived_is_not_given_again() {
 #[test]
 fn a_cancellation_is_repeated_by_heartbeats_until_its_effect_shows() {
     let mut world = World::with_job(1, 1, &["a"]);
-    world.happen(&[Input::Cancel(JobId(1))]);
+    world.cancel(1);
     let progress = Progress { attempt: map(0, 0), ticks: 1, bytes_in: 0, waits: false };
     let mut orders = |running: Vec<Progress>| {
         let beat = world.heartbeat(1, running);

@@ -1,7 +1,7 @@
 //! Samples before the maps of a total order.
 
 use gristmill_model::{Blob, Bounds, FailureCause, JobId, JobPhase, Outcome, TaskFailure, Work};
-use gristmill_scheduler::{Input, Leader};
+use gristmill_scheduler::Leader;
 
 use crate::fixtures::{ended, failed, ordered_spec, sampled, spec};
 use crate::world::{World, map, sample, settings};
@@ -112,7 +112,7 @@ fn a_job_is_cancelled_while_it_is_sampled() {
     let mut world = ordered(&["a"]);
     world.look_away();
     world.poll(1, 0);
-    world.happen(&[Input::Cancel(JobId(1))]);
+    world.cancel(1);
     assert_eq!(world.answers(), ["w1: end j1.s0.a0, end j1.s1.a0, forget j1"]);
     assert_eq!(world.status().attempts.cancelled, 2);
 }

@@ -1,9 +1,9 @@
 //! Sessions: a request is executed once, and answered alike however often it is repeated.
 
-use gristmill_model::{ClientId, JobId, KvAnswer, Refusal, RequestId};
-use gristmill_scheduler::{Input, Leader, Planner, Recorded, Settings, State};
+use gristmill_model::{ClientId, JobId, JobSpec, KvAnswer, NotFound, Refusal, RequestId};
+use gristmill_scheduler::{Input, Leader, Planner, Recorded, Refused, Settings, State};
 
-use crate::fixtures::{call, key, put, spec, submit};
+use crate::fixtures::{asked, call, cancel, drain, key, put, spec, submit};
 use crate::world::{World, settings};
 
 const SESSION_MS: u64 = 600_000;
@@ -55,7 +55,7 @@ fn a_submission_is_answered_alike_even_when_its_job_is_forgotten() {
     let mut world = World::new();
     world.leader = Leader::new(&world.state, world.now, Settings { history_jobs: 0, ..settings() });
     world.submit(spec(1, 1, 1));
-    world.happen(&[Input::Cancel(JobId(1))]);
+    world.cancel(1);
     world.happen(&[]);
     world.told();
     world.submit(spec(1, 1, 1));
@@ -72,9 +72,122 @@ fn one_request_is_not_two_different_calls() {
     let as_kv = call(1, 1, 1, put("k", "v"));
     world.happen(&[Input::Kv(as_kv.clone()), submit(spec(2, 1, 1))]);
     assert_eq!(world.told(), [""; 0]);
-    assert_eq!(world.state.admit_kv(&as_kv).unwrap_err().to_string(), "request 1 of c1 was another call");
+    assert_eq!(
+        world.state.kv_answer(as_kv.asked()).unwrap_err().to_string(),
+        "request 1 of c1 was another call"
+    );
     let as_job = world.state.admit(&spec(2, 1, 1), Planner::EvenPieces);
     assert_eq!(as_job.unwrap_err().to_string(), "request 2 of c1 was another call");
+    world.happen(&[cancel(1, 1), cancel(3, 1)]);
+    assert_eq!(world.told(), ["j1 cancelled"]);
+    let as_cancel = world.state.done_answer(asked(1, 1));
+    assert_eq!(as_cancel.unwrap_err().to_string(), "request 1 of c1 was another call");
+    assert!(world.state.kv_answer(asked(1, 3)).is_err() && world.state.submitted(key(1, 3)).is_err());
+}
+
+#[test]
+fn a_cancellation_is_executed_once_and_answered_alike_when_its_job_is_forgotten() {
+    let mut world = World::with_job(1, 1, &[]);
+    world.leader = Leader::new(&world.state, world.now, Settings { history_jobs: 0, ..settings() });
+    world.happen(&[cancel(7, 1), cancel(7, 1), cancel(8, 1)]);
+    assert_eq!(world.told(), ["j1 cancelled", "8 of c1 changes nothing"]);
+    world.happen(&[]);
+    assert_eq!(world.told(), ["j1 forgotten"]);
+    world.happen(&[cancel(7, 1), cancel(8, 1), cancel(9, 1)]);
+    assert_eq!(world.told(), ["9 of c1 refused: there is no job j1"]);
+    assert_eq!([7, 8].map(|request| world.state.done_answer(asked(1, request))), [Ok(()), Ok(())]);
+    assert_eq!(world.state.done_answer(asked(1, 9)), Err(NotFound::Job(JobId(1)).into()));
+}
+
+#[test]
+fn what_did_not_exist_when_it_was_named_is_left_alone_when_the_call_comes_again() {
+    let mut world = World::new();
+    let calls = [cancel(7, 1), drain(8, 1)];
+    world.happen(&calls);
+    let told = ["7 of c1 refused: there is no job j1", "8 of c1 refused: there is no worker w1"];
+    assert_eq!(world.told(), told);
+    world.submit(spec(1, 1, 1));
+    world.join("a", 2);
+    world.told();
+    let snapshot = postcard::to_allocvec(&world.state).unwrap();
+    world.state = postcard::from_bytes::<State>(&snapshot).unwrap();
+    world.leader = Leader::new(&world.state, world.now, settings());
+    world.happen(&calls);
+    assert_eq!(world.told(), [""; 0]);
+    assert_eq!(world.state.done_answer(asked(1, 7)), Err(NotFound::Job(JobId(1)).into()));
+    assert_eq!(world.state.live_jobs(), [JobId(1)]);
+}
+
+#[test]
+fn what_a_forgotten_client_wants_ended_goes_on() {
+    let mut world = World::with_job(1, 1, &[]);
+    world.wait(SESSION_MS);
+    assert_eq!(world.told(), ["c1 expired"]);
+    world.happen(&[cancel(7, 1), drain(8, 1)]);
+    assert_eq!(world.told(), [""; 0]);
+    assert_eq!(world.state.done_answer(asked(1, 7)), Err(Refusal::UnknownClient));
+}
+
+#[test]
+fn a_submission_that_was_refused_is_not_executed_when_it_comes_again_though_it_could_be_by_then() {
+    let mut world = World::with_job(1, 1, &[]);
+    let taken = JobSpec { output: spec(1, 1, 1).output, ..spec(2, 1, 1) };
+    world.submit(taken.clone());
+    let refused = world.state.submitted(taken.key).unwrap_err();
+    assert!(refused.to_string().starts_with("job j1 is still writing to /out/1;"), "{refused}");
+    world.cancel(1);
+    world.told();
+    world.submit(taken.clone());
+    assert_eq!(world.told(), [""; 0]);
+    assert_eq!(world.state.admit(&taken, Planner::EvenPieces), Err(refused));
+    world.submit(JobSpec { key: key(1, 4), ..taken });
+    assert_eq!(world.told(), ["j2 submitted"]);
+}
+
+#[test]
+fn a_refusal_is_recorded_if_it_is_final_and_once() {
+    let mut world = World::new();
+    let invalid = |text: &str| Refusal::Invalid(text.into());
+    let refuse = |request, refusal| Input::Refuse(asked(1, request), refusal);
+    let passing = [
+        Refusal::Unavailable("full".into()),
+        Refusal::UnknownBlob("b".into()),
+        Refusal::UnknownClient,
+        Refusal::NotLeader { leader: None },
+    ];
+    world.happen(&passing.map(|refusal| refuse(1, refusal)));
+    assert_eq!((world.told(), answer(&world, 1, 1)), (vec![], Ok(None)));
+    world.happen(&[refuse(1, invalid("no")), refuse(1, invalid("never"))]);
+    world.happen(&[refuse(1, Refusal::OutputExists("/out".into())), submit(spec(1, 1, 1))]);
+    assert_eq!(world.told(), ["1 of c1 refused: no"]);
+    assert_eq!(world.state.submitted(key(1, 1)), Err(invalid("no")));
+    world.happen(&[Input::Kv(call(1, 2, 2, put("k", "v")))]);
+    assert!(
+        refusal(answer(&world, 1, 1)).contains("the client said it has"),
+        "it is released like any answer"
+    );
+}
+
+#[test]
+fn the_text_of_a_refusal_that_is_recorded_is_bounded() {
+    let text = "é".repeat(1_000);
+    let refused = Refused::of(&Refusal::OutputExists(text)).expect("it is final");
+    let Refusal::OutputExists(kept) = refused.refusal() else { panic!("{refused:?}") };
+    assert_eq!(kept, format!("{}…", "é".repeat(254)));
+}
+
+#[test]
+fn a_snapshot_with_a_refusal_that_is_not_final_is_refused() {
+    let mut world = World::new();
+    world.happen(&[Input::Refuse(asked(1, 1), Refusal::Invalid("not now".into()))]);
+    let written = postcard::to_allocvec(&world.state).unwrap();
+    let as_written = |refusal: &Refusal| postcard::to_allocvec(refusal).unwrap();
+    let (old, new) = (Refusal::Invalid("not now".into()), Refusal::Unavailable("not now".into()));
+    let (old, new) = (as_written(&old), as_written(&new));
+    let at = written.windows(old.len()).position(|bytes| bytes == old).expect("it is in there");
+    let changed = [&written[..at], &new, &written[at + old.len()..]].concat();
+    assert!(postcard::from_bytes::<State>(&written).unwrap().validate().is_ok());
+    assert!(postcard::from_bytes::<State>(&changed).unwrap().validate().is_err());
 }
 
 #[test]
@@ -90,7 +203,7 @@ fn what_a_forgotten_client_repeats_is_refused_and_not_executed() {
     world.happen(&[Input::Kv(request.clone()), submit(spec(2, 1, 1)), keep(1, 5)]);
     assert_eq!(world.told(), [""; 0]);
     assert_eq!(answer(&world, 1, 1), Err(Refusal::UnknownClient));
-    assert_eq!(world.state.admit_kv(&request), Err(Refusal::UnknownClient));
+    assert_eq!(world.state.kv_answer(request.asked()), Err(Refusal::UnknownClient));
     assert_eq!(world.state.admit(&spec(2, 1, 1), Planner::EvenPieces), Err(Refusal::UnknownClient));
     world.happen(&[open(1)]);
     assert_eq!(world.told(), ["c2 opened by 1"], "an id is never used again");
@@ -108,9 +221,14 @@ fn a_job_outlives_the_session_that_submitted_it_and_is_found_by_its_key() {
 #[test]
 fn whoever_is_heard_of_keeps_the_session() {
     let mut world = World::new();
-    for (request, input) in
-        (2..).zip([keep(1, 0), open(1), Input::Kv(call(1, 1, 0, put("k", "v"))), submit(spec(9, 1, 1))])
-    {
+    for (request, input) in (2..).zip([
+        keep(1, 0),
+        open(1),
+        Input::Kv(call(1, 1, 0, put("k", "v"))),
+        submit(spec(9, 1, 1)),
+        cancel(10, 1),
+        drain(11, 1),
+    ]) {
         world.wait(SESSION_MS - 1);
         world.happen(&[input]);
         assert!(world.state.has_session(ClientId(1)), "call {request}");
@@ -173,7 +291,8 @@ fn a_call_takes_along_which_answers_its_client_has() {
     let contradiction = call(1, 3, 4, put("k", "x"));
     world.happen(&[Input::Kv(contradiction.clone())]);
     assert_eq!(world.told(), [""; 0]);
-    assert!(world.state.admit_kv(&contradiction).is_err(), "it has the answer before it asks");
+    let told = world.state.kv_answer(contradiction.asked()).unwrap_err();
+    assert!(told.to_string().contains("the client said it has"), "it has the answer before it asks: {told}");
 }
 
 #[test]
@@ -182,10 +301,15 @@ fn a_client_that_never_says_which_answers_it_has_is_refused_in_the_end() {
     let calls: Vec<_> = (1..=1_025).map(|request| Input::Kv(call(1, request, 0, put("k", "v")))).collect();
     world.happen(&calls);
     assert_eq!(world.told().len(), 1_024);
-    let told = world.state.admit_kv(&call(1, 1_025, 0, put("k", "v"))).unwrap_err().to_string();
-    assert!(told.starts_with("c1 has not acknowledged 1024 answers;"), "{told}");
+    let told = world.state.kv_answer(call(1, 1_025, 0, put("k", "v")).asked());
+    assert!(
+        matches!(&told, Err(Refusal::Unavailable(text)) if text.starts_with("c1 has not acknowledged 1024 answers;")),
+        "it is not refused for good, for nothing can be recorded of it: {told:?}"
+    );
     let mut job = spec(2_000, 1, 1);
-    assert_eq!(world.state.admit(&job, Planner::EvenPieces).unwrap_err().to_string(), told);
+    assert_eq!(world.state.admit(&job, Planner::EvenPieces).unwrap_err(), told.unwrap_err());
+    world.happen(&[Input::Refuse(asked(1, 2_000), Refusal::Invalid("no".into())), submit(job.clone())]);
+    assert_eq!(world.told(), [""; 0]);
     world.happen(&[keep(1, 2)]);
     assert_eq!(world.told(), ["c1 is done below 2"], "where room is short, one answer is worth a fact");
     world.happen(&[Input::Kv(call(1, 1_025, 3, put("k", "v")))]);

@@ -1,11 +1,13 @@
-//! What clients do: they open sessions, submit jobs and change keys, several calls at once, and repeat each until it is answered. Now and then one
+//! What clients do: they open sessions, submit and cancel jobs, drain workers and change keys, several calls at once, and repeat each until it is answered. Now and then one
 //! is silent for so long that its session is over.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gristmill_model::{Blob, ClientId, JobSpec, KvEntry, KvOp, Refusal, RequestId, RequestKey, Timestamp};
-use gristmill_scheduler::{Input, KvCall, Planner, Recorded};
+use gristmill_model::{
+    Blob, ClientId, JobId, JobSpec, KvEntry, KvOp, Refusal, RequestId, RequestKey, Timestamp, WorkerId,
+};
+use gristmill_scheduler::{Asked, Input, KvCall, Planner, Recorded, VALUE_BYTES_MAX};
 
 use super::life::{Life, step_ms};
 use super::network::{Caller, Request};
@@ -21,6 +23,8 @@ pub(super) struct Client {
     terse: bool,
     /// It only reads, but for the jobs that it has.
     reads: bool,
+    /// Now and then it writes so much that there is no room for it.
+    bulky: bool,
     id: Option<ClientId>,
     /// The coordinator that it takes for the leader.
     pub(super) target: usize,
@@ -50,14 +54,17 @@ enum Call {
     Read(Blob),
     Kv(Arc<KvOp>),
     Job(Arc<JobSpec>, Planner),
+    Cancel(JobId),
+    Drain(WorkerId),
 }
 
 impl Client {
-    pub(super) fn new(nonce: u64, terse: bool, reads: bool) -> Self {
+    pub(super) fn new(nonce: u64, [terse, reads, bulky]: [bool; 3]) -> Self {
         Self {
             nonce,
             terse,
             reads,
+            bulky,
             id: None,
             target: 0,
             last_request: 0,
@@ -122,6 +129,8 @@ impl Life {
             let request = match call {
                 Call::Read(name) => Request::Read(key.request, name),
                 Call::Kv(op) => Request::Act(Input::Kv(KvCall { key, done_below, op })),
+                Call::Cancel(job) => Request::Act(Input::Cancel(Asked { key, done_below }, job)),
+                Call::Drain(worker) => Request::Act(Input::Drain(Asked { key, done_below }, worker)),
                 Call::Job(spec, planner) => {
                     Request::Act(Input::Submit(Arc::new(JobSpec { key, ..(*spec).clone() }), planner))
                 }
@@ -148,7 +157,7 @@ impl Life {
         let open = self.clients[index].calls.len() < CALLS_MAX && self.clients[index].retires.is_none();
         let entries = self.entries.len();
         if open && self.rng.chance(if self.clients[index].terse { 300 } else { 100 }) {
-            let op = self.draw_op();
+            let op = self.draw_op(index);
             let read = self.clients[index].reads || self.rng.chance(300);
             let call = if read { Call::Read(op.key().clone()) } else { Call::Kv(Arc::new(op)) };
             let called = self.histories.tick();
@@ -162,7 +171,26 @@ impl Life {
         }
     }
 
-    fn draw_op(&mut self) -> KvOp {
+    /// Somebody wants a job to end.
+    pub(super) fn ask_to_cancel(&mut self, job: JobId) {
+        self.ask(Call::Cancel(job));
+    }
+
+    /// Somebody wants a worker to leave.
+    pub(super) fn ask_to_drain(&mut self, worker: WorkerId) {
+        self.ask(Call::Drain(worker));
+    }
+
+    fn ask(&mut self, call: Call) {
+        let (called, entries) = (self.histories.tick(), self.entries.len());
+        let index = self.rng.below(self.clients.len() as u64) as usize;
+        self.clients[index].begin(Waiting { call, again: self.now, called, entries });
+    }
+
+    fn draw_op(&mut self, index: usize) -> KvOp {
+        if self.clients[index].bulky && self.rng.chance(300) && self.has_little_room() {
+            return fixtures::append("a", &"v".repeat(VALUE_BYTES_MAX - 1));
+        }
         let key = ["a", "a/1", "a/2", "b", ""][self.rng.below(5) as usize];
         let key = if self.rng.chance(900) && key.is_empty() { "c" } else { key };
         let value = self.rng.below(100).to_string();
@@ -175,6 +203,12 @@ impl Life {
                 fixtures::delete(key, version)
             }
         }
+    }
+
+    /// Whether a large value does not fit beside what a key has. Few are written nevertheless: they cost time.
+    fn has_little_room(&self) -> bool {
+        let entry = self.state.kv().get(&fixtures::blob("a"));
+        entry.is_some_and(|entry| entry.value.0.len() > 1) && self.store.large < 2
     }
 
     pub(super) fn hear_opened(&mut self, index: usize, nonce: u64, id: ClientId) {

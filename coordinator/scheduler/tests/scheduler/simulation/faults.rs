@@ -1,7 +1,7 @@
 //! What goes wrong: processes die, stand still and start again, connections close, networks part, disks lose runs, are slow or full, clocks jump,
 //! leaders change, the power fails.
 
-use gristmill_model::{Incarnation, Stage};
+use gristmill_model::{Incarnation, JobId, Stage};
 use gristmill_scheduler::{Input, LossCause, Poll, PollToken};
 
 use super::life::{Life, step_ms};
@@ -100,8 +100,9 @@ impl Life {
         if let Some(job) =
             self.state.live_jobs().first().copied().filter(|_| self.rng.chance(self.faults.cancelled))
         {
-            let anyone = self.rng.below(self.members.len() as u64) as usize;
-            self.tell_member(anyone, Input::Cancel(job));
+            // Some know its id before there is such a job.
+            let early = self.rng.below(3);
+            self.ask_to_cancel(JobId(job.0 + early));
         }
         if self.rng.chance(self.faults.power) {
             self.lose_power();
@@ -124,9 +125,9 @@ impl Life {
         }
         // One that is left alone does the work that the other will not.
         let drains = self.workers.split_first().filter(|(_, others)| !others.is_empty());
-        let drains = drains.and_then(|(first, _)| Some((first.id?, first.target)));
-        if let Some((worker, target)) = drains.filter(|_| self.rng.chance(self.faults.drained)) {
-            self.tell_member(target, Input::Drain(worker));
+        let drains = drains.and_then(|(first, _)| first.id);
+        if let Some(worker) = drains.filter(|_| self.rng.chance(self.faults.drained)) {
+            self.ask_to_drain(worker);
         }
     }
 

@@ -16,7 +16,9 @@ impl Life {
                 self.take_down(fact);
             }
             self.state.validate().unwrap_or_else(|wrong| panic!("the state: {wrong}"));
-            self.check_kv();
+            if entry.facts.iter().any(|fact| matches!(fact, Fact::KvApplied { .. })) {
+                self.check_kv();
+            }
         }
         self.entries.push(entry);
         self.states.push(self.state.clone());

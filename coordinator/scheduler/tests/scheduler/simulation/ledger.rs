@@ -181,7 +181,9 @@ impl Ledger {
             | Fact::SessionOpened { .. }
             | Fact::SessionKept { .. }
             | Fact::SessionExpired { .. }
-            | Fact::KvApplied { .. } => {}
+            | Fact::KvApplied { .. }
+            | Fact::RequestRefused { .. }
+            | Fact::RequestFulfilled { .. } => {}
         }
     }
 

@@ -146,8 +146,8 @@ impl Life {
         let clients = if quiet { 4 } else { self.rng.between(1, 3) };
         for _ in 0..clients {
             let nonce = self.next_nonce();
-            let (terse, reads) = (self.rng.chance(300), self.rng.chance(300));
-            self.clients.push(Client::new(nonce, terse, reads));
+            let kind = [300, 300, 100].map(|per_mille| self.rng.chance(per_mille));
+            self.clients.push(Client::new(nonce, kind));
         }
         let jobs = if quiet { 0 } else { self.rng.between(1, 4) };
         for number in 0..jobs {

@@ -11,7 +11,7 @@ pub(crate) struct Met {
 }
 
 /// Each is met often in a thousand lives.
-const EXPECTED: [&str; 55] = [
+const EXPECTED: [&str; 58] = [
     "job done",
     "job failed",
     "job cancelled",
@@ -64,8 +64,11 @@ const EXPECTED: [&str; 55] = [
     "kv written",
     "kv deleted",
     "kv mismatch",
-    "kv repeated",
+    "answered",
     "kv refused",
+    "request refused",
+    "named too early",
+    "nothing to do",
     "watched",
 ];
 
@@ -95,6 +98,8 @@ impl Met {
             Fact::SessionOpened { .. } => "session opened",
             Fact::SessionKept { .. } => "session kept",
             Fact::SessionExpired { .. } => "session expired",
+            Fact::RequestRefused { .. } => "request refused",
+            Fact::RequestFulfilled { .. } => "nothing to do",
             _ => return,
         };
         self.note(what);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gristmill_model::{ClientId, KvAnswer, KvEvents, KvOp, Refusal, RequestKey};
-use gristmill_scheduler::{Fact, KvCall, Recorded};
+use gristmill_scheduler::{Asked, Fact, Recorded, Refused, VALUE_BYTES_MAX};
 
 use super::life::Life;
 
@@ -21,12 +21,17 @@ pub(super) struct Store {
     answers: BTreeMap<RequestKey, Recorded>,
     /// By which entry each was executed.
     executed_by: BTreeMap<RequestKey, usize>,
+    /// What clients were told to be refused for good.
+    told_refused: BTreeSet<RequestKey>,
+    /// Large values that were written.
+    pub(super) large: usize,
 }
 
 impl Store {
     fn execute(&mut self, key: RequestKey, answer: Recorded, entry: usize) {
         self.executed_by.insert(key, entry);
         assert!(self.open.contains(&key.client), "{key:?} is executed without a session");
+        assert!(!self.told_refused.contains(&key), "{key:?} was refused, and is executed");
         assert!(self.answers.insert(key, answer).is_none(), "{key:?} is executed twice");
     }
 
@@ -73,15 +78,23 @@ impl Store {
 }
 
 impl Life {
-    /// What a client hears at last is what was executed, at a time between its call and now.
-    pub(super) fn check_answer(&self, key: RequestKey, called_at: usize, answer: &Result<Recorded, Refusal>) {
+    /// What a client hears at last is what was executed or refused, at a time between its call and now.
+    pub(super) fn check_answer(
+        &mut self,
+        key: RequestKey,
+        called_at: usize,
+        answer: &Result<Recorded, Refusal>,
+    ) {
         match answer {
             Ok(answer) => {
                 assert_eq!(self.store.answers.get(&key), Some(answer), "the answer to {key:?}");
                 let executed = self.store.executed_by[&key];
                 assert!((called_at..self.entries.len()).contains(&executed), "{key:?} by entry {executed}");
             }
-            Err(_) => {
+            Err(refusal) => {
+                if Refused::of(refusal).is_some() {
+                    self.store.told_refused.insert(key);
+                }
                 let executed = self.store.answers.contains_key(&key);
                 assert!(!executed, "{key:?} was executed, and refused: {answer:?}");
             }
@@ -111,6 +124,7 @@ impl Life {
                     "{op:?}: {answer:?}, not {expected:?}"
                 );
                 self.store.name_version(op, answer);
+                self.store.large += usize::from(is_large(op));
                 self.store.execute(*key, Recorded::Kv(answer), self.entries.len());
                 self.met.note(match answer {
                     KvAnswer::Written { .. } => "kv written",
@@ -118,26 +132,38 @@ impl Life {
                     KvAnswer::Mismatch { .. } => "kv mismatch",
                 });
             }
+            Fact::RequestRefused { asked, refused, .. } => {
+                let answer = Recorded::Refused(refused.clone());
+                assert_eq!(self.state.recorded(asked.key), Ok(Some(answer.clone())), "{asked:?} was refused");
+                self.store.execute(asked.key, answer, self.entries.len());
+            }
+            Fact::JobCancelled { asked, .. }
+            | Fact::WorkerDraining { asked, .. }
+            | Fact::RequestFulfilled { asked, .. } => {
+                assert_eq!(self.state.recorded(asked.key), Ok(Some(Recorded::Done)), "{asked:?} was done");
+                self.store.execute(asked.key, Recorded::Done, self.entries.len());
+            }
             _ => {}
         }
     }
 
-    /// What the coordinator says to a call after the batch.
-    pub(super) fn kv_answer(&mut self, m: usize, call: &KvCall) -> Result<Recorded, Refusal> {
-        match self.member_state(m).recorded(call.key)? {
-            Some(answer) => {
-                self.met.note("kv repeated");
-                assert_eq!(self.store.answers.get(&call.key), Some(&answer), "{call:?}");
-                Ok(answer)
+    /// What the coordinator says to a request after the batch.
+    pub(super) fn answer_request(&mut self, m: usize, asked: Asked) -> Result<Recorded, Refusal> {
+        let Some(answer) = self.member_state(m).recorded(asked.key)? else {
+            let refusal = self.member_state(m).done_answer(asked).expect_err("nothing is recorded");
+            let undone = matches!(refusal, Refusal::Unavailable(_));
+            assert!(!undone, "nothing that may be carried out or refused is left undone: {asked:?}");
+            return Err(refusal);
+        };
+        assert_eq!(self.store.answers.get(&asked.key), Some(&answer), "{asked:?}");
+        self.met.note(match &answer {
+            Recorded::Refused(refused) if matches!(refused.refusal(), Refusal::NotFound(_)) => {
+                "named too early"
             }
-            None => {
-                self.met.note("kv refused");
-                Err(self
-                    .member_state(m)
-                    .admit_kv(call)
-                    .expect_err("nothing that may be carried out is left undone"))
-            }
-        }
+            Recorded::Refused(_) => "kv refused",
+            _ => "answered",
+        });
+        Ok(answer)
     }
 
     /// The store is what the model says, and its changes can be watched.
@@ -148,12 +174,23 @@ impl Life {
         let listed =
             listed.into_iter().map(|entry| (entry.key.0, (entry.value.0, entry.version, entry.revision)));
         assert!(listed.eq(self.store.entries.clone()), "the store is not {:?}", self.store.entries);
-        let KvEvents::Events { events, next } = kv.events(b"", 1) else {
-            panic!("so few changes are remembered")
-        };
-        assert_eq!((events.len() as u64 + 1, next), (self.store.revision + 1, self.store.revision + 1));
-        if !events.is_empty() {
+        let mut watched = 1;
+        loop {
+            let KvEvents::Events { events, next } = kv.events(b"", watched) else {
+                panic!("so few changes are remembered")
+            };
+            assert_eq!(next, watched + events.len() as u64);
+            if events.is_empty() {
+                break;
+            }
             self.met.note("watched");
+            watched = next;
         }
+        assert_eq!(watched, self.store.revision + 1);
     }
+}
+
+/// Whether it writes so much that there may be no room for it.
+fn is_large(op: &KvOp) -> bool {
+    matches!(op, KvOp::Append { value, .. } if value.0.len() + 1 == VALUE_BYTES_MAX)
 }

@@ -46,14 +46,20 @@ impl Life {
                 Some(Message::Opened(index, *nonce, state.session_of(*nonce)?))
             }
             (Caller::Client(index, nonce), Request::Act(Input::Kv(call))) => {
-                let answer = self.kv_answer(m, call);
-                Some(Message::Executed(index, nonce, call.key, answer))
+                Some(Message::Executed(index, nonce, call.key, self.answer_request(m, call.asked())))
             }
-            (Caller::Client(index, nonce), Request::Act(Input::Submit(spec, planner))) => {
-                let answer = match state.admit(spec, *planner) {
-                    Ok(Some(job)) => Ok(Recorded::Job(job)),
-                    Ok(None) => panic!("a submission without an answer"),
-                    Err(refusal) => Err(refusal),
+            (
+                Caller::Client(index, nonce),
+                Request::Act(Input::Cancel(asked, _) | Input::Drain(asked, _)),
+            ) => Some(Message::Executed(index, nonce, asked.key, self.answer_request(m, *asked))),
+            (Caller::Client(index, nonce), Request::Act(Input::Submit(spec, _))) => {
+                let answer = match state.job_of(spec.key) {
+                    Some(job) => Ok(Recorded::Job(job)),
+                    None => match state.recorded(spec.key) {
+                        Ok(None) => panic!("a submission without an answer"),
+                        Ok(Some(answer)) => Ok(answer),
+                        Err(refusal) => Err(refusal),
+                    },
                 };
                 Some(Message::Executed(index, nonce, spec.key, answer))
             }

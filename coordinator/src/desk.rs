@@ -112,7 +112,7 @@ impl Desk {
                 Err(refusal) => Err(refusal),
             }),
             Request::ChangeMembers { change } => Response::ChangeMembers(match self.leading_group() {
-                Ok(group) => group.change_members(change).await,
+                Ok(group) => group.change_members(&self.blobs, change).await,
                 Err(refusal) => Err(refusal),
             }),
         }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   lock       held by the process that runs the node
-//!   identity   whose directory it is; written last when it is made, never changed
+//!   identity   whose directory it is; written last when it is made
 //!   log/       the files of the log
 //!   snapshot   the state up to some entry
 //! ```

@@ -44,6 +44,10 @@ impl MemoryStore {
         self.kept().identity.get_or_insert_with(new).clone()
     }
 
+    pub(crate) fn set_identity(&self, identity: Identity) {
+        self.kept().identity = Some(identity);
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

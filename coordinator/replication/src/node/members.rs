@@ -40,6 +40,9 @@ pub struct Member {
     pub behind: Option<u64>,
 }
 
+/// What is wrong with a new member that does not come.
+const LATE: &str = "the new member has not caught up";
+
 type Change = ChangeMembers<NodeId, BasicNode>;
 
 impl<M: Machine> Node<M> {
@@ -66,6 +69,16 @@ impl<M: Machine> Node<M> {
         Members { term: metrics.current_term, leader: metrics.current_leader, members }
     }
 
+    /// Lets a node that is to be added learn all entries, as one that does not vote yet.
+    pub async fn teach_member(
+        &self,
+        id: NodeId,
+        address: &str,
+        patience: Duration,
+    ) -> Result<(), MembersError> {
+        self.within(patience, LATE, self.learn(id, address)).await
+    }
+
     /// Adds a member: it learns all entries first, and votes once it has caught up. Its id must never have been another's. The new
     /// node is started with the founding members of the group, not with itself among them.
     pub async fn add_member(
@@ -74,7 +87,7 @@ impl<M: Machine> Node<M> {
         address: &str,
         patience: Duration,
     ) -> Result<(), MembersError> {
-        self.within(patience, "the new member has not caught up", async {
+        self.within(patience, LATE, async {
             self.learn(id, address).await?;
             self.change(Change::AddVoterIds(BTreeSet::from([id]))).await
         })
@@ -106,7 +119,7 @@ impl<M: Machine> Node<M> {
         patience: Duration,
     ) -> Result<(), MembersError> {
         self.known(id)?;
-        self.within(patience, "the new member has not caught up", async {
+        self.within(patience, LATE, async {
             self.learn(by, address).await?;
             let add = Change::AddVoterIds(BTreeSet::from([by]));
             let remove = Change::RemoveVoters(BTreeSet::from([id]));

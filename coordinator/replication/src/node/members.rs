@@ -142,7 +142,12 @@ impl<M: Machine> Node<M> {
         self.within(patience, "the other node has not taken over", async {
             let asked = self.0.engine.trigger().transfer_leader(to).await;
             asked.map_err(|_| MembersError::Failed(self.failure()))?;
-            self.until(|metrics| metrics.current_leader == Some(to)).await
+            self.until(|metrics| metrics.current_leader.is_some_and(|leader| leader != self.0.id)).await?;
+            // One that has only just come back lacks entries yet, and another has been faster: that one can be asked again.
+            match self.leader() {
+                Some((id, _)) if id == to => Ok(()),
+                leader => Err(MembersError::NotLeader { leader }),
+            }
         })
         .await
     }

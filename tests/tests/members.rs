@@ -96,7 +96,8 @@ fn members_join_a_coordinator_by_itself_and_its_job_outlives_it() {
     let place = Place::new();
     let gate = Gate::new(&place);
     let mut group = Group::start_alone(&place);
-    [2, 3].map(|id| group.start_joining(id));
+    group.start_joining(2);
+    group.start_joining(3);
     let first = group.worker(1);
     let (id, output) = gate.holds(job(&place), "map").hand_in(&group);
     gate.until_waiting(1);

@@ -50,7 +50,7 @@ impl<M: Machine> Node<M> {
         opened: Opened<M>,
         health: Arc<Health>,
     ) -> Result<Self, StartError> {
-        let Opened { mut log, snapshots, machine, meta, mut identity, lock } = opened;
+        let Opened { mut log, snapshots, machine, meta, mut identity, peers, lock } = opened;
         let bounds = Bounds { snapshot_log_bytes: config.snapshot_log_bytes, kept_bytes: config.kept_bytes };
         let mut applied = Applied::new(machine, meta, snapshots, health.clone(), bounds);
         let members = StorageHelper::new(&mut log, &mut applied).get_membership().await;
@@ -62,7 +62,7 @@ impl<M: Machine> Node<M> {
         }
         let pristine = is_pristine(&log)?;
         let group = GroupId::of(&identity.founders);
-        let peers = Arc::<Peers>::default();
+        let peers = Arc::new(peers);
         let links: Links<N, M> = Links {
             network,
             from: config.id,
@@ -132,8 +132,9 @@ async fn opened<M: Machine>(
             if let Some(purged) = purged.filter(|_| meta.last_log_id < purged) {
                 return Err(StartError::SnapshotLost { path: "memory".into(), purged: purged.index });
             }
-            let snapshots = SnapshotStore::Memory(store);
-            Ok(Opened { log, snapshots, machine, meta, identity, lock: None })
+            let snapshots = SnapshotStore::Memory(store.clone());
+            let peers = Peers::in_memory(store);
+            Ok(Opened { log, snapshots, machine, meta, identity, peers, lock: None })
         }
     }
 }

@@ -150,6 +150,24 @@ async fn a_follower_that_has_lost_its_store_does_not_harm_the_others() {
     world.agree("after", 2).await;
 }
 
+/// It has forgotten its votes: with it, one of the others would be a majority that knows nothing of what was agreed.
+#[tokio::test]
+async fn a_node_that_has_lost_its_store_is_refused_also_after_all_others_were_down() {
+    let mut world = World::on_disk(3, |_| {}).await;
+    world.agree("before", 3).await;
+    for id in world.ids() {
+        world.crash(id).await;
+    }
+    world.lose_store(3);
+    world.restart(3).await;
+    world.restart(1).await;
+    world.pass_elections().await;
+    assert_eq!(world.leader_now(), None, "one that remembers and one that does not are no majority");
+    world.restart(2).await;
+    world.agree("after", 2).await;
+    world.stop().await;
+}
+
 /// A node that makes a group by itself, at this address.
 async fn alone(world: &World, store: &Store, address: &str) -> Result<Node<Ledger>, StartError> {
     let members = [(1, address.to_owned())].into();

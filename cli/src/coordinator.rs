@@ -22,7 +22,8 @@ pub(crate) async fn coordinator(arguments: CoordinatorArguments) -> Outcome {
     let mut temporary = None;
     let coordinator = match &arguments.data_dir {
         Some(data_dir) => {
-            let membership = arguments.membership().map_err(Failure::wrong)?;
+            let here = listener.local_addr().map_err(Failure::usage)?;
+            let membership = arguments.membership(here).map_err(Failure::wrong)?;
             Coordinator::start_member(Config::new(data_dir), membership).await
         }
         None => {

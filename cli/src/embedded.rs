@@ -47,7 +47,7 @@ impl Embedded {
             Some(state) => {
                 let mut config = Config::new(state.coordinator());
                 config.workers_died = listen.is_none();
-                let started = Coordinator::start_member(config, Membership::alone()).await;
+                let started = Coordinator::start_member(config, Membership::closed()).await;
                 started.map_err(Failure::usage)?
             }
             None => Coordinator::start(Config::new(place.path().join("coordinator")))

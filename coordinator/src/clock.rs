@@ -13,8 +13,13 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
+    #[expect(clippy::disallowed_methods, reason = "the one look at a clock that may jump")]
     pub(crate) fn start() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::begin(SystemTime::now())
+    }
+
+    fn begin(wall: SystemTime) -> Self {
+        let since_epoch = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         let began_at = Timestamp::default() + since_epoch;
         Self { began: Instant::now(), began_at }
     }
@@ -33,6 +38,17 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn time_passes_evenly_whatever_the_system_takes_it_for() {
+        let hour = Duration::from_secs(3600);
+        for wall in [UNIX_EPOCH - hour, UNIX_EPOCH, UNIX_EPOCH + hour * 24 * 365 * 200] {
+            let clock = Clock::begin(wall);
+            let began = clock.now();
+            tokio::time::sleep(hour).await;
+            assert_eq!(clock.now() - began, hour, "from {wall:?}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_deadline_has_passed_when_its_instant_has() {

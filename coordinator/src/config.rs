@@ -1,6 +1,7 @@
 //! What may be chosen about a coordinator.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -36,12 +37,20 @@ pub struct Membership {
     pub members: BTreeMap<u64, String>,
     /// How fast a dead leader is replaced.
     pub timers: Timers,
+    /// Whether it makes a group by itself: as long as nobody has joined it, it may listen somewhere else each time.
+    pub alone: bool,
 }
 
 impl Membership {
-    /// A group of one that nobody is to join, so that it may listen somewhere else each time.
-    pub fn alone() -> Self {
-        Self { id: 1, members: BTreeMap::from([(1, "alone".to_owned())]), timers: Timers::ALONE }
+    /// A group of one, which others can join at the address at which it listens.
+    pub fn alone(address: SocketAddr, timers: Timers) -> Self {
+        Self { id: 1, members: BTreeMap::from([(1, address.to_string())]), timers, alone: true }
+    }
+
+    /// A group of one that nobody can join, as it listens nowhere for others like it.
+    pub fn closed() -> Self {
+        let members = BTreeMap::from([(1, "alone".to_owned())]);
+        Self { id: 1, members, timers: Timers::ALONE, alone: true }
     }
 }
 

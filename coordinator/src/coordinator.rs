@@ -104,10 +104,10 @@ impl Coordinator {
     /// Starts a member of a group, which keeps its jobs on disk. Peers reach it once it [serves](Self::serve).
     pub async fn start_member(config: Config, membership: Membership) -> Result<Self, StartError> {
         let data_dir = DataDir::open(&config.data_dir)?;
-        let Membership { id, members, timers } = membership;
+        let Membership { id, members, timers, alone } = membership;
         let link = PeerLink::new();
         let store = Store::Directory(data_dir.subdirectory("replica")?);
-        let replication = ReplicationConfig { timers, ..ReplicationConfig::new(id, members, store) };
+        let replication = ReplicationConfig { timers, alone, ..ReplicationConfig::new(id, members, store) };
         let node = Node::start(replication, PeerNetwork(link.clone()), Replicated::default()).await?;
         let group = Group::new(node.clone(), link, id);
         let machine = node.clone();

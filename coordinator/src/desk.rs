@@ -114,7 +114,7 @@ impl Desk {
                 Err(refusal) => Err(refusal),
             }),
             Request::ChangeMembers { seen, change } => Response::ChangeMembers(match self.leading_group() {
-                Ok(group) => group.change_members(seen, change).await,
+                Ok(group) => group.change_members(&self.blobs, seen, change).await,
                 Err(refusal) => Err(refusal),
             }),
         }

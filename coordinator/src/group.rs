@@ -1,5 +1,6 @@
 //! The group that this coordinator is a member of: its messages, its members, and the blobs that must outlive any one of them.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -79,8 +80,10 @@ impl Group {
         })
     }
 
+    /// Changes the members, and sees to it that any majority of them has one who holds the blobs of the jobs that live.
     pub(crate) async fn change_members(
         &self,
+        blobs: &Arc<Blobs>,
         seen: MembersVersion,
         change: MemberChange,
     ) -> Result<MembersStatus, Refusal> {
@@ -94,10 +97,28 @@ impl Group {
             return Ok(group);
         }
         let changed = match change {
-            MemberChange::Add { id, address } => self.node.add_member(id, &address, CHANGE_MAX).await,
-            MemberChange::Remove { id } => self.node.remove_member(id, CHANGE_MAX).await,
+            MemberChange::Add { id, address } => {
+                self.prepare(blobs, id, &address).await?;
+                let added = self.node.add_member(id, &address, CHANGE_MAX).await;
+                if added.is_ok() {
+                    self.give_blobs(blobs, &address).await?;
+                }
+                added
+            }
+            MemberChange::Remove { id } => {
+                for name in blobs.in_use() {
+                    self.fetch_if_missing(blobs, name).await?;
+                    self.share_among(blobs, name, Some(id)).await?;
+                }
+                self.node.remove_member(id, CHANGE_MAX).await
+            }
             MemberChange::Replace { id, by, address } => {
-                self.node.replace_member(id, by, &address, CHANGE_MAX).await
+                self.prepare(blobs, by, &address).await?;
+                let replaced = self.node.replace_member(id, by, &address, CHANGE_MAX).await;
+                if replaced.is_ok() {
+                    self.give_blobs(blobs, &address).await?;
+                }
+                replaced
             }
             MemberChange::Lead { id } => self.node.lead_with(id, CHANGE_MAX).await,
         };
@@ -105,12 +126,52 @@ impl Group {
         self.members().await
     }
 
+    /// Makes a new member ready to vote: it knows all entries, and has the blobs. Those of jobs that are submitted meanwhile it gets
+    /// when it votes.
+    async fn prepare(&self, blobs: &Arc<Blobs>, id: u64, address: &str) -> Result<(), Refusal> {
+        let members = self.node.members().members;
+        let here = members.iter().find(|member| member.id == self.id);
+        if here.is_some_and(|here| here.address.parse::<SocketAddr>().is_err()) {
+            let reason = "this coordinator serves one run and has no address for others: it takes no members";
+            return Err(Refusal::Invalid(reason.to_owned()));
+        }
+        self.node.teach_member(id, address, CHANGE_MAX).await.map_err(to_refusal)?;
+        self.give_blobs(blobs, address).await
+    }
+
+    async fn give_blobs(&self, blobs: &Arc<Blobs>, address: &str) -> Result<(), Refusal> {
+        for name in blobs.in_use() {
+            self.fetch_if_missing(blobs, name).await?;
+            self.give_blob(blobs, name, address).await.map_err(|reason| {
+                Refusal::Unavailable(format!("the plugin of a job cannot be brought to {address}: {reason}"))
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn fetch_if_missing(&self, blobs: &Arc<Blobs>, name: Sha256) -> Result<(), Refusal> {
+        let here = on(blobs, move |blobs| Ok(blobs.complete(name).is_some())).await;
+        if here.map_err(Refusal::Unavailable)? { Ok(()) } else { self.fetch_blob(blobs, name).await }
+    }
+
     /// Brings a blob that is here to so many members that any majority has one who holds it.
     pub(crate) async fn share_blob(&self, blobs: &Arc<Blobs>, name: Sha256) -> Result<(), Refusal> {
-        let members = self.node.members();
-        let voters = members.members.iter().filter(|member| member.voter);
-        let others: Vec<_> = voters.clone().filter(|member| member.id != self.id).collect();
-        let needed = voters.count() / 2;
+        self.share_among(blobs, name, None).await
+    }
+
+    /// The same in the group as it will be without one of its members.
+    async fn share_among(
+        &self,
+        blobs: &Arc<Blobs>,
+        name: Sha256,
+        without: Option<u64>,
+    ) -> Result<(), Refusal> {
+        let members = self.node.members().members;
+        let voters: Vec<_> =
+            members.iter().filter(|member| member.voter && Some(member.id) != without).collect();
+        let others: Vec<_> = voters.iter().filter(|member| member.id != self.id).collect();
+        // One that leaves holds nothing for those who stay.
+        let needed = voters.len() / 2 + usize::from(without == Some(self.id) && !voters.is_empty());
         let given = join_all(others.iter().map(|member| self.give_blob(blobs, name, &member.address))).await;
         let holders = given.iter().filter(|result| result.is_ok()).count();
         if holders >= needed {

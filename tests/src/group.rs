@@ -36,7 +36,18 @@ struct Member {
     listen: String,
     data_dir: PathBuf,
     process: Option<Process>,
-    joins: bool,
+    begins: Begins,
+}
+
+/// How a member comes into its group.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begins {
+    /// With others, by a list.
+    Founding,
+    /// As a group of one, without any list.
+    Alone,
+    /// When the group adds it.
+    Joining,
 }
 
 impl<'p> Deref for Group<'p> {
@@ -63,7 +74,21 @@ impl<'p> Group<'p> {
         Self::found(place, members, Some(Wires::new()), "member")
     }
 
-    fn found(place: &'p Place, members: u64, mut wires: Option<Wires>, name: &str) -> Self {
+    /// A coordinator by itself, which others can join.
+    pub fn start_alone(place: &'p Place) -> Self {
+        let mut group = Self::assemble(place, 1, None, "member");
+        group.member(1).begins = Begins::Alone;
+        group.restart_all();
+        group
+    }
+
+    fn found(place: &'p Place, members: u64, wires: Option<Wires>, name: &str) -> Self {
+        let mut group = Self::assemble(place, members, wires, name);
+        group.restart_all();
+        group
+    }
+
+    fn assemble(place: &'p Place, members: u64, mut wires: Option<Wires>, name: &str) -> Self {
         let data_dir = |id| place.folder("data").join(format!("{name}-{id}"));
         let mut member = |id| (id, Member::new(data_dir(id), id, wires.as_mut()));
         let members: BTreeMap<u64, Member> = (1..=members).map(&mut member).collect();
@@ -71,9 +96,7 @@ impl<'p> Group<'p> {
         let peers: Vec<_> = members.iter().map(|(id, member)| format!("{id}={}", member.address)).collect();
         let service = Service { place, address: addresses.join(",") };
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let mut group = Self { service, members, peers: peers.join(","), wires, runtime };
-        group.restart_all();
-        group
+        Self { service, members, peers: peers.join(","), wires, runtime }
     }
 
     /// The wires, if it was started with some.
@@ -192,10 +215,20 @@ impl<'p> Group<'p> {
     pub fn start_joining(&mut self, id: u64) {
         let data_dir = self.place.folder("data").join(format!("member-{id}"));
         let mut member = Member::new(data_dir, id, self.wires.as_mut());
-        member.joins = true;
+        member.begins = Begins::Joining;
         self.service.address = format!("{},{}", self.service.address, member.address);
         self.members.insert(id, member);
         self.restart(id);
+    }
+
+    /// Lets the only member, which does not run, listen somewhere else from its next start on: then nobody knows the group by the old
+    /// address.
+    pub fn move_alone(&mut self) {
+        let address = free_address();
+        self.service.address.clone_from(&address);
+        self.peers = format!("1={address}");
+        let member = self.member(1);
+        (member.address, member.listen) = (address.clone(), address);
     }
 
     /// Forgets a member that the group has removed, and gives its process back.
@@ -220,9 +253,11 @@ impl<'p> Group<'p> {
     pub fn command(&self, id: u64) -> Command {
         let member = &self.members[&id];
         let mut command = self.place.command(gristmill());
-        command.args(["coordinator", "--id", &id.to_string(), "--listen", &member.listen]);
-        command.args(["--peers", &self.peers, "--data-dir"]).arg(&member.data_dir);
-        if member.joins {
+        command.args(["coordinator", "--listen", &member.listen, "--data-dir"]).arg(&member.data_dir);
+        if member.begins != Begins::Alone {
+            command.args(["--id", &id.to_string(), "--peers", &self.peers]);
+        }
+        if member.begins == Begins::Joining {
             command.arg("--join");
         }
         command
@@ -263,7 +298,7 @@ impl Member {
     fn new(data_dir: PathBuf, id: u64, wires: Option<&mut Wires>) -> Self {
         let listen = free_address();
         let address = wires.map_or_else(|| listen.clone(), |wires| relayed(wires, id, &listen));
-        Self { address, listen, data_dir, process: None, joins: false }
+        Self { address, listen, data_dir, process: None, begins: Begins::Founding }
     }
 }
 

@@ -103,6 +103,29 @@ fn data_directory_of_another_member_is_refused() {
 }
 
 #[test]
+fn member_that_has_lost_its_directory_is_refused_also_after_a_restart_of_all_others() {
+    let place = Place::new();
+    let mut group = place.group(3);
+    group.lead(1);
+    put(&group, "k", "v").done();
+    group.kill_all();
+    fs::remove_dir_all(group.data_dir(3)).unwrap();
+    group.restart_all();
+    for id in [1, 2] {
+        until("a member to say that it refuses it", || {
+            group.process(id).stderr().contains("node 3 has lost its data").then_some(())
+        });
+    }
+    assert_eq!(get(&group, "k"), "v");
+    group.start_joining(4);
+    let by = format!("4={}", group.address_of(4));
+    group.ask(["members", "replace", "3", &by]).done();
+    group.forget(3).unwrap().kill();
+    assert_eq!(get(&group, "k"), "v");
+    group.end(vec![]);
+}
+
+#[test]
 fn data_directory_of_another_group_is_refused() {
     let place = Place::new();
     let (mut ours, mut theirs) = (place.group(3), Group::start_in(&place, 3, "theirs"));

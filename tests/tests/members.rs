@@ -7,7 +7,7 @@ use gristmill_model::MemberChange;
 use gristmill_protocol::{Client, Endpoint};
 use gristmill_tests::{
     DEADLINE, Ended, Gate, Group, Job, Output, Place, Random, TROUBLE, assert_undisturbed, free_address,
-    until,
+    gristmill, until,
 };
 use serde_json::Value;
 use tokio::runtime::Builder;
@@ -92,6 +92,58 @@ fn group_grows_to_five_and_then_lives_without_two_while_a_job_runs() {
         assert!(group.is_started(leader));
         group.restart_all();
     });
+}
+
+#[test]
+fn members_join_a_coordinator_by_itself_and_its_job_outlives_it() {
+    let place = Place::new();
+    let gate = Gate::new(&place);
+    let mut group = Group::start_alone(&place);
+    group.start_joining(2);
+    group.start_joining(3);
+    let first = group.worker(1);
+    let (id, output) = gate.holds(job(&place), "map").hand_in(&group);
+    gate.until_waiting(1);
+    assert_eq!(voters(&group), [1]);
+    for id in [2, 3] {
+        change(&group, &["add", &format!("{id}={}", group.address_of(id))]).done();
+    }
+    assert_eq!(voters(&group), [1, 2, 3]);
+    group.kill(1);
+    assert_ne!(group.leader(), 1);
+    // It has the plugin from the newcomers: nobody else is left who could give it.
+    let second = group.worker(1);
+    gate.until_waiting(2);
+    gate.open();
+    let status = group.until_done(&id);
+    assert_undisturbed(&status);
+    assert_like_sequential(&job(&place), &output);
+    group.restart_all();
+    group.lead(1);
+    group.end(vec![first, second]);
+}
+
+#[test]
+fn coordinator_by_itself_may_listen_elsewhere_until_others_join() {
+    let place = Place::new();
+    let mut group = Group::start_alone(&place);
+    group.ask(["kv", "put", "k", "v"]).done();
+    group.kill(1);
+    group.move_alone();
+    group.restart(1);
+    assert_eq!(members(&group)[0]["address"], group.address_of(1));
+    assert_eq!(group.ask(["kv", "get", "k"]).done().stdout(), "v");
+    group.start_joining(2);
+    change(&group, &["add", &format!("2={}", group.address_of(2))]).done();
+    group.kill(1);
+    let known = group.address_of(1).to_owned();
+    let mut moved = place.command(gristmill());
+    moved.args(["coordinator", "--listen", &free_address(), "--data-dir"]).arg(group.data_dir(1));
+    place.start("coordinator", moved).wait().refused().says(&["the others of its group reach at", &known]);
+    group.restart(1);
+    group.leader();
+    assert_eq!(group.ask(["kv", "get", "k"]).done().stdout(), "v");
+    group.end(vec![]);
 }
 
 #[test]

@@ -15,7 +15,8 @@ pub(crate) struct CoordinatorArguments {
     #[arg(long, value_name = "ADDR", value_parser = parse_address, value_hint = ValueHint::Hostname)]
     pub listen: SocketAddr,
 
-    /// Directory for jobs, plugins and the store: a coordinator that is started again with it goes on where it stopped
+    /// Directory for jobs, plugins and the store: a coordinator that is started again with it goes on where it stopped; alone it is
+    /// a group of one, which others can join
     /// [default: a temporary directory; then all is forgotten at the end]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data_dir: Option<PathBuf>,
@@ -31,7 +32,7 @@ pub(crate) struct CoordinatorArguments {
     pub peers: Vec<(u64, SocketAddr)>,
 
     /// Join a group that exists already, as soon as `gristmill members add` tells it to take this member; --peers are those by
-    /// which it was founded
+    /// which it was founded, or `1=` and the address of a coordinator that began alone
     #[arg(long, requires = "peers")]
     pub join: bool,
 
@@ -50,13 +51,13 @@ pub(crate) enum Network {
 }
 
 impl CoordinatorArguments {
-    /// Its place in its group, or what is wrong with it.
-    pub(crate) fn membership(&self) -> Result<Membership, String> {
+    /// The place in its group of one that listens here, or what is wrong with it.
+    pub(crate) fn membership(&self, here: SocketAddr) -> Result<Membership, String> {
         let timers = match self.network {
             Network::Local => Timers::LAN,
             Network::Wide => Timers::WAN,
         };
-        let Some(id) = self.id else { return Ok(Membership::alone()) };
+        let Some(id) = self.id else { return Ok(Membership::alone(here, timers)) };
         let mut members = BTreeMap::new();
         for (member, address) in &self.peers {
             if members.insert(*member, address.to_string()).is_some() {
@@ -68,7 +69,7 @@ impl CoordinatorArguments {
             return Err("--peers gives two members the same address".to_owned());
         }
         match (self.join, members.contains_key(&id)) {
-            (true, false) | (false, true) => Ok(Membership { id, members, timers }),
+            (true, false) | (false, true) => Ok(Membership { id, members, timers, alone: false }),
             (true, true) => Err(format!("member {id} founded the group by --peers, so it cannot join it")),
             (false, false) if members.is_empty() => {
                 Err("--id needs --peers, the list of all members".to_owned())
@@ -107,13 +108,14 @@ mod tests {
     }
 
     fn membership(id: u64, peers: &str, join: bool) -> Result<Membership, String> {
-        arguments(id, peers, join).membership()
+        arguments(id, peers, join).membership("127.0.0.1:7079".parse().unwrap())
     }
 
     #[test]
     fn a_directory_alone_is_a_group_of_one() {
         let alone = membership(0, "", false).unwrap();
-        assert_eq!((alone.id, alone.members.len()), (1, 1));
+        assert_eq!(alone.members, [(1, "127.0.0.1:7079".to_owned())].into());
+        assert!(alone.id == 1 && alone.alone);
     }
 
     #[test]

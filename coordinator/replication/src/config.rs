@@ -15,6 +15,9 @@ pub struct Config {
     /// The members that found the group, with their addresses: the same list for every node. A node that is not in it waits until
     /// the group [adds](crate::Node::add_member) it. A group that runs changes its members through its log, not through this list.
     pub members: BTreeMap<NodeId, String>,
+    /// Whether the node makes a group by itself. `members` is then its own address, where others will reach it if they
+    /// [join](crate::Node::add_member); as long as none has, that address may be another one at each start.
+    pub alone: bool,
     /// Where the log and the snapshots are kept.
     pub store: Store,
     /// When a leader is missed.
@@ -35,6 +38,7 @@ impl Config {
         Self {
             id,
             members,
+            alone: false,
             store,
             timers: Timers::LAN,
             snapshot_log_bytes: 64 << 20,

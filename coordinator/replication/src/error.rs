@@ -43,6 +43,16 @@ pub enum StartError {
         /// Who was given.
         given: String,
     },
+    /// The node made a group by itself, and others have joined it, who know it by another address.
+    #[error("{} belongs to a member whom the others of its group reach at {known}, and it is to be at {given}: start it at {known}", path.display())]
+    Moved {
+        /// The directory.
+        path: PathBuf,
+        /// Where the others reach it.
+        known: String,
+        /// Where it is to be.
+        given: String,
+    },
     /// A later version has written there.
     #[error("{} is of version {found}, and this one knows version {known} at most: start a newer gristmill", path.display())]
     Newer {

@@ -8,10 +8,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::directory::{Identity, IdentityError, lock};
+use crate::directory::{Identity, Sealed, SealedError, lock};
 use crate::error::StartError;
 use crate::log::scan::{self, LogDamage, Scan};
 use crate::network::NodeId;
+use crate::peers::Peers;
 use crate::snapshot::{BadSnapshot, SNAPSHOT, Verified, verify};
 
 /// What a data directory holds.
@@ -103,7 +104,7 @@ pub fn inspect(directory: &Path) -> Result<Report, StartError> {
 }
 
 /// Cuts off what [`inspect`] shows as damaged: the log from the first damaged place on, or a damaged snapshot if the log still has
-/// every entry that was in it.
+/// every entry that was in it, or the list of the stores of its peers.
 pub fn cut(directory: &Path) -> Result<Cut, CutError> {
     let _lock = existing(directory)?;
     let (report, found) = examine(directory)?;
@@ -111,7 +112,7 @@ pub fn cut(directory: &Path) -> Result<Cut, CutError> {
     if let Some(damage) = &found.damage {
         cut_log(damage, directory, &mut cut)?;
     }
-    let snapshot = directory.join(SNAPSHOT);
+    let (snapshot, peers) = (directory.join(SNAPSHOT), directory.join(Peers::FILE.name));
     for damage in &report.damage {
         if damage.path == snapshot {
             if report.purged.is_some() {
@@ -119,6 +120,8 @@ pub fn cut(directory: &Path) -> Result<Cut, CutError> {
                 return Err(CutError::Hopeless { path: snapshot, why });
             }
             set_aside(&snapshot, damage.offset, &mut cut)?;
+        } else if damage.path == peers {
+            set_aside(&peers, 0, &mut cut)?;
         } else if damage.path.parent() == Some(directory) {
             return Err(CutError::Hopeless { path: damage.path.clone(), why: damage.what.clone() });
         }
@@ -137,15 +140,21 @@ fn existing(directory: &Path) -> Result<File, StartError> {
 fn examine(directory: &Path) -> Result<(Report, Scan), StartError> {
     let io_error = |path: &Path, source| StartError::Io { path: path.into(), source };
     let mut damage = Vec::new();
-    let identity = match Identity::read(directory) {
-        Ok(identity) => identity,
-        Err(IdentityError::Io(source)) => return Err(io_error(directory, source)),
-        Err(error) => {
-            let path = directory.join(Identity::FILE);
+    let mut bad_file = |file: &Sealed, error| match error {
+        SealedError::Io(source) => Err(io_error(directory, source)),
+        error => {
+            let path = directory.join(file.name);
             damage.push(Damage { path, offset: 0, what: error.to_string(), heals: false });
-            None
+            Ok(())
         }
     };
+    let identity = match Identity::read(directory) {
+        Ok(identity) => identity,
+        Err(error) => bad_file(&Identity::FILE, error).map(|()| None)?,
+    };
+    if let Err(error) = Peers::read(directory) {
+        bad_file(&Peers::FILE, error)?;
+    }
     let log = directory.join("log");
     let found = scan::scan(&log).map_err(|source| io_error(&log, source))?;
     for path in &found.unfinished {

@@ -68,6 +68,11 @@ impl Blobs {
         Ok(Self { directory, bytes_max, durable, in_use, shelf, uploads })
     }
 
+    /// What live jobs need.
+    pub(crate) fn in_use(&self) -> BTreeSet<Sha256> {
+        (self.in_use)()
+    }
+
     /// How many bytes of it are here; its size when it is complete.
     pub(crate) fn bytes(&self, name: Sha256, now: Instant) -> u64 {
         if let Some(bytes) = self.complete(name) {
@@ -166,7 +171,7 @@ impl Blobs {
         if shelf.bytes() + bytes <= self.bytes_max {
             return Ok(());
         }
-        let in_use = (self.in_use)();
+        let in_use = self.in_use();
         while shelf.bytes() + bytes > self.bytes_max {
             let Some(oldest) = shelf.least_used(&in_use) else {
                 return Err(Refusal::Unavailable(

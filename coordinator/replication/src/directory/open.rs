@@ -5,13 +5,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::identity::{DIRECTORY_VERSION, Identity, IdentityError};
+use super::identity::Identity;
+use super::sealed::{Sealed, SealedError};
 use crate::config::Config;
 use crate::error::StartError;
 use crate::health::Health;
 use crate::log::scan::{self, Scan};
 use crate::log::{DiskLog, LogStore};
 use crate::machine::{Machine, ReadError};
+use crate::peers::Peers;
 use crate::raft::types::SnapshotMeta;
 use crate::snapshot::{
     BadSnapshot, LoadError, SNAPSHOT, SNAPSHOT_VERSION, SnapshotStore, load, remove_unfinished,
@@ -24,6 +26,7 @@ pub(crate) struct Opened<M> {
     pub(crate) machine: M,
     pub(crate) meta: SnapshotMeta,
     pub(crate) identity: Identity,
+    pub(crate) peers: Peers,
     /// Held as long as the node runs.
     pub(crate) lock: Option<File>,
 }
@@ -39,12 +42,13 @@ pub(crate) fn open<M: Machine>(
     fs::create_dir_all(&log_path).map_err(io_error(&log_path))?;
     let lock = lock(path)?;
     remove_unfinished(path).map_err(io_error(path))?;
-    let known = Identity::read(path).map_err(|error| bad_identity(path, error))?;
+    let known = Identity::read(path).map_err(|error| bad_file(path, &Identity::FILE, error))?;
     if let Some(known) = &known
         && known.id != config.id
     {
         return Err(StartError::OtherNode { path: path.into(), found: known.id, expected: config.id });
     }
+    let peers = Peers::read(path).map_err(|error| bad_file(path, &Peers::FILE, error))?;
     let scan = checked(&log_path)?;
     let snapshot_path = path.join(SNAPSHOT);
     let has_snapshot = snapshot_path.try_exists().map_err(io_error(&snapshot_path))?;
@@ -52,7 +56,7 @@ pub(crate) fn open<M: Machine>(
         Some(_) if scan.files.is_empty() => return Err(StartError::LogLost { path: log_path }),
         None if has_snapshot || !scan.state.is_pristine() => {
             let what = "it is missing, and the directory is not empty".into();
-            return Err(StartError::Damaged { path: path.join(Identity::FILE), offset: 0, what });
+            return Err(StartError::Damaged { path: path.join(Identity::FILE.name), offset: 0, what });
         }
         _ => {}
     }
@@ -84,7 +88,7 @@ pub(crate) fn open<M: Machine>(
         }
     };
     let snapshots = SnapshotStore::directory(path.into(), health.clone(), snapshot);
-    Ok(Opened { log: LogStore::Disk(log), snapshots, machine, meta, identity, lock: Some(lock) })
+    Ok(Opened { log: LogStore::Disk(log), snapshots, machine, meta, identity, peers, lock: Some(lock) })
 }
 
 /// Takes the directory for this process.
@@ -130,12 +134,12 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> StartError {
     move |source| StartError::Io { path, source }
 }
 
-fn bad_identity(directory: &Path, error: IdentityError) -> StartError {
-    let path = directory.join(Identity::FILE);
+fn bad_file(directory: &Path, file: &Sealed, error: SealedError) -> StartError {
+    let path = directory.join(file.name);
     match error {
-        IdentityError::Io(source) => StartError::Io { path, source },
-        IdentityError::Newer { found } => StartError::Newer { path, found, known: DIRECTORY_VERSION },
-        IdentityError::Damaged(what) => damaged(&path, 0, what),
+        SealedError::Io(source) => StartError::Io { path, source },
+        SealedError::Newer { found, known } => StartError::Newer { path, found, known },
+        SealedError::Damaged(what) => damaged(&path, 0, what),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use openraft::LogState;
 
 use crate::directory::Identity;
+use crate::network::NodeId;
 use crate::raft::convert::position;
 use crate::raft::types::{Entry, LogId, Types, Vote};
 use crate::raft::wire::Body;
@@ -23,6 +24,7 @@ struct Kept {
     entries: BTreeMap<u64, Entry>,
     snapshot: Option<StoredSnapshot>,
     identity: Option<Identity>,
+    peers: BTreeMap<NodeId, u64>,
 }
 
 impl MemoryStore {
@@ -42,6 +44,18 @@ impl MemoryStore {
     /// Whose store it is: whoever asks first.
     pub(crate) fn identity(&self, new: impl FnOnce() -> Identity) -> Identity {
         self.kept().identity.get_or_insert_with(new).clone()
+    }
+
+    pub(crate) fn peers(&self) -> BTreeMap<NodeId, u64> {
+        self.kept().peers.clone()
+    }
+
+    pub(crate) fn keep_peers(&self, peers: BTreeMap<NodeId, u64>) {
+        self.kept().peers = peers;
+    }
+
+    pub(crate) fn set_identity(&self, identity: Identity) {
+        self.kept().identity = Some(identity);
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

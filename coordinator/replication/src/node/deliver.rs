@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 use super::Node;
 use crate::error::DeliverError;
 use crate::machine::Machine;
+use crate::peers::not_kept;
 use crate::raft::applied::SnapshotData;
 use crate::raft::convert::{Nonsense, position};
 use crate::raft::types::{Snapshot, SnapshotMeta, Vote};
@@ -21,7 +22,7 @@ use crate::snapshot::{Incoming, Taken};
 impl<M: Machine> Node<M> {
     /// Takes a message that a peer has [sent](crate::Network::send), and returns the reply to it. Refusals are told once in the log.
     pub async fn deliver(&self, message: &[u8]) -> Result<Vec<u8>, DeliverError> {
-        let reply = match self.admit(message) {
+        let reply = match self.admit(message).await {
             Ok(request) => self.serve(request).await,
             Err(refusal) => Err(refusal),
         };
@@ -30,7 +31,7 @@ impl<M: Machine> Node<M> {
         postcard::to_stdvec(&answer).map_err(|error| DeliverError::Failed(error.to_string()))
     }
 
-    fn admit(&self, message: &[u8]) -> Result<Request, DeliverError> {
+    async fn admit(&self, message: &[u8]) -> Result<Request, DeliverError> {
         match message.first() {
             None => return Err(DeliverError::Rubbish("no bytes".into())),
             Some(&found) if found != WIRE_VERSION => {
@@ -51,10 +52,11 @@ impl<M: Machine> Node<M> {
         if request.ballot().node != from {
             return Err(DeliverError::Rubbish("it speaks for another node".into()));
         }
-        if !self.0.peers.has(from, lineage) {
-            return Err(DeliverError::LostStore { from });
+        match self.0.peers.has(from, lineage).await {
+            Ok(true) => Ok(request),
+            Ok(false) => Err(DeliverError::LostStore { from }),
+            Err(error) => Err(DeliverError::Failed(not_kept(from, &error))),
         }
-        Ok(request)
     }
 
     async fn serve(&self, request: Request) -> Result<Reply, DeliverError> {

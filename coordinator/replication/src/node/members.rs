@@ -42,6 +42,9 @@ pub struct Member {
     pub behind: Option<u64>,
 }
 
+/// What is wrong with a new member that does not come.
+const LATE: &str = "the new member has not caught up";
+
 type Change = ChangeMembers<NodeId, BasicNode>;
 
 impl<M: Machine> Node<M> {
@@ -70,6 +73,16 @@ impl<M: Machine> Node<M> {
         Members { term: metrics.current_term, leader: metrics.current_leader, members, since }
     }
 
+    /// Lets a node that is to be added learn all entries, as one that does not vote yet.
+    pub async fn teach_member(
+        &self,
+        id: NodeId,
+        address: &str,
+        patience: Duration,
+    ) -> Result<(), MembersError> {
+        self.within(patience, LATE, self.learn(id, address)).await
+    }
+
     /// Adds a member: it learns all entries first, and votes once it has caught up. Its id must never have been another's. The new
     /// node is started with the founding members of the group, not with itself among them.
     pub async fn add_member(
@@ -78,7 +91,7 @@ impl<M: Machine> Node<M> {
         address: &str,
         patience: Duration,
     ) -> Result<(), MembersError> {
-        self.within(patience, "the new member has not caught up", async {
+        self.within(patience, LATE, async {
             self.learn(id, address).await?;
             self.change(Change::AddVoterIds(BTreeSet::from([id]))).await
         })
@@ -110,7 +123,7 @@ impl<M: Machine> Node<M> {
         patience: Duration,
     ) -> Result<(), MembersError> {
         self.known(id)?;
-        self.within(patience, "the new member has not caught up", async {
+        self.within(patience, LATE, async {
             self.learn(by, address).await?;
             let add = Change::AddVoterIds(BTreeSet::from([by]));
             let remove = Change::RemoveVoters(BTreeSet::from([id]));
@@ -133,7 +146,12 @@ impl<M: Machine> Node<M> {
         self.within(patience, "the other node has not taken over", async {
             let asked = self.0.engine.trigger().transfer_leader(to).await;
             asked.map_err(|_| MembersError::Failed(self.failure()))?;
-            self.until(|metrics| metrics.current_leader == Some(to)).await
+            self.until(|metrics| metrics.current_leader.is_some_and(|leader| leader != self.0.id)).await?;
+            // One that has only just come back lacks entries yet, and another has been faster: that one can be asked again.
+            match self.leader() {
+                Some((id, _)) if id == to => Ok(()),
+                leader => Err(MembersError::NotLeader { leader }),
+            }
         })
         .await
     }

@@ -1,5 +1,6 @@
 //! One node of a group, as its process uses it.
 
+mod alone;
 mod deliver;
 mod members;
 mod propose;

@@ -58,13 +58,16 @@ pub(super) fn role(metrics: &Metrics, health: &Health) -> Role {
         return Role::Failed { reason };
     }
     let term = metrics.current_term;
-    // The first entry of a term is the leader's own. With it applied, so is all that earlier leaders had committed.
-    let ready = metrics.last_applied.as_ref().is_some_and(|last| *last.leader_id == term);
-    if ready && leads(metrics, term) {
+    if is_ready(metrics) && leads(metrics, term) {
         return Role::Leading { term };
     }
     let leader = leader(metrics).filter(|(id, _)| *id != metrics.id);
     Role::Following { leader }
+}
+
+/// Whether all that earlier leaders had committed is applied: the first entry of a term is its leader's own.
+pub(super) fn is_ready(metrics: &Metrics) -> bool {
+    metrics.last_applied.as_ref().is_some_and(|last| *last.leader_id == metrics.current_term)
 }
 
 /// Tells every change, until the engine has ended.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use openraft::async_runtime::WatchReceiver;
@@ -11,7 +12,7 @@ use openraft::{Raft, SnapshotPolicy, StorageHelper};
 use tokio::sync::watch;
 
 use super::role::{Role, watch_role};
-use super::{Engine, Node, Running};
+use super::{Engine, Node, Running, alone};
 use crate::config::{Config, Store};
 use crate::directory::{self, Identity, Opened};
 use crate::error::StartError;
@@ -23,7 +24,7 @@ use crate::network::{Network, NodeId};
 use crate::peers::Peers;
 use crate::raft::applied::{Applied, Bounds};
 use crate::raft::link::Links;
-use crate::raft::types::SnapshotMeta;
+use crate::raft::types::{SnapshotMeta, StoredMembership};
 use crate::snapshot::SnapshotStore;
 
 /// How many entries a new member may be behind and still count as having caught up.
@@ -49,15 +50,19 @@ impl<M: Machine> Node<M> {
         opened: Opened<M>,
         health: Arc<Health>,
     ) -> Result<Self, StartError> {
-        let Opened { mut log, snapshots, machine, meta, identity, lock } = opened;
+        let Opened { mut log, snapshots, machine, meta, mut identity, peers, lock } = opened;
         let bounds = Bounds { snapshot_log_bytes: config.snapshot_log_bytes, kept_bytes: config.kept_bytes };
         let mut applied = Applied::new(machine, meta, snapshots, health.clone(), bounds);
-        if identity.founders != config.members {
-            check_founders(&config, &identity, &mut log, &mut applied).await?;
+        let members = StorageHelper::new(&mut log, &mut applied).get_membership().await;
+        let members = members.map_err(|error| StartError::Engine(error.to_string()))?;
+        let members = members.effective();
+        let alone = config.alone && alone::settle(&config, members.membership(), &mut identity).await?;
+        if !config.alone && identity.founders != config.members {
+            check_founders(&config, &identity, members)?;
         }
         let pristine = is_pristine(&log)?;
         let group = GroupId::of(&identity.founders);
-        let peers = Arc::<Peers>::default();
+        let peers = Arc::new(peers);
         let links: Links<N, M> = Links {
             network,
             from: config.id,
@@ -72,6 +77,9 @@ impl<M: Machine> Node<M> {
             .map_err(|error| StartError::Engine(error.to_string()))?;
         if pristine && identity.founders.contains_key(&config.id) {
             found(&engine, &identity.founders).await?;
+        }
+        if alone {
+            alone::lead(&engine, &config).await?;
         }
         let (told, role) = watch::channel(Role::Following { leader: None });
         let tasks = vec![
@@ -124,8 +132,9 @@ async fn opened<M: Machine>(
             if let Some(purged) = purged.filter(|_| meta.last_log_id < purged) {
                 return Err(StartError::SnapshotLost { path: "memory".into(), purged: purged.index });
             }
-            let snapshots = SnapshotStore::Memory(store);
-            Ok(Opened { log, snapshots, machine, meta, identity, lock: None })
+            let snapshots = SnapshotStore::Memory(store.clone());
+            let peers = Peers::in_memory(store);
+            Ok(Opened { log, snapshots, machine, meta, identity, peers, lock: None })
         }
     }
 }
@@ -145,24 +154,28 @@ fn check_members(members: &BTreeMap<NodeId, String>) -> Result<(), StartError> {
 }
 
 /// Another list than the one of the founders is right once the group has changed its members: then nobody goes by the list.
-async fn check_founders<M: Machine>(
+fn check_founders(
     config: &Config,
     identity: &Identity,
-    log: &mut LogStore,
-    applied: &mut Applied<M>,
+    members: &StoredMembership,
 ) -> Result<(), StartError> {
-    let members = StorageHelper::new(log, applied).get_membership().await;
-    let members = members.map_err(|error| StartError::Engine(error.to_string()))?;
-    let changed = members.effective().log_id().as_ref().is_some_and(|at| at.index > 0);
-    if changed {
+    if members.log_id().as_ref().is_some_and(|at| at.index > 0) {
         return Ok(());
     }
-    let path = match &config.store {
+    Err(other_group(config, identity))
+}
+
+pub(super) fn other_group(config: &Config, identity: &Identity) -> StartError {
+    let (found, given) = (directory::text(&identity.founders), directory::text(&config.members));
+    StartError::OtherGroup { path: path(config), found, given }
+}
+
+/// What to call the store in an error.
+pub(super) fn path(config: &Config) -> PathBuf {
+    match &config.store {
         Store::Directory(path) => path.clone(),
         Store::Memory(_) => "memory".into(),
-    };
-    let (found, given) = (directory::text(&identity.founders), directory::text(&config.members));
-    Err(StartError::OtherGroup { path, found, given })
+    }
 }
 
 fn is_pristine(log: &LogStore) -> Result<bool, StartError> {

@@ -24,7 +24,7 @@ use crate::config::Timers;
 use crate::group::GroupId;
 use crate::machine::Machine;
 use crate::network::{Lane, Network, NetworkError, NodeId};
-use crate::peers::{Peers, lost_store};
+use crate::peers::{Peers, lost_store, not_kept};
 use crate::snapshot::StoredSnapshot;
 
 /// The bytes of a snapshot that go in one message.
@@ -85,10 +85,11 @@ impl<N: Network, M> Link<N, M> {
             .await
             .unwrap_or_else(|_| Err(NetworkError::NoReply("in time".into())))?;
         let answer: Answer = postcard::from_bytes(&reply).map_err(|_| strange())?;
-        if !self.peers.has(self.to, answer.lineage) {
-            return Err(NetworkError::Refused(lost_store(self.to)));
+        match self.peers.has(self.to, answer.lineage).await {
+            Ok(true) => Ok(answer.reply),
+            Ok(false) => Err(NetworkError::Refused(lost_store(self.to))),
+            Err(error) => Err(NetworkError::Refused(not_kept(self.to, &error))),
         }
-        Ok(answer.reply)
     }
 
     /// How long entries of so many bytes may take: they are written to a disk at the other end.

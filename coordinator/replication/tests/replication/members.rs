@@ -149,3 +149,79 @@ async fn a_follower_that_has_lost_its_store_does_not_harm_the_others() {
     }
     world.agree("after", 2).await;
 }
+
+/// It has forgotten its votes: with it, one of the others would be a majority that knows nothing of what was agreed.
+#[tokio::test]
+async fn a_node_that_has_lost_its_store_is_refused_also_after_all_others_were_down() {
+    let mut world = World::on_disk(3, |_| {}).await;
+    world.agree("before", 3).await;
+    for id in world.ids() {
+        world.crash(id).await;
+    }
+    world.lose_store(3);
+    world.restart(3).await;
+    world.restart(1).await;
+    world.pass_elections().await;
+    assert_eq!(world.leader_now(), None, "one that remembers and one that does not are no majority");
+    world.restart(2).await;
+    world.agree("after", 2).await;
+    world.stop().await;
+}
+
+/// A node that makes a group by itself, at this address.
+async fn alone(world: &World, store: &Store, address: &str) -> Result<Node<Ledger>, StartError> {
+    let members = [(1, address.to_owned())].into();
+    let config = Config { alone: true, ..Config::new(1, members, store.clone()) };
+    let node = Node::start(config, world.network.wire(1), Ledger::default()).await?;
+    world.network.attach(&node);
+    Ok(node)
+}
+
+/// A node that joins what was founded by one at this address.
+async fn joins(world: &World, id: NodeId, founder: &str) -> Node<Ledger> {
+    let config = Config::new(id, [(1, founder.to_owned())].into(), Store::memory());
+    let node = Node::start(config, world.network.wire(id), Ledger::default()).await.unwrap();
+    world.network.attach(&node);
+    node
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_alone_moves_until_another_joins() {
+    let mut world = World::new(0).await;
+    let store = Store::memory();
+    // As groups of one were founded once: without an address.
+    let founded = Config::new(1, [(1, "alone".to_owned())].into(), store.clone());
+    let node = Node::start(founded, world.network.wire(1), Ledger::default()).await.unwrap();
+    let mut role = node.leadership();
+    let leading = role.wait_for(|role| matches!(role, Role::Leading { .. })).await.unwrap().clone();
+    let Role::Leading { term } = leading else { panic!("{leading:?}") };
+    node.propose(term, "kept".into()).await.unwrap();
+    node.shutdown().await;
+    for address in ["here", "there", "there"] {
+        let node = alone(&world, &store, address).await.unwrap();
+        assert_eq!(node.members().members[0].address, address);
+        assert_eq!(node.machine().commands(), ["kept"]);
+        node.shutdown().await;
+    }
+    let node = alone(&world, &store, "last").await.unwrap();
+    let second = joins(&world, 2, "last").await;
+    node.add_member(2, "second", PATIENCE).await.unwrap();
+    world.until("it to know", |_| (voters(&second) == [1, 2]).then_some(())).await;
+    node.shutdown().await;
+    let moved = alone(&world, &store, "elsewhere").await.err();
+    assert!(matches!(&moved, Some(StartError::Moved { known, .. }) if known == "last"), "{moved:?}");
+    let node = alone(&world, &store, "last").await.unwrap();
+    world.until("the group of two", |_| (voters(&node) == [1, 2]).then_some(())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_founder_of_a_larger_group_is_not_alone() {
+    let world = World::new(0).await;
+    let store = Store::memory();
+    let founders = [(1, "one".to_owned()), (2, "two".to_owned())];
+    let node =
+        Node::start(Config::new(1, founders.into(), store.clone()), world.network.wire(1), Ledger::default());
+    node.await.unwrap().shutdown().await;
+    let refused = alone(&world, &store, "one").await.err();
+    assert!(matches!(refused, Some(StartError::OtherGroup { .. })), "{refused:?}");
+}

@@ -212,11 +212,12 @@ async fn churn(faults: Faults) {
         }
         world.network.mend(id);
     }
+    // In a bad net it may be that nothing was agreed on before.
+    world.until("a client to get an answer", |_| (!agreed.lock().unwrap().is_empty()).then_some(())).await;
     clients.iter().for_each(|client| client.abort());
     world.agree("end", 5).await;
     let record: BTreeSet<_> = world.record().into_iter().collect();
     let agreed = agreed.lock().unwrap().clone();
-    assert!(!agreed.is_empty(), "nothing was agreed on in all that time");
     for command in agreed {
         assert!(record.contains(&command), "{command} was agreed on and is lost");
     }

@@ -52,7 +52,7 @@ pub struct Leader {
     draining: BTreeSet<WorkerId>,
     /// When clients were heard of.
     hearings: Hearings,
-    /// Ended jobs by their end.
+    /// Ended jobs, by when their age began.
     history: BTreeSet<(Timestamp, JobId)>,
     /// Whose tasks are handed out next.
     shares: Shares,
@@ -75,8 +75,9 @@ pub struct Leader {
 }
 
 impl Leader {
-    /// A new leader starts every lease and every deadline afresh.
+    /// A new leader starts every lease and every deadline afresh: times in the state were told by the clocks of others.
     pub fn new(state: &State, now: Timestamp, settings: Settings) -> Self {
+        let history = state.ended().map(|(at, job)| (age_from(at, now, &settings), job)).collect();
         let mut leader = Self {
             settings,
             contacts: BTreeMap::new(),
@@ -85,7 +86,7 @@ impl Leader {
             failures: BTreeMap::new(),
             draining: BTreeSet::new(),
             hearings: Hearings::default(),
-            history: state.ended().collect(),
+            history,
             shares: Shares::default(),
             fresh: Vec::new(),
             durations: BTreeMap::new(),
@@ -222,11 +223,10 @@ impl Leader {
     fn watch<S: Store>(&mut self, store: &S, attempt: AttemptId, worker: WorkerId, now: Timestamp) {
         let Some(head) = store.head(attempt.task.job) else { return };
         let timeout_ms = head.spec.task_timeout_ms;
-        let live = store.task(attempt.task).and_then(|task| task.live(attempt.number));
         let timer = now + Duration::from_millis(timeout_ms);
         let watch = Watch {
             worker,
-            assigned: live.map_or(now, |live| live.at),
+            assigned: now,
             progressed: now,
             timeout_ms,
             timer,
@@ -264,4 +264,11 @@ impl Leader {
             contact.forget.insert(job, memory::FORGET_TELLINGS);
         }
     }
+}
+
+/// When the age of a job began that ended under an earlier leader. One that ended in the future, or so long ago that it had been forgotten,
+/// ended by another clock, or while nobody led: it is as old as this leadership, neither forgotten at once nor kept for ever.
+fn age_from(ended: Timestamp, now: Timestamp, settings: &Settings) -> Timestamp {
+    let age = Duration::from_millis(settings.history_age_ms);
+    if ended > now || ended + age <= now { now } else { ended }
 }

@@ -54,8 +54,11 @@ impl Leader {
         check(Store::sessions(state).clients().eq(self.hearings.clients()), || {
             "those who have sessions are not those who are heard of".into()
         })?;
-        let ended: BTreeSet<_> = state.ended().collect();
-        check(ended == self.history, || format!("{ended:?} are over, {:?} are listed", self.history))?;
+        let ended: BTreeSet<_> = state.ended().map(|(_, job)| job).collect();
+        let listed: BTreeSet<_> = self.history.iter().map(|(_, job)| *job).collect();
+        check(ended == listed && listed.len() == self.history.len(), || {
+            format!("{ended:?} are over, {:?} are listed", self.history)
+        })?;
         self.validate_shares(state)?;
         self.validate_idleness(state)
     }

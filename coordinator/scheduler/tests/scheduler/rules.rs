@@ -1,6 +1,7 @@
 //! One story for each rule.
 
 mod ahead;
+mod clocks;
 mod drain;
 mod failures;
 mod history;

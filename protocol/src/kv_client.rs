@@ -132,7 +132,7 @@ impl KvClient {
         after: Option<&[u8]>,
         limit: u32,
     ) -> Result<Vec<KvEntry>, CallError> {
-        check_key(prefix)?;
+        check_prefix(prefix)?;
         let (link, patience) = (self.client.kv_link(), self.client.patience());
         link.call("list", Duration::ZERO, patience, |c, context| {
             let (prefix, after) = (Blob(prefix.to_vec()), after.map(|after| Blob(after.to_vec())));
@@ -174,10 +174,18 @@ impl KvClient {
 
 /// Checked by the store as well; here, because what is far too large could not even be sent.
 fn check_key(key: &[u8]) -> Result<(), CallError> {
-    if key.len() <= KV_KEY_BYTES_MAX {
+    check_prefix(key)?;
+    if key.is_empty() {
+        return Err(Refusal::Invalid("the key is empty; a key has at least one byte".to_owned()).into());
+    }
+    Ok(())
+}
+
+fn check_prefix(prefix: &[u8]) -> Result<(), CallError> {
+    if prefix.len() <= KV_KEY_BYTES_MAX {
         return Ok(());
     }
-    let text = format!("a key of {} bytes is longer than {KV_KEY_BYTES_MAX}", key.len());
+    let text = format!("a key of {} bytes is longer than {KV_KEY_BYTES_MAX}", prefix.len());
     Err(Refusal::Invalid(text).into())
 }
 

@@ -109,7 +109,7 @@ fn checked(log_path: &Path) -> Result<Scan, StartError> {
     let torn = found.damage.as_ref().is_none_or(|damage| damage.torn);
     if torn && (found.damage.is_some() || !found.unfinished.is_empty()) {
         let cut = scan::heal(&found).map_err(io_error(log_path))?;
-        tracing::info!("cut {cut} bytes of an unfinished write off the log in {}", log_path.display());
+        tracing::warn!("cut {cut} bytes of an unfinished write off the log in {}", log_path.display());
         found = scan::scan(log_path).map_err(io_error(log_path))?;
     }
     match &found.damage {

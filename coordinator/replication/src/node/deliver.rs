@@ -109,14 +109,12 @@ impl<M: Machine> Node<M> {
             return Ok(PieceTaken::Installed(vote));
         }
         if applied >= piece.about.last {
+            incoming.take_if(|begun| begun.is_of(&piece));
             return Ok(PieceTaken::Installed(piece.ballot));
         }
         let begun = match incoming.take() {
             Some(begun) if begun.is_of(&piece) => begun,
-            other => {
-                if let Some(other) = other {
-                    other.discard();
-                }
+            _ => {
                 let path = self.0.applied.snapshots().incoming_path();
                 Incoming::begin(&piece, path).map_err(|error| self.no_room(&error))?
             }

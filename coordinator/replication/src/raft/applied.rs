@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -16,7 +15,7 @@ use super::types::{Answer, LogId, Payload, Snapshot, SnapshotMeta, StoredMembers
 use super::wire::{About, Body};
 use crate::health::Health;
 use crate::machine::Machine;
-use crate::snapshot::{SnapshotStore, StoredSnapshot};
+use crate::snapshot::{SnapshotStore, StoredSnapshot, Unfinished};
 
 /// Entries whose sizes are remembered: as many as are ever kept behind a snapshot.
 const RECENT_MAX: usize = 4096;
@@ -61,7 +60,7 @@ pub(crate) struct SnapshotData<M> {
     /// The state in it, if it has been read already.
     pub(crate) machine: Option<M>,
     /// The file that it still is.
-    pub(crate) path: Option<PathBuf>,
+    pub(crate) path: Option<Unfinished>,
 }
 
 impl<M> Clone for Applied<M> {
@@ -225,6 +224,7 @@ impl<M: Machine> RaftStateMachine<Types> for Applied<M> {
                 Some(machine) => machine,
                 None => stored.machine().map_err(io::Error::other)?,
             };
+            let path = path.map(Unfinished::keep);
             snapshots.keep(stored, path.as_deref()).inspect_err(|error| snapshots.failed(error))?;
             Ok::<M, io::Error>(machine)
         });

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::store::{LoadError, StoredSnapshot, load, load_bytes};
 use crate::machine::Machine;
@@ -20,7 +20,30 @@ pub(crate) struct Incoming {
 #[derive(Debug)]
 enum Sink {
     Memory(Vec<u8>),
-    File(PathBuf, File),
+    File(Unfinished, File),
+}
+
+/// A file that is removed unless it is kept.
+#[derive(Debug)]
+pub(crate) struct Unfinished(Option<PathBuf>);
+
+impl Unfinished {
+    /// It has another name from now on, or is somebody else's.
+    pub(crate) fn keep(mut self) -> PathBuf {
+        self.0.take().unwrap_or_default()
+    }
+
+    fn path(&self) -> &Path {
+        self.0.as_deref().unwrap_or(Path::new(""))
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 /// What a piece was good for.
@@ -38,7 +61,7 @@ impl Incoming {
             None => Sink::Memory(Vec::new()),
             Some(path) => {
                 let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
-                Sink::File(path, file)
+                Sink::File(Unfinished(Some(path)), file)
             }
         };
         Ok(Self { digest: piece.digest, total: piece.total, received: 0, sink })
@@ -67,15 +90,8 @@ impl Incoming {
         Ok((Some(self), next))
     }
 
-    /// Gives it up.
-    pub(crate) fn discard(self) {
-        if let Sink::File(path, _) = self.sink {
-            let _ = fs::remove_file(path);
-        }
-    }
-
-    /// Reads it whole: the state, and where it is until it is kept. What cannot be read is thrown away. Blocks.
-    pub(crate) fn read<M: Machine>(self) -> Result<(M, StoredSnapshot, Option<PathBuf>), LoadError> {
+    /// Reads it whole: the state, and where it is until it is kept. Blocks.
+    pub(crate) fn read<M: Machine>(self) -> Result<(M, StoredSnapshot, Option<Unfinished>), LoadError> {
         match self.sink {
             Sink::Memory(bytes) => {
                 let (machine, stored) = load_bytes(bytes)?;
@@ -83,9 +99,7 @@ impl Incoming {
             }
             Sink::File(path, file) => {
                 file.sync_all().map_err(super::file::BadSnapshot::Io)?;
-                let (machine, stored) = load(&path).inspect_err(|_| {
-                    let _ = fs::remove_file(&path);
-                })?;
+                let (machine, stored) = load(path.path())?;
                 Ok((machine, stored, Some(path)))
             }
         }

@@ -5,7 +5,7 @@ mod incoming;
 mod store;
 
 pub(crate) use file::{BadSnapshot, SNAPSHOT_VERSION};
-pub(crate) use incoming::{Incoming, Taken};
+pub(crate) use incoming::{Incoming, Taken, Unfinished};
 pub(crate) use store::{
     LoadError, SNAPSHOT, SnapshotStore, StoredSnapshot, Verified, load, remove_unfinished, verify,
 };

@@ -66,6 +66,11 @@ impl Outputs {
         Self { storage, locks: Arc::default() }
     }
 
+    /// The same for another leadership: what work of the one before locks late does not stay locked.
+    pub(crate) fn anew(&self) -> Self {
+        Self { storage: self.storage.clone(), locks: Arc::default() }
+    }
+
     /// Lets go of all staging directories: whoever leads next locks them.
     pub(crate) fn release(&self) {
         self.locks().clear();
@@ -293,6 +298,22 @@ mod tests {
             OutputPart { attempt, path: path.as_path().into(), bytes: 6, checksum: 9 }
         };
         vec![part(0), part(1)]
+    }
+
+    #[test]
+    fn what_a_leadership_that_is_over_locks_late_does_not_stay_locked() {
+        let place = tempfile::tempdir().unwrap();
+        let outputs = Outputs::new(Arc::new(Local));
+        let spec = spec(&place.path().join("out"), false);
+        let before = outputs.anew();
+        let late = before.clone();
+        before.release();
+        drop(before);
+        late.prepare(CLUSTER, &spec).unwrap();
+        let next = outputs.anew();
+        assert!(matches!(next.prepare(CLUSTER, &spec), Err(Refusal::Unavailable(_))));
+        drop(late);
+        next.prepare(CLUSTER, &spec).unwrap();
     }
 
     /// A coordinator dies at any operation of a commit; the next, whose manifest has other times, carries it to the same end.

@@ -126,6 +126,7 @@ enum Finish {
 impl<R: Replica> MainLoop<R> {
     /// Begins to lead: founds the cluster if that has not been done.
     pub(crate) async fn begin(replica: R, tools: Tools) -> Result<Self, ReplicaError> {
+        let tools = Tools { outputs: tools.outputs.anew(), ..tools };
         // A barrier: what an earlier loop of the same term proposed, and never heard of again, comes before it or never.
         replica.propose(Arc::new([])).await?;
         let founded = replica.read().cluster();

@@ -4,9 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gristmill_model::{JobId, JobRequest, JobSpec, Refusal, RequestId, RequestKey};
 use gristmill_scheduler::{Asked, Input, Planner, Refused, State};
+use tokio::time::timeout;
 
 use super::intake::Due;
 use super::told::Told;
@@ -14,6 +16,9 @@ use super::{Finish, MainLoop};
 use crate::event::{Event, Question, Reply};
 use crate::replica::Replica;
 use crate::request;
+
+/// So long the loop waits for the file system of an output, on which it has just been prepared: all other jobs wait with it.
+const PLACE_MAX: Duration = Duration::from_secs(1);
 
 /// Requests on their way.
 pub(super) type Submissions = BTreeMap<RequestKey, Submission>;
@@ -108,10 +113,14 @@ impl<R: Replica> MainLoop<R> {
         let spec = self.replica.read().spec(job).cloned();
         let Some(spec) = spec else { return };
         let (outputs, cluster) = (self.tools.outputs.clone(), self.cluster);
-        let placed = tokio::task::spawn_blocking(move || outputs.assign(cluster, job, &spec)).await;
-        if let Ok(Err(error)) = placed {
-            // Its attempts will fail for want of the directory, and say so.
-            tracing::error!(%job, %error, "cannot name the staging directory of a job");
+        let placed = tokio::task::spawn_blocking(move || outputs.assign(cluster, job, &spec));
+        // Its attempts will fail for want of the directory, and say so.
+        match timeout(PLACE_MAX, placed).await {
+            Ok(Ok(Err(error))) => {
+                tracing::error!(%job, %error, "cannot name the staging directory of a job");
+            }
+            Ok(_) => {}
+            Err(_) => tracing::error!(%job, "the file system of its output does not answer"),
         }
     }
 

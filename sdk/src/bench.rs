@@ -40,7 +40,7 @@ impl<V: Codec> Folding<V> {
         E: ?Sized + Encode<V>,
         S: RunSink<Error: From<DecodeError>>,
     {
-        self.0.keep(key, value, None::<fn(&mut V, V)>, sink)
+        self.0.keep(key, value, sink)
     }
 
     /// Hands over what is left.

@@ -34,7 +34,7 @@ impl<A: App> Emit<'_, A> {
         }
         self.with_encoded(key, |collector, key, runs| match A::COMBINE {
             Some(_) => collector.fold(key, value, combine::<A>, runs),
-            None => collector.keep(key, &value, not_combined::<A>(), runs),
+            None => collector.keep(key, &value, runs),
         });
     }
 
@@ -49,7 +49,7 @@ impl<A: App> Emit<'_, A> {
         if A::MAP_ONLY || A::COMBINE.is_some() || self.partitions == 0 {
             return self.owned_pair(key, value);
         }
-        self.with_encoded(key, |collector, key, runs| collector.keep(key, value, not_combined::<A>(), runs));
+        self.with_encoded(key, |collector, key, runs| collector.keep(key, value, runs));
     }
 
     /// Folds the pairs that wait for it.

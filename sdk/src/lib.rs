@@ -75,7 +75,7 @@ pub mod wire;
 mod words;
 
 pub use app::{App, Combine, Input, Partition};
-pub use codec::{Bytes, Codec, DecodeError, Descending, Encode, Key, Reader};
+pub use codec::{Bytes, Codec, DecodeError, Descending, Encode, Key, Reader, heap_block};
 pub use emit::Emit;
 pub use error::{Error, Result};
 pub use hash::partition_of;

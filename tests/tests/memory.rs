@@ -84,6 +84,16 @@ fn an_index_is_made_within_the_memory() {
     }
 }
 
+#[test]
+fn an_index_of_many_documents_with_the_same_words_is_made_within_the_memory() {
+    let place = Place::new();
+    let text = distinct_words(7, 160_000);
+    let document = |number| place.input(format!("{number:03}.txt"), &text);
+    let documents: Vec<PathBuf> = (0..150).map(document).collect();
+    keeps_to(16, &place.job("indexer").reduces(2).inputs(&documents));
+    spills_within(16, &place.job("indexer").reduces(2).inputs(&documents));
+}
+
 /// Lines of up to so many bytes, in no order.
 fn lines(bytes: usize, longest: u64) -> String {
     let mut random = Random::new(3);

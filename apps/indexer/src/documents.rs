@@ -1,7 +1,7 @@
 //! The documents in which a word was seen.
 
 use crate::names::with_names;
-use gristmill_sdk::{Bytes, Codec, DecodeError, Encode, Reader, ToText};
+use gristmill_sdk::{Bytes, Codec, DecodeError, Encode, Reader, ToText, heap_block};
 
 /// Documents, in the order in which they were seen, equal neighbours once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,8 +78,10 @@ impl Codec for Documents {
     fn heap_bytes(&self) -> usize {
         match self {
             Self::One(_) => 0,
-            Self::Several(numbers) => size_of::<Vec<u32>>() + numbers.capacity() * size_of::<u32>(),
-            Self::Named(names) => size_of::<Vec<Bytes>>() + names.heap_bytes(),
+            Self::Several(numbers) => {
+                heap_block(size_of::<Vec<u32>>()) + heap_block(numbers.capacity() * size_of::<u32>())
+            }
+            Self::Named(names) => heap_block(size_of::<Vec<Bytes>>()) + names.heap_bytes(),
         }
     }
 

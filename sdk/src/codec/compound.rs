@@ -1,6 +1,6 @@
 //! Types made of other types: options, lists, tuples, reversed order.
 
-use super::{Codec, DecodeError, Encode, Reader};
+use super::{Codec, DecodeError, Encode, Reader, heap_block};
 use std::cmp::Ordering;
 
 impl<T, E: Encode<T>> Encode<Option<T>> for Option<E> {
@@ -70,7 +70,7 @@ impl<T: Codec> Codec for Vec<T> {
 
     fn heap_bytes(&self) -> usize {
         let inside = if std::mem::needs_drop::<T>() { self.iter().map(T::heap_bytes).sum() } else { 0 };
-        self.capacity() * size_of::<T>() + inside
+        heap_block(self.capacity() * size_of::<T>()) + inside
     }
 
     /// What has nothing to drop holds no heap.

@@ -98,7 +98,8 @@ pub trait Codec: Encode<Self> + Sized {
         Ok(value)
     }
 
-    /// How many bytes it holds outside itself. Collected values are counted by it against the memory of the slot.
+    /// How many bytes it holds outside itself, each piece as [`heap_block`] counts it. Collected values are counted by it against the memory of
+    /// the slot.
     #[inline]
     fn heap_bytes(&self) -> usize {
         0
@@ -107,6 +108,12 @@ pub trait Codec: Encode<Self> + Sized {
     /// Whether [`heap_bytes`](Self::heap_bytes) takes the same time for every value, however large. If it does not, a value into which others
     /// are folded is not looked at each time: what it holds is estimated, and counted now and then.
     const HEAP_IS_SOON_COUNTED: bool = false;
+}
+
+/// What an allocation of so many bytes takes: allocators round up, and keep a word of their own before each.
+#[inline]
+pub const fn heap_block(bytes: usize) -> usize {
+    if bytes == 0 { 0 } else { (bytes + size_of::<usize>()).next_multiple_of(16) }
 }
 
 /// A key: every [`Codec`], and besides `str` and `[u8]`, which are lent without being copied.

@@ -1,6 +1,6 @@
 //! Text and byte strings.
 
-use super::{Codec, DecodeError, Encode, Reader};
+use super::{Codec, DecodeError, Encode, Reader, heap_block};
 use std::borrow::Borrow;
 use std::ops::Deref;
 
@@ -84,7 +84,7 @@ impl Codec for String {
     }
 
     fn heap_bytes(&self) -> usize {
-        self.capacity()
+        heap_block(self.capacity())
     }
 
     const HEAP_IS_SOON_COUNTED: bool = true;
@@ -100,7 +100,7 @@ impl Codec for Bytes {
     }
 
     fn heap_bytes(&self) -> usize {
-        self.0.capacity()
+        heap_block(self.0.capacity())
     }
 
     const HEAP_IS_SOON_COUNTED: bool = true;

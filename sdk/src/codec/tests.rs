@@ -188,7 +188,10 @@ fn not_a_number_is_beyond_infinity() {
 fn only_lists_and_strings_hold_heap() {
     assert_eq!((7_u64, 'x', Some(1.0_f64)).heap_bytes(), 0);
     let list = vec!["abc".to_owned()];
-    assert_eq!(list.heap_bytes(), list.capacity() * size_of::<String>() + list[0].capacity());
+    assert_eq!(
+        list.heap_bytes(),
+        heap_block(list.capacity() * size_of::<String>()) + heap_block(list[0].capacity())
+    );
 }
 
 #[test]

@@ -355,7 +355,7 @@ fn memory_is_given_back_when_there_are_runs_to_merge() {
         let mut plain = TypedCollector::<u64>::new(4 << 20);
         for n in 0..pairs {
             counting.fold(&(n / 2).to_be_bytes(), 1, add, &mut runs).unwrap();
-            plain.keep(&n.to_be_bytes(), &n, None::<fn(&mut u64, u64)>, &mut runs).unwrap();
+            plain.keep(&n.to_be_bytes(), &n, &mut runs).unwrap();
         }
         counting.finish(Some(add), &mut runs).unwrap();
         plain.finish(None::<fn(&mut u64, u64)>, &mut runs).unwrap();
@@ -396,7 +396,7 @@ impl Codec for Looked {
     }
 
     fn heap_bytes(&self) -> usize {
-        LOOKS.set(LOOKS.get() + self.0.len());
+        LOOKS.set(LOOKS.get() + 1 + self.0.len());
         self.0.heap_bytes()
     }
 }
@@ -415,6 +415,51 @@ fn long_lists_are_not_gone_through_for_each_value() {
     let lists =
         runs.merged().into_iter().map(|(_, _, list)| Looked::decode(&mut Reader::new(&list)).unwrap().0);
     assert!(lists.flatten().eq((0..values).map(|n| n.to_string())));
+}
+
+#[test]
+fn many_values_that_hold_nothing_are_seldom_counted() {
+    let (mut runs, mut collector) = (Runs::new(1), TypedCollector::new(256 << 20));
+    let join = |total: &mut Looked, next: Looked| total.0.extend(next.0);
+    let folds = 1_000_000;
+    for n in 0..folds {
+        let key = (n % 100_000_u32).to_be_bytes();
+        collector.fold(&key, Looked(Vec::new()), join, &mut runs).unwrap();
+    }
+    collector.finish(Some(join), &mut runs).unwrap();
+    assert_eq!(runs.runs.len(), 1);
+    assert!(LOOKS.take() < 10 * folds as usize);
+}
+
+#[derive(Clone)]
+struct Large(Box<()>, [u64; 1_000]);
+
+impl Encode<Self> for Large {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.1[0].encode(out);
+    }
+}
+
+impl Codec for Large {
+    fn decode(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self(Box::new(()), [u64::decode(from)?; 1_000]))
+    }
+}
+
+#[test]
+fn values_that_are_large_by_themselves_are_folded_too() {
+    let (mut runs, mut collector) = (Runs::new(1), TypedCollector::new(3 << 20));
+    let join = |total: &mut Large, next: Large| {
+        total.0 = next.0;
+        total.1[0] += next.1[0];
+    };
+    for n in 0..2_000_u32 {
+        let key = (n % 10).to_be_bytes();
+        collector.fold(&key, Large(Box::new(()), [1; 1_000]), join, &mut runs).unwrap();
+    }
+    collector.finish(Some(join), &mut runs).unwrap();
+    assert_eq!(runs.runs.len(), 1);
+    assert_eq!(runs.sums().into_values().collect::<Vec<_>>(), [200; 10]);
 }
 
 #[test]

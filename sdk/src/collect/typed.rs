@@ -83,8 +83,8 @@ impl<V: Codec> TypedCollector<V> {
     where
         S: RunSink<Error: From<DecodeError>>,
     {
-        if !self.hashing {
-            return self.keep(key, &value, Some(combine), sink);
+        if !self.hashing && self.log(key, &value, Some(combine), sink)? {
+            return Ok(());
         }
         let is_full = match Word::of(key) {
             Some(word) => self.gather_tiny(word, value),
@@ -143,13 +143,24 @@ impl<V: Codec> TypedCollector<V> {
 
     /// Takes a pair as it is.
     #[inline]
-    pub(crate) fn keep<E, S>(
+    pub(crate) fn keep<E, S>(&mut self, key: &[u8], value: &E, sink: &mut S) -> Result<(), S::Error>
+    where
+        E: ?Sized + Encode<V>,
+        S: RunSink<Error: From<DecodeError>>,
+    {
+        self.log(key, value, None::<fn(&mut V, V)>, sink).map(drop)
+    }
+
+    /// Puts a pair into the log; says whether it is there. It is not if the log was handed over for it and has shown that combining pays: only
+    /// one of log and table may hold pairs, or their order would be lost.
+    #[inline]
+    fn log<E, S>(
         &mut self,
         key: &[u8],
         value: &E,
         combine: Option<impl Fn(&mut V, V)>,
         sink: &mut S,
-    ) -> Result<(), S::Error>
+    ) -> Result<bool, S::Error>
     where
         E: ?Sized + Encode<V>,
         S: RunSink<Error: From<DecodeError>>,
@@ -167,41 +178,20 @@ impl<V: Codec> TypedCollector<V> {
             return Err(KeyTooLong { bytes: key.len() }.into());
         }
         if !self.log.push(key, encoded) {
-            self.start_next_log(key, encoded, combine, sink)?;
+            let combines = combine.is_some();
+            self.hand_over_log(combine, sink)?;
+            if combines && self.hashing {
+                return Ok(false);
+            }
+            // The log is empty now.
+            let _ = self.log.push(key, encoded);
         }
         self.scratch = scratch;
         if self.log.len().is_multiple_of(BATCH_PAIRS) {
             sink.alive()?;
         }
-        self.tick(1, sink)
-    }
-
-    /// Hands over the log and takes a pair into what comes after it.
-    #[cold]
-    fn start_next_log<S>(
-        &mut self,
-        key: &[u8],
-        value: &[u8],
-        combine: Option<impl Fn(&mut V, V)>,
-        sink: &mut S,
-    ) -> Result<(), S::Error>
-    where
-        S: RunSink<Error: From<DecodeError>>,
-    {
-        let combines = combine.is_some();
-        self.hand_over_log(combine, sink)?;
-        if combines && self.hashing {
-            // Not into the log: only one of the two may hold pairs, or their order would be lost.
-            let value = decode(value)?;
-            match Word::of(key) {
-                Some(word) => self.gather_tiny(word, value),
-                None => self.gather_wide(key, value),
-            };
-        } else {
-            // The log is empty now.
-            let _ = self.log.push(key, value);
-        }
-        Ok(())
+        self.tick(1, sink)?;
+        Ok(true)
     }
 
     #[inline(always)]

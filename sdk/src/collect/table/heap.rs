@@ -8,8 +8,10 @@ use crate::Codec;
 
 /// Between two counts at least so many values are folded in …
 const FOLDS_MIN: usize = 4096;
-/// … and at least one for so many bytes that were counted.
+/// … and at least one for so many bytes of the table.
 const BYTES_PER_FOLD: usize = 64;
+/// A list that takes in one element more may get room for another one, which mostly is as large as a list itself.
+const LIST_ROOM: usize = size_of::<Vec<u8>>();
 /// A share of the memory that is not worth another count.
 const SHARE_MIN: usize = 16;
 
@@ -27,9 +29,10 @@ impl Heap {
         Self { bytes: 0, recount_from: memory_bytes / 2, folds_left: FOLDS_MIN }
     }
 
+    /// What they take: half as much again as they hold, for what grows bit by bit leaves holes behind which nothing else fits.
     #[inline(always)]
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.bytes / 2
     }
 
     /// A value has come.
@@ -51,8 +54,7 @@ impl Heap {
             combine(total, value);
             self.bytes = (self.bytes + total.heap_bytes()).saturating_sub(before);
         } else {
-            // A list doubles its room when that is used up.
-            self.bytes += value.heap_bytes() + size_of::<V>();
+            self.bytes += value.heap_bytes() + LIST_ROOM;
             self.folds_left = self.folds_left.saturating_sub(1);
             combine(total, value);
         }
@@ -69,8 +71,9 @@ impl Heap {
     /// All values were counted: they hold so much, beside so much other memory.
     pub(super) fn counted(&mut self, bytes: usize, other_bytes: usize, memory_bytes: usize) {
         self.bytes = bytes;
-        self.folds_left = FOLDS_MIN.max(bytes / BYTES_PER_FOLD);
-        let held = bytes + other_bytes;
+        let held = self.bytes() + other_bytes;
+        // All slots were looked at, free ones too.
+        self.folds_left = FOLDS_MIN.max(held / BYTES_PER_FOLD);
         let step = memory_bytes.saturating_sub(held) / 2;
         self.recount_from = if step >= memory_bytes / SHARE_MIN { held + step } else { usize::MAX };
     }

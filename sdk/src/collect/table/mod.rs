@@ -205,18 +205,23 @@ impl<V: Codec> Table<V> {
         for slot in wide.iter_mut() {
             slot.tag = Tag::new(sink.partition(slot.key(&self.keys))?, slot.tag.key_bytes());
         }
-        let mut alive = sink.alive();
-        sort::sort(wide, &self.keys, &mut || alive = sink.alive());
+        let sink = RefCell::new(sink);
+        let mut alive = Ok(());
+        let mut say = || {
+            if alive.is_ok() {
+                alive = sink.borrow_mut().alive();
+            }
+        };
+        say();
+        sort::sort(wide, &self.keys, &mut say);
         let tiny = self.tiny.gather();
         for slot in tiny.iter() {
-            sink.partition(slot.key())?;
+            sink.borrow_mut().partition(slot.key())?;
         }
-        alive = alive.and_then(|()| sink.alive());
+        say();
         // The same call has gone well above.
-        let sink = RefCell::new(sink);
         let of_slot = |slot: &Tiny<V>| sink.borrow_mut().partition(slot.key()).unwrap_or(0);
-        let mut is_alive = || alive = sink.borrow_mut().alive();
-        self.partitions = sort::sort_within(tiny, &self.keys, of_slot, &mut is_alive);
+        self.partitions = sort::sort_within(tiny, &self.keys, of_slot, &mut say);
         alive
     }
 

@@ -29,6 +29,8 @@ pub(super) struct Slots<S> {
 }
 
 const SLOTS_MIN: usize = 1 << 9;
+/// The same where slots are so large that these would not fit the memory.
+const LARGE_SLOTS_MIN: usize = 1 << 3;
 /// Up to this size the array grows by four, beyond by two.
 const SMALL_BYTES: usize = 16 << 20;
 
@@ -112,9 +114,11 @@ impl<S: Slot> Slots<S> {
 
     #[cold]
     fn grow_within(&mut self, bytes_max: usize, seed: Seed) -> bool {
-        let largest = (bytes_max / size_of::<S>()).max(SLOTS_MIN);
+        let largest = (bytes_max / size_of::<S>()).max(LARGE_SLOTS_MIN);
+        // What is large by itself begins with a part of the memory, too.
+        let least = SLOTS_MIN.min((largest / 8).max(LARGE_SLOTS_MIN));
         let factor = if self.bytes() < SMALL_BYTES { 4 } else { 2 };
-        let grown = (self.count * factor).clamp(SLOTS_MIN, largest.max(self.count));
+        let grown = (self.count * factor).clamp(least, largest.max(self.count));
         // Less would be spent on moving than won.
         if grown > self.count + self.count / 4 {
             self.grow(grown, seed);

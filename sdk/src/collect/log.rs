@@ -114,7 +114,11 @@ impl PairLog {
             }
         }
         let mut alive = Ok(());
-        sort::sort(self.entries.as_mut(), &self.arena, &mut || alive = sink.alive());
+        sort::sort(self.entries.as_mut(), &self.arena, &mut || {
+            if alive.is_ok() {
+                alive = sink.alive();
+            }
+        });
         alive?;
         if ascends { self.part(sink) } else { Ok(()) }
     }

@@ -82,8 +82,12 @@ fn by_word<T: Item>(items: &mut [T], keys: &Arena, depth: usize, alive: &mut dyn
     if items.len() >= ALIVE_ITEMS {
         alive();
     }
-    if items.len() <= COMPARED_MAX || depth >= DEPTH_MAX {
+    if items.len() <= COMPARED_MAX {
         items.sort_unstable_by(|a, b| compare(a, b, keys, depth));
+        return;
+    }
+    if depth >= DEPTH_MAX {
+        items.sort_unstable_by(counted(alive, |a, b| compare(a, b, keys, depth)));
         return;
     }
     match differing(items.iter().map(|item| item.word(keys, depth))) {
@@ -106,10 +110,27 @@ fn by_next_word<T: Item>(items: &mut [T], keys: &Arena, depth: usize, alive: &mu
         }
     }
     let (ended, longer) = items.split_at_mut(ended);
-    ended.sort_unstable_by(|a, b| a.key_bytes().cmp(&b.key_bytes()).then_with(|| a.tie(b)));
+    ended.sort_unstable_by(counted(alive, |a: &T, b: &T| {
+        a.key_bytes().cmp(&b.key_bytes()).then_with(|| a.tie(b))
+    }));
     if !longer.is_empty() {
         longer.iter_mut().for_each(|item| item.cache(keys, depth + 1));
         by_word(longer, keys, depth + 1, alive);
+    }
+}
+
+/// The same comparison, with a sign of life for every so many.
+fn counted<T>(
+    alive: &mut dyn FnMut(),
+    compare: impl Fn(&T, &T) -> Ordering,
+) -> impl FnMut(&T, &T) -> Ordering {
+    let mut compared = 0;
+    move |a, b| {
+        compared += 1;
+        if compared % ALIVE_ITEMS == 0 {
+            alive();
+        }
+        compare(a, b)
     }
 }
 

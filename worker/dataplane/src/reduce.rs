@@ -1,6 +1,6 @@
 //! A reduce attempt: one partition of every run in, one output file out.
 
-use gristmill_model::{AttemptStats, LostRun, PathBytes, ReduceResult, TaskFailure};
+use gristmill_model::{AttemptStats, FailureCause, LostRun, PathBytes, ReduceResult, TaskFailure};
 use gristmill_sdk::wire;
 
 use crate::batch::GroupBatches;
@@ -117,6 +117,10 @@ fn reduce_groups(
 /// Says at which key a reduce failed, for it has no place in the input; or between which, if the plugin has not said it.
 pub(crate) fn with_key(failed: CallFailure, batch: GroupBatch<'_>) -> TaskFailure {
     let CallFailure { mut failure, consumed } = failed;
+    if failure.cause == FailureCause::Machine {
+        // It came of what was written earlier.
+        return failure;
+    }
     let (mut first, mut last, mut rest) = (None, None, batch.bytes);
     while let Some(group) = wire::take_group(&mut rest) {
         let end = batch.bytes.len() - rest.len();

@@ -11,7 +11,7 @@ pub fn release_start_up_pages() {
     for range in fs::read_to_string("/proc/self/smaps").iter().flat_map(|smaps| unwritten(smaps)) {
         let pages = std::ptr::with_exposed_provenance_mut(range.start);
         // SAFETY: the pages are a file's, as they are in that file, and cannot be written to: whoever touches them again finds the same
-        // bytes. That pages have been written to, and protected then, shows in that some of them are anonymous.
+        // bytes. That pages have been written to, and protected then, shows in that some of them are anonymous, or swapped out.
         #[expect(unsafe_code, reason = "advice about memory that this process was started in")]
         let _ = unsafe { rustix::mm::madvise(pages, range.len(), rustix::mm::Advice::LinuxDontNeed) };
     }
@@ -23,7 +23,11 @@ fn unwritten(smaps: &str) -> impl Iterator<Item = std::ops::Range<usize>> {
     let mut mapping = None;
     smaps.lines().filter_map(move |line| {
         if let Some(anonymous) = line.strip_prefix("Anonymous:") {
-            return mapping.take().filter(|_| anonymous.trim() == "0 kB");
+            mapping = mapping.take().filter(|_| anonymous.trim() == "0 kB");
+        }
+        // It comes after the other.
+        if let Some(swapped) = line.strip_prefix("Swap:") {
+            return mapping.take().filter(|_| swapped.trim() == "0 kB");
         }
         if line.split_whitespace().next().is_some_and(|first| first.contains('-')) {
             mapping = mapping_of_file(line);
@@ -51,28 +55,39 @@ mod tests {
 5000-7000 r--p 00000000 fe:00 9 /usr/bin/some program
 Size:                  8 kB
 Anonymous:             0 kB
+Swap:                  0 kB
 VmFlags: rd mr mw me
 7000-9000 r-xp 00002000 fe:00 9 /usr/bin/some program
 Anonymous:             0 kB
+Swap:                  0 kB
 9000-a000 r--p 00004000 fe:00 9 /usr/bin/some program
 Rss:                   4 kB
 Anonymous:             4 kB
+Swap:                  0 kB
+9800-9900 r--p 00004000 fe:00 9 /usr/bin/some program
+Anonymous:             0 kB
+Swap:                  4 kB
 a000-b000 rw-p 00005000 fe:00 9 /usr/bin/some program
 Anonymous:             0 kB
+Swap:                  0 kB
 b000-c000 rw-p 00000000 00:00 0 [heap]
 Anonymous:             0 kB
+Swap:                  0 kB
 c000-d000 r--p 00000000 00:00 0
 Anonymous:             0 kB
+Swap:                  0 kB
 d000-e000 r-xp 00000000 00:00 0 [vdso]
 Anonymous:             0 kB
+Swap:                  0 kB
 e000-f000 r--s 00000000 fe:00 9 /data/in.txt
 Anonymous:             0 kB
+Swap:                  0 kB
 ";
 
     #[test]
     fn only_what_is_as_in_its_file_is_given_back() {
         assert_eq!(unwritten(SMAPS).collect::<Vec<_>>(), [0x5000..0x7000, 0x7000..0x9000]);
-        let rubbish = "x-y r--p\n-\nAnonymous: 0 kB\nffffffffffffffffff-1 r--p 0 0 0 /f\nAnonymous:\n9-8 r--p 0 0 0 /f\nAnonymous: 0 kB";
+        let rubbish = "x-y r--p\n-\nAnonymous: 0 kB\nffffffffffffffffff-1 r--p 0 0 0 /f\nAnonymous:\nSwap: 0 kB\n9-8 r--p 0 0 0 /f\nSwap: 0 kB\nSwap:";
         assert_eq!(unwritten(rubbish).count(), 0);
     }
 

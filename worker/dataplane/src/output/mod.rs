@@ -145,6 +145,23 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
+    fn large_outputs_go_past_the_page_cache_where_they_can() {
+        use std::os::unix::fs::OpenOptionsExt;
+
+        use rustix::fs::{OFlags, fcntl_getfl};
+
+        let directory = tempfile::tempdir().unwrap();
+        let mut options = File::options();
+        options.write(true).create(true).custom_flags(OFlags::DIRECT.bits().cast_signed());
+        let can = options.open(directory.path().join("probe")).is_ok();
+        let mut file = OutputFile::create(&directory.path().join("output"), 128 << 10).unwrap();
+        file.write(&vec![b'x'; 300 << 10], 1).unwrap();
+        assert_eq!(fcntl_getfl(file.file.as_file()).unwrap().contains(OFlags::DIRECT), can);
+        assert_eq!(file.finish().unwrap().bytes, 300 << 10);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
     fn a_full_disk_is_told_with_the_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("output");

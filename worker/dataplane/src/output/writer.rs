@@ -24,7 +24,7 @@ pub(super) struct Block {
 impl Block {
     /// Of about so many bytes.
     pub(super) fn new(bytes: usize) -> Self {
-        let bytes = bytes.next_multiple_of(ALIGNMENT);
+        let bytes = bytes.next_multiple_of(ALIGNMENT).max(ALIGNMENT);
         let memory = vec![0; bytes + ALIGNMENT];
         let begin = memory.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
         Self { memory, begin, filled: 0, bytes }

@@ -13,11 +13,9 @@ pub(crate) fn repair(arguments: &RepairArguments) -> Outcome {
     let directory = arguments.data_dir.join("replica");
     let report = repair::inspect(&directory).map_err(Failure::usage)?;
     output::result(&text(&report))?;
-    if report.damage.iter().all(|damage| damage.heals) {
-        return Ok(());
-    }
+    let Some(damage) = report.damage.iter().find(|damage| !damage.heals) else { return Ok(()) };
     if !arguments.cut {
-        let damaged = anyhow::anyhow!("the log in {} is damaged", directory.display());
+        let damaged = anyhow::anyhow!("{} is damaged: {}", damage.path.display(), damage.what);
         return Err(Failure { exit: Exit::Failed, error: damaged, hint: None }.hint(
             "where other members of the group are sound, replace this one (see `gristmill members replace --help`); \
              else --cut takes everything from the damage on away, and what was acknowledged there is lost",

@@ -113,6 +113,7 @@ impl Group {
                 self.node.remove_member(id, CHANGE_MAX).await
             }
             MemberChange::Replace { id, by, address } => {
+                self.node.known(id).map_err(to_refusal)?;
                 self.prepare(blobs, by, &address).await?;
                 let replaced = self.node.replace_member(id, by, &address, CHANGE_MAX).await;
                 if replaced.is_ok() {

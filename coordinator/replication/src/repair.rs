@@ -137,6 +137,35 @@ fn existing(directory: &Path) -> Result<File, StartError> {
     }
 }
 
+/// What is not there and should be, as a node that starts here would find.
+fn missing(
+    directory: &Path,
+    has_identity: bool,
+    damage: &[Damage],
+    found: &Scan,
+    snapshot: Option<SnapshotFile>,
+) -> Vec<Damage> {
+    let at = |name: &str, what: String| Damage { path: directory.join(name), offset: 0, what, heals: false };
+    let is_damaged = |name: &str| damage.iter().any(|damage| damage.path == directory.join(name));
+    let mut missing = Vec::new();
+    if has_identity && found.files.is_empty() && found.damage.is_none() {
+        missing.push(at("log", "it holds no log, but the node had one".into()));
+    }
+    let is_empty = snapshot.is_none() && found.state.is_pristine();
+    if !has_identity && !is_damaged(Identity::FILE.name) && !is_empty {
+        missing.push(at(Identity::FILE.name, "it is missing, and the directory is not empty".into()));
+    }
+    let purged = found.state.purged.map(|purged| purged.index);
+    if !is_damaged(SNAPSHOT) && snapshot.and_then(|snapshot| snapshot.last) < purged {
+        let purged = purged.unwrap_or_default();
+        missing.push(at(
+            SNAPSHOT,
+            format!("the log begins behind entry {purged}, to which no snapshot reaches"),
+        ));
+    }
+    missing
+}
+
 fn examine(directory: &Path) -> Result<(Report, Scan), StartError> {
     let io_error = |path: &Path, source| StartError::Io { path: path.into(), source };
     let mut damage = Vec::new();
@@ -175,6 +204,7 @@ fn examine(directory: &Path) -> Result<(Report, Scan), StartError> {
         }
     };
     let state = &found.state;
+    damage.extend(missing(directory, identity.is_some(), &damage, &found, snapshot));
     let report = Report {
         node: identity.as_ref().map(|identity| identity.id),
         founders: identity.map(|identity| identity.founders.into_iter().collect()).unwrap_or_default(),

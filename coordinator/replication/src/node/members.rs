@@ -156,7 +156,11 @@ impl<M: Machine> Node<M> {
         .await
     }
 
-    fn known(&self, id: NodeId) -> Result<(), MembersError> {
+    /// That it is a member.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn known(&self, id: NodeId) -> Result<(), MembersError> {
         if self.members().members.iter().any(|member| member.id == id) {
             return Ok(());
         }

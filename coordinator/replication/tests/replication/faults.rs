@@ -52,7 +52,14 @@ impl One {
 
     /// How many commands a node finds there, or why it does not start.
     async fn found(&self) -> Result<usize, StartError> {
-        let node = start(self.config()).await?;
+        let shown = repair::inspect(self.path());
+        let started = start(self.config()).await;
+        if let Ok(report) = shown {
+            // Who looks before sees what the start will say, and nothing else.
+            let sound = report.damage.iter().all(|damage| damage.heals);
+            assert_eq!(sound, started.is_ok(), "{:?}, {:?}", report.damage, started.as_ref().err());
+        }
+        let node = started?;
         term(&node).await;
         let commands = node.machine().commands();
         node.shutdown().await;

@@ -2,7 +2,8 @@
 //!
 //! Each turn takes all events that have come in, lets the leader decide, makes the facts certain as one log entry, performs the effects
 //! of applying them and answers whoever can be answered. What comes in meanwhile is the next turn. Slow work (disks) is
-//! done elsewhere and comes back as an event; nothing is decided outside this loop, and nothing here waits but for the log.
+//! done elsewhere and comes back as an event; nothing is decided outside this loop, and nothing here waits but for the log, and for a
+//! moment for the name of the staging directory of a new job.
 //!
 //! # One leadership
 //!

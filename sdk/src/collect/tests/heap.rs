@@ -1,0 +1,105 @@
+//! Values that hold memory of their own, or are large by themselves: counted in time, and not too often.
+
+use super::*;
+
+/// A list that tells how often its elements were looked at to count what they hold.
+#[derive(Debug)]
+struct Looked(Vec<String>);
+
+thread_local! {
+    static LOOKS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+impl Encode<Self> for Looked {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.0.encode(out);
+    }
+}
+
+impl Codec for Looked {
+    fn decode(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Codec::decode(from).map(Self)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        LOOKS.set(LOOKS.get() + 1 + self.0.len());
+        self.0.heap_bytes()
+    }
+}
+
+#[test]
+fn long_lists_are_not_gone_through_for_each_value() {
+    let (mut runs, mut collector) = (Runs::new(1), TypedCollector::new(64 << 20));
+    let join = |total: &mut Looked, next: Looked| total.0.extend(next.0);
+    let values = 300_000;
+    for n in 0..values {
+        collector.fold(b"k", Looked(vec![n.to_string()]), join, &mut runs).unwrap();
+        assert!(collector.held_bytes() <= 64 << 20);
+    }
+    collector.finish(Some(join), &mut runs).unwrap();
+    assert!(LOOKS.take() < 20 * values);
+    let lists =
+        runs.merged().into_iter().map(|(_, _, list)| Looked::decode(&mut Reader::new(&list)).unwrap().0);
+    assert!(lists.flatten().eq((0..values).map(|n| n.to_string())));
+}
+
+#[test]
+fn many_values_that_hold_nothing_are_seldom_counted() {
+    let (mut runs, mut collector) = (Runs::new(1), TypedCollector::new(256 << 20));
+    let join = |total: &mut Looked, next: Looked| total.0.extend(next.0);
+    let folds = 1_000_000;
+    for n in 0..folds {
+        let key = (n % 100_000_u32).to_be_bytes();
+        collector.fold(&key, Looked(Vec::new()), join, &mut runs).unwrap();
+    }
+    collector.finish(Some(join), &mut runs).unwrap();
+    assert_eq!(runs.runs.len(), 1);
+    assert!(LOOKS.take() < 10 * folds as usize);
+}
+
+#[derive(Clone)]
+struct Large(Box<()>, [u64; 1_000]);
+
+impl Encode<Self> for Large {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.1[0].encode(out);
+    }
+}
+
+impl Codec for Large {
+    fn decode(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self(Box::new(()), [u64::decode(from)?; 1_000]))
+    }
+}
+
+#[test]
+fn values_that_are_large_by_themselves_are_folded_too() {
+    let (mut runs, mut collector) = (Runs::new(1), TypedCollector::new(3 << 20));
+    let join = |total: &mut Large, next: Large| {
+        total.0 = next.0;
+        total.1[0] += next.1[0];
+    };
+    for n in 0..2_000_u32 {
+        let key = (n % 10).to_be_bytes();
+        collector.fold(&key, Large(Box::new(()), [1; 1_000]), join, &mut runs).unwrap();
+    }
+    collector.finish(Some(join), &mut runs).unwrap();
+    assert_eq!(runs.runs.len(), 1);
+    assert_eq!(runs.sums().into_values().collect::<Vec<_>>(), [200; 10]);
+}
+
+#[test]
+fn what_a_list_really_holds_shows_in_time() {
+    let (mut runs, mut collector) = (Runs::new(1), TypedCollector::new(1 << 20));
+    // As much comes in as would fill the memory a hundred times, but only the longest is kept.
+    let longest = |total: &mut Looked, next: Looked| {
+        if next.0[0].len() > total.0[0].len() {
+            *total = next;
+        }
+    };
+    for n in 0..100_000_usize {
+        collector.fold(b"k", Looked(vec!["x".repeat(n % 1000)]), longest, &mut runs).unwrap();
+    }
+    collector.finish(Some(longest), &mut runs).unwrap();
+    assert_eq!(runs.runs.len(), 1);
+}

@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, FileType, TryLockError};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IoSliceMut, Write};
 use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Advice;
+use rustix::io::{ReadWriteFlags, preadv2};
 
 use crate::{DirectoryLock, Kind, Operation, ReadAt, Stat, Storage, StorageError};
 
@@ -19,6 +20,14 @@ struct LocalFile {
     file: File,
     path: PathBuf,
     bytes: u64,
+}
+
+impl LocalFile {
+    /// Whether the byte at `offset` can be had without waiting for the disk.
+    fn is_at_hand(&self, offset: u64) -> bool {
+        let mut byte = [0];
+        preadv2(&self.file, &mut [IoSliceMut::new(&mut byte)], offset, ReadWriteFlags::NOWAIT) == Ok(1)
+    }
 }
 
 impl ReadAt for LocalFile {
@@ -36,8 +45,11 @@ impl ReadAt for LocalFile {
     }
 
     fn will_read(&self, offset: u64, bytes: u64) {
-        // A mere hint; where it is not taken the bytes are read when they are wanted.
-        if let Some(bytes) = NonZeroU64::new(bytes) {
+        // A mere hint; where it is not taken the bytes are read when they are wanted. It looks for each page, so it is not given for
+        // what seems to be there.
+        if let Some(bytes) = NonZeroU64::new(bytes)
+            && !(self.is_at_hand(offset) && self.is_at_hand(offset.saturating_add(bytes.get() - 1)))
+        {
             let _ = rustix::fs::fadvise(&self.file, offset, Some(bytes), Advice::WillNeed);
         }
     }

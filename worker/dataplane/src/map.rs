@@ -115,7 +115,7 @@ impl MapBlocks<'_> {
 fn records(mode: InputMode, block: &[u8]) -> u64 {
     match mode {
         InputMode::Text => {
-            let ends = memchr::memchr_iter(b'\n', block).count() as u64;
+            let ends = bytecount::count(block, b'\n') as u64;
             ends + u64::from(block.last().is_some_and(|last| *last != b'\n'))
         }
         InputMode::Records(bytes) => block.len() as u64 / bytes.max(1),

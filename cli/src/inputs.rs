@@ -147,9 +147,16 @@ fn resolve_links(absolute: &Path) -> std::io::Result<PathBuf> {
 
 /// With --overwrite an input in the output directory would be removed; without, the next run would read its own output.
 fn refuse_inputs_in(output: &Path, inputs: &[Input]) -> Outcome {
+    // Of many files in one directory that is asked only once where it really is.
+    let mut asked: Option<(&Path, bool)> = None;
     let inside = inputs.iter().find(|input| {
-        let real = input.path.canonicalize();
-        real.as_deref().unwrap_or(&input.path).starts_with(output)
+        let path = input.path.as_path();
+        let directory = path.parent().filter(|_| !path.is_symlink());
+        let Some(directory) = directory else { return is_really_in(output, path) };
+        match asked {
+            Some((same, answer)) if same == directory => answer,
+            _ => asked.insert((directory, is_really_in(output, directory))).1,
+        }
     });
     match inside {
         None => Ok(()),
@@ -160,6 +167,10 @@ fn refuse_inputs_in(output: &Path, inputs: &[Input]) -> Outcome {
         ))
         .hint("choose an output directory outside the inputs with -o DIR")),
     }
+}
+
+fn is_really_in(output: &Path, path: &Path) -> bool {
+    path.canonicalize().as_deref().unwrap_or(path).starts_with(output)
 }
 
 #[cfg(test)]
@@ -230,6 +241,15 @@ mod tests {
         assert!(refuse_inputs_in(&output, &inputs).is_err());
         let elsewhere = output_directory(&root.path().join("in/out"), true).unwrap();
         assert!(refuse_inputs_in(&elsewhere, &inputs).is_ok());
+        // A file that is a link beside others that are none.
+        fs::create_dir(root.path().join("more")).unwrap();
+        for name in ["a", "c"] {
+            fs::write(root.path().join("more").join(name), "x").unwrap();
+        }
+        let inputs = || list(&[root.path().join("more")]).unwrap();
+        assert!(refuse_inputs_in(&output, &inputs()).is_ok());
+        std::os::unix::fs::symlink(root.path().join("in/a.txt"), root.path().join("more/b")).unwrap();
+        assert!(refuse_inputs_in(&output, &inputs()).is_err());
     }
 
     #[test]

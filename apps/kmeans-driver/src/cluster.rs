@@ -25,10 +25,12 @@ pub(crate) trait Cluster {
 }
 
 /// What became of a submission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Submitted {
     /// This is the job.
     Job(JobId),
+    /// It was refused for good: the key will always be answered so, whatever is mended.
+    Refused(String),
     /// The session is over, and no job of the key is known: none will ever be.
     SessionOver,
 }

@@ -61,6 +61,8 @@ async fn advance(cluster: &impl Cluster, progress: &Progress) -> anyhow::Result<
             let submitted = cluster.submit(progress.request(session), iteration, &progress.centroids).await;
             match submitted.with_context(|| format!("submit the job of iteration {iteration}"))? {
                 Submitted::Job(job) => Ok(Next::Goes(progress.running(job))),
+                // Under another key it may be taken when the cause is mended.
+                Submitted::Refused(reason) => Ok(Next::Fails(progress.at(Step::Ready), reason)),
                 Submitted::SessionOver => from_output(cluster, progress).await,
             }
         }

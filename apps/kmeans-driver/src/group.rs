@@ -114,6 +114,9 @@ impl Cluster for Group {
         match self.client.submit_under_its_key(&self.request(key, iteration, centroids)).await {
             Ok(job) => Ok(Submitted::Job(job)),
             Err(CallError::Refused(Refusal::UnknownClient)) => Ok(Submitted::SessionOver),
+            Err(CallError::Refused(
+                refusal @ (Refusal::Invalid(_) | Refusal::OutputExists(_) | Refusal::NotFound(_)),
+            )) => Ok(Submitted::Refused(refusal.to_string())),
             Err(error) => Err(error.into()),
         }
     }

@@ -20,6 +20,9 @@ struct World {
     jobs: RefCell<BTreeMap<RequestKey, (JobId, u32)>>,
     forgotten: Cell<bool>,
     failing: Cell<bool>,
+    /// Jobs are refused, and what was refused once is refused for ever.
+    refusing: Cell<bool>,
+    refused: RefCell<BTreeSet<RequestKey>>,
     /// How often a job was made for each iteration.
     runs: RefCell<BTreeMap<u32, u32>>,
     outputs: RefCell<BTreeMap<u32, Vec<Point>>>,
@@ -95,6 +98,10 @@ impl Cluster for World {
             }
             if self.over.borrow().contains(&key.client.0) {
                 return Submitted::SessionOver;
+            }
+            if self.refusing.get() || self.refused.borrow().contains(&key) {
+                self.refused.borrow_mut().insert(key);
+                return Submitted::Refused("no room".to_owned());
             }
             let job = JobId(jobs.len() as u64 + 1);
             jobs.insert(key, (job, iteration));
@@ -205,6 +212,18 @@ async fn a_failed_iteration_is_told_and_tried_again_by_the_next_start() {
     world.failing.set(false);
     start(&world).await.unwrap();
     assert_eq!(world.runs.borrow()[&1], 2);
+}
+
+#[tokio::test]
+async fn a_refused_iteration_is_told_and_asked_for_under_another_key_by_the_next_start() {
+    let world = World::default();
+    world.refusing.set(true);
+    let error = start(&world).await.unwrap_err();
+    assert_eq!(error.to_string(), "iteration 1 failed: no room; another start tries it again");
+    world.refusing.set(false);
+    let expected = start(&World::default()).await.unwrap();
+    assert_eq!(start(&world).await.unwrap(), expected);
+    assert!(world.runs.borrow().values().all(|runs| *runs == 1));
 }
 
 #[tokio::test]

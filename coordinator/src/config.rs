@@ -16,6 +16,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// How often workers are to send heartbeats, in milliseconds. A few must fit into `settings.lease_ms`.
     pub heartbeat_ms: u64,
+    /// The same for workers that have nothing to do. At least two must fit into `settings.lease_ms`.
+    pub idle_heartbeat_ms: u64,
     /// What is kept of all that the attempts of one job print, in bytes; half of it is kept for attempts that fail.
     pub job_log_bytes_max: u64,
     /// What all blobs (plugins, job requests) may take on disk, in bytes.
@@ -60,6 +62,7 @@ impl Config {
         Self {
             data_dir: data_dir.into(),
             heartbeat_ms: 1_000,
+            idle_heartbeat_ms: 2_000,
             job_log_bytes_max: 64 << 20,
             blobs_bytes_max: 8 << 30,
             workers_died: false,

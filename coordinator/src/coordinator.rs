@@ -237,6 +237,7 @@ fn assemble(
         outputs: Outputs::new(config.storage),
         history: History::new(&config.data_dir),
         heartbeat_ms: config.heartbeat_ms,
+        idle_heartbeat_ms: config.idle_heartbeat_ms,
         workers_died: config.workers_died,
         settings: config.settings,
     };

@@ -109,7 +109,7 @@ async fn idle(link: WorkerLink, incarnation: Incarnation, registered: Registered
         }
     };
     let heartbeats = async {
-        let mut beat = interval(Duration::from_millis(registered.heartbeat_ms));
+        let mut beat = interval(Duration::from_millis(registered.idle_heartbeat_ms));
         loop {
             beat.tick().await;
             let _ = link.heartbeat(Heartbeat { worker, incarnation, running: Vec::new() }).await;

@@ -113,6 +113,7 @@ impl<R: Replica> MainLoop<R> {
             cluster: self.cluster,
             live_jobs: state.live_jobs(),
             heartbeat_ms: self.tools.heartbeat_ms,
+            idle_heartbeat_ms: self.tools.idle_heartbeat_ms,
         };
         told.say(reply, Ok(registered));
     }

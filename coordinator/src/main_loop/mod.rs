@@ -85,6 +85,7 @@ pub(crate) struct Tools {
     pub(crate) outputs: Outputs,
     pub(crate) history: History,
     pub(crate) heartbeat_ms: u64,
+    pub(crate) idle_heartbeat_ms: u64,
     pub(crate) workers_died: bool,
     pub(crate) settings: Settings,
 }

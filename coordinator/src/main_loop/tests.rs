@@ -66,6 +66,7 @@ fn scene() -> Scene {
         outputs: Outputs::new(Arc::new(Local)),
         history: History::new(directory.path()),
         heartbeat_ms: 1_000,
+        idle_heartbeat_ms: 2_000,
         workers_died: false,
         settings: Settings::default(),
     };

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use gristmill_coordinator::Settings;
 use gristmill_model::{Incarnation, Refusal};
 use gristmill_protocol::limits::{LONG_POLL_MAX, REPORTS_MAX};
 use gristmill_protocol::{Client, Endpoint, Verdict, WorkerLink, listen};
@@ -116,6 +117,20 @@ async fn a_silent_worker_is_lost_when_its_lease_ends() {
     let zombie = Worker { id: anew.worker, ..silent };
     assert_eq!(zombie.report(vec![(lost.attempt, succeed(&lost))]).await, [Verdict::Discarded]);
     assert_eq!(other.report(vec![(again.attempt, succeed(&again))]).await, [Verdict::Won]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_with_nothing_to_do_is_kept_though_every_other_of_its_seldom_heartbeats_is_lost() {
+    let world = World::with(|config| config.settings = Settings::default()).await;
+    let worker = world.worker(1).await;
+    let pace = Duration::from_millis(worker.registered.idle_heartbeat_ms);
+    assert!(pace > Duration::from_millis(worker.registered.heartbeat_ms));
+    for _ in 0..100 {
+        tokio::time::sleep(2 * pace).await;
+        worker.heartbeat(&[]).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(Settings::default().lease_ms + 1000)).await;
+    assert_eq!(worker.heartbeat(&[]).await, Err(Refusal::UnknownWorker));
 }
 
 #[tokio::test(start_paused = true)]

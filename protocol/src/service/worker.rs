@@ -34,6 +34,8 @@ pub struct Registered {
     pub live_jobs: Vec<JobId>,
     /// How often to send a heartbeat, in milliseconds.
     pub heartbeat_ms: u64,
+    /// The same while the worker has no attempt, no report and no file of a job: nobody waits to hear how far it is.
+    pub idle_heartbeat_ms: u64,
 }
 
 /// A worker has room, or news.

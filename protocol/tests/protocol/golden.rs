@@ -200,7 +200,7 @@ fn the_bytes_of_messages_change_only_with_the_version() {
         hex(&part()),
         hex(&not_leader),
     ];
-    assert_eq!(PROTOCOL_VERSION, 4);
+    assert_eq!(PROTOCOL_VERSION, 5);
     assert_eq!(got, GOLDEN);
 }
 

@@ -7,14 +7,14 @@ use gristmill_protocol::limits::LONG_POLL_MAX;
 use gristmill_protocol::{
     Backoff, CallError, Heartbeat, Orders, PROTOCOL_VERSION, PollReply, PollRequest, Registered, WorkerHello,
 };
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, sleep};
 
+use super::beats::Beats;
 use super::{Agent, Epoch, Event, Polls, Registration};
 use crate::config::WorkerError;
 use crate::machine;
 use crate::work_dir::{Survey, remove_tree};
 
-const HEARTBEAT_MIN: Duration = Duration::from_millis(10);
 /// How often it is told that the coordinator does not answer.
 const TELL_AGAIN: Duration = Duration::from_secs(30);
 
@@ -60,7 +60,7 @@ impl Agent {
         &mut self,
         result: Result<(Registered, Survey), CallError>,
     ) -> Result<(), WorkerError> {
-        let (Registered { worker, cluster, live_jobs, heartbeat_ms }, found) = match result {
+        let (registered, found) = match result {
             Ok(registered) => registered,
             Err(error) => {
                 let pause = self.registering.after(&error);
@@ -69,13 +69,13 @@ impl Agent {
                 return Ok(());
             }
         };
+        let beats = Beats::new(&registered);
+        let Registered { worker, cluster, live_jobs, .. } = registered;
         tracing::info!(%worker, %cluster, incarnation = %self.incarnation, "registered");
         self.heard = Instant::now();
         self.told = None;
         self.registering = Backoff::default();
-        let mut beat = interval(Duration::from_millis(heartbeat_ms).max(HEARTBEAT_MIN));
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        self.registration = Some(Registration { worker, cluster, beat });
+        self.registration = Some(Registration { worker, cluster, beats });
         // A new cluster counts its jobs from the beginning: what was made for a job of this name may be another's.
         self.job_dirs.clear();
         let (ours, foreign): (Vec<_>, Vec<_>) =
@@ -108,7 +108,7 @@ impl Agent {
         if reports.is_empty() && free_slots <= self.polls.offered {
             return;
         }
-        let held = self.slots.held() + self.queue.len() + self.reports.count() - reports.len();
+        let held = self.held() - reports.len();
         let number = self.polls.newest + 1;
         self.polls.newest = number;
         (self.polls.offered, self.polls.reporting) = (free_slots, !reports.is_empty());
@@ -163,7 +163,8 @@ impl Agent {
 
     /// Says that the worker lives, unless the last time is not answered yet.
     pub(super) fn beat(&mut self) {
-        let Some(registration) = &self.registration else { return };
+        let Some(registration) = &mut self.registration else { return };
+        registration.beats.beaten();
         if std::mem::replace(&mut self.beating, true) {
             return;
         }
@@ -197,7 +198,7 @@ impl Agent {
         self.forget(forget);
         self.finished |= finished;
         // Said again until it shows, so what has come up meanwhile is ended first.
-        self.drained |= leave && self.slots.held() + self.queue.len() + self.reports.count() == 0;
+        self.drained |= leave && self.held() == 0;
     }
 
     fn bear_or_start_over(&mut self, error: CallError) -> Result<(), WorkerError> {

@@ -6,6 +6,7 @@
 
 mod accepted;
 mod attempts;
+mod beats;
 mod calls;
 mod end;
 mod failures;
@@ -22,13 +23,14 @@ use gristmill_model::{AttemptId, ClusterId, Incarnation, JobId, WorkerId};
 use gristmill_protocol::{Backoff, CallError, Orders, PollReply, Registered, WorkerLink};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, Interval};
+use tokio::time::{Instant, sleep_until};
 
 use crate::config::{Exit, WorkerConfig, WorkerError};
 use crate::plugins::Plugins;
 use crate::process::{ProcessEvent, ProcessId};
 use crate::work_dir::{Survey, WorkDir};
 use accepted::Accepted;
+use beats::Beats;
 use prepare::{Prepared, Unprepared};
 use queue::Queue;
 use reports::Reports;
@@ -76,7 +78,7 @@ enum Event {
 struct Registration {
     worker: WorkerId,
     cluster: ClusterId,
-    beat: Interval,
+    beats: Beats,
 }
 
 /// The polls in flight.
@@ -180,7 +182,7 @@ impl Agent {
                         break Err(error);
                     }
                 }
-                () = next_beat(&mut self.registration) => self.beat(),
+                () = reach(self.next_beat()) => self.beat(),
             }
             if self.finished {
                 break Ok(Exit::Finished);
@@ -195,6 +197,21 @@ impl Agent {
         drop(events);
         self.end(matches!(result, Ok(Exit::Finished))).await;
         result
+    }
+
+    /// When to beat next; `None` when not registered.
+    fn next_beat(&self) -> Option<Instant> {
+        Some(self.registration.as_ref()?.beats.next(self.is_idle()))
+    }
+
+    /// Whether nobody waits for anything of it: no attempt is here, no report, and no file that a job may need or that is to be removed.
+    fn is_idle(&self) -> bool {
+        self.held() == 0 && self.jobs.is_empty()
+    }
+
+    /// Attempts that are here: in slots, before them, and ended without an answer.
+    fn held(&self) -> usize {
+        self.slots.held() + self.queue.len() + self.reports.count()
     }
 
     /// Lets go of what has ended by itself.
@@ -236,10 +253,10 @@ impl Agent {
     }
 }
 
-/// The time of the next heartbeat; never, when not registered.
-async fn next_beat(registration: &mut Option<Registration>) {
-    match registration {
-        Some(registration) => drop(registration.beat.tick().await),
+/// Waits until then; for ever, if there is no such time.
+async fn reach(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
     }
 }

@@ -40,6 +40,8 @@ struct State {
     leave: bool,
     running: Vec<Progress>,
     heartbeats: u64,
+    /// How seldom workers that join are to beat with nothing to do; never more often than else.
+    idle_heartbeat_ms: u64,
     blobs: BTreeMap<Sha256, Vec<u8>>,
     blob_calls: u32,
     /// Done once, before a blob is handed out.
@@ -225,6 +227,16 @@ impl Coordinator {
         self.wait(|state| (state.heartbeats >= enough).then_some(())).await;
     }
 
+    /// How many heartbeats have come.
+    pub(crate) fn heartbeats_so_far(&self) -> u64 {
+        self.state().heartbeats
+    }
+
+    /// Workers that join from now on are to beat that seldom while they have nothing to do.
+    pub(crate) fn rest_for(&self, idle_heartbeat_ms: u64) {
+        self.change(|state| state.idle_heartbeat_ms = idle_heartbeat_ms);
+    }
+
     /// How many polls have come from all workers.
     pub(crate) fn polls(&self) -> u64 {
         self.state().newest_poll.values().sum()
@@ -335,7 +347,13 @@ impl Coordinator {
             let worker = WorkerId(state.hellos.len() as u64);
             state.known.insert(worker, hello.incarnation);
             let live_jobs = state.live_jobs.iter().copied().collect();
-            Registered { worker, cluster: CLUSTER, live_jobs, heartbeat_ms: 10 }
+            Registered {
+                worker,
+                cluster: CLUSTER,
+                live_jobs,
+                heartbeat_ms: 10,
+                idle_heartbeat_ms: state.idle_heartbeat_ms,
+            }
         })
     }
 

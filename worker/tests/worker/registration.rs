@@ -6,7 +6,8 @@ use gristmill_model::Outcome;
 use gristmill_protocol::Endpoint;
 use gristmill_worker::{SlotCommand, WorkerConfig, WorkerError};
 
-use crate::world::{World, is_alive, tree, until};
+use crate::coordinator::CLUSTER;
+use crate::world::{JOB, World, is_alive, tree, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_was_given_up_kills_what_it_runs_and_comes_back_as_another() {
@@ -66,6 +67,36 @@ async fn a_worker_with_nothing_to_do_does_not_poll_again_and_again() {
     let polls = world.coordinator.polls();
     world.coordinator.heartbeats(20).await;
     assert_eq!(world.coordinator.polls(), polls);
+    world.finish().await;
+}
+
+/// What passes meanwhile is told by the heartbeats of another worker, which beats as often as this one does when it is busy.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_beats_seldom_while_it_has_nothing_to_do_and_often_as_soon_as_it_has() {
+    let clock = World::new(1);
+    let mut world = World::without_worker();
+    world.coordinator.rest_for(u64::MAX);
+    world.start_worker(1);
+    world.coordinator.heartbeats(1).await;
+    clock.coordinator.heartbeats(20).await;
+    assert_eq!(world.coordinator.heartbeats_so_far(), 1);
+
+    let running = world.map(0, "loop");
+    world.coordinator.give(running.clone());
+    world.coordinator.progress(running.attempt, 1).await;
+    world.coordinator.heartbeats(20).await;
+    world.coordinator.cancel(running.attempt);
+    world.coordinator.report(running.attempt).await;
+    // It has files of a job that is not over, and is to hear soon when it is.
+    world.log_of(world.map(1, "")).await;
+    world.coordinator.heartbeats(20).await;
+    world.coordinator.forget(JOB);
+    until(|| tree(&world.work_dir()).iter().all(|path| !path.ends_with(CLUSTER.job_dir_name(JOB)))).await;
+    // One may have been on its way.
+    let before = world.coordinator.heartbeats_so_far();
+    clock.coordinator.heartbeats(20).await;
+    assert!(world.coordinator.heartbeats_so_far() <= before + 1);
+    clock.finish().await;
     world.finish().await;
 }
 

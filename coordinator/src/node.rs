@@ -34,6 +34,35 @@ impl Standing {
     }
 }
 
+/// What is told of the role to whoever reads the log. A leader that is cut off begins again every few seconds and never gets on: of that
+/// there is one line, and one when it is over.
+#[derive(Default)]
+struct Log {
+    /// A leadership has ended, and it was not told what came after it.
+    has_lost: bool,
+}
+
+impl Log {
+    fn leads(&mut self, term: u64) {
+        if std::mem::take(&mut self.has_lost) {
+            tracing::warn!(term, "this coordinator leads again");
+        }
+    }
+
+    fn no_longer_leads(&mut self, term: u64) {
+        self.has_lost = true;
+        tracing::warn!(term, "this coordinator no longer leads");
+    }
+
+    fn follows(&mut self, leader: Option<&str>) {
+        if let Some(leader) = leader
+            && std::mem::take(&mut self.has_lost)
+        {
+            tracing::warn!(leader, "this coordinator follows another");
+        }
+    }
+}
+
 /// The life of a coordinator that is alone and forgets.
 pub(crate) async fn lead_alone(
     replica: MemoryReplica,
@@ -55,15 +84,17 @@ pub(crate) async fn take_turns(
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), Fault> {
     let mut roles = node.leadership();
+    let mut log = Log::default();
     loop {
         let role = roles.borrow_and_update().clone();
         match role {
             Role::Failed { reason } => return Err(Fault::new(reason)),
             Role::Leading { term } => {
                 let replica = GroupReplica::new(node.clone(), term);
-                match lead(replica, tools.clone(), &standing, &mut events, &mut stop).await {
+                let lead = Lead { tools: tools.clone(), standing: &standing, term, log: &mut log };
+                match lead.with(replica, &mut events, &mut stop).await {
                     Ok(Ending::Over) => return Ok(()),
-                    Ok(Ending::Deposed) => tracing::warn!(term, "this coordinator no longer leads"),
+                    Ok(Ending::Deposed) => {}
                     Err(error) => return Err(error.into()),
                 }
                 // The role may be the same as before: an entry whose fate was not known ends a leadership of ours, not the term.
@@ -74,7 +105,9 @@ pub(crate) async fn take_turns(
                 }
             }
             Role::Following { leader } => {
-                standing.send_replace(Standing::Following(leader.map(|(_, address)| address)));
+                let leader = leader.map(|(_, address)| address);
+                log.follows(leader.as_deref());
+                standing.send_replace(Standing::Following(leader));
                 tokio::select! {
                     _ = stop.wait_for(|stop| *stop) => return Ok(()),
                     changed = roles.changed() => if changed.is_err() { return Ok(()) },
@@ -85,29 +118,43 @@ pub(crate) async fn take_turns(
     }
 }
 
-async fn lead<R: Replica>(
-    replica: R,
+/// A try to lead in a term.
+struct Lead<'a> {
     tools: Tools,
-    standing: &watch::Sender<Standing>,
-    events: &mut mpsc::UnboundedReceiver<Event>,
-    stop: &mut watch::Receiver<bool>,
-) -> Result<Ending, ReplicaError> {
-    let begun = tokio::select! {
-        _ = stop.wait_for(|stop| *stop) => return Ok(Ending::Over),
-        begun = MainLoop::begin(replica, tools) => begun,
-        () = refuse_all(events, standing) => return Ok(Ending::Over),
-    };
-    let ended = match begun {
-        Ok(main_loop) => {
-            standing.send_replace(Standing::Leading);
-            main_loop.run(events, stop).await
+    standing: &'a watch::Sender<Standing>,
+    term: u64,
+    log: &'a mut Log,
+}
+
+impl Lead<'_> {
+    async fn with<R: Replica>(
+        self,
+        replica: R,
+        events: &mut mpsc::UnboundedReceiver<Event>,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<Ending, ReplicaError> {
+        let Self { tools, standing, term, log } = self;
+        let begun = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return Ok(Ending::Over),
+            begun = MainLoop::begin(replica, tools) => begun,
+            () = refuse_all(events, standing) => return Ok(Ending::Over),
+        };
+        let main_loop = match begun {
+            Ok(main_loop) => main_loop,
+            Err(ReplicaError::Deposed) => return Ok(Ending::Deposed),
+            Err(error) => return Err(error),
+        };
+        log.leads(term);
+        standing.send_replace(Standing::Leading);
+        let ended = main_loop.run(events, stop).await;
+        standing.send_replace(Standing::Following(None));
+        match ended {
+            Ok(Ending::Deposed) | Err(ReplicaError::Deposed) => {
+                log.no_longer_leads(term);
+                Ok(Ending::Deposed)
+            }
+            ended => ended,
         }
-        Err(error) => Err(error),
-    };
-    standing.send_replace(Standing::Following(None));
-    match ended {
-        Err(ReplicaError::Deposed) => Ok(Ending::Deposed),
-        ended => ended,
     }
 }
 

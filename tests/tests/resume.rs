@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use gristmill_tests::{Gate, Job, Place, Random, TROUBLE, until};
+use gristmill_tests::{Gate, Job, Place, Random, TROUBLE, Worker, free_address, until};
 
 fn job(place: &Place) -> Job<'_> {
     let text = |seed| [Random::new(seed).text(40_000), TROUBLE.to_vec()].concat();
@@ -116,4 +116,32 @@ fn directory_that_holds_something_else_is_refused() {
     job(&place).option("--state-dir").option(&state).run().refused().says(&["--state-dir"]);
     assert_eq!(fs::read(state.join("letter.txt")).unwrap(), b"dear");
     job(&place).option("--resume").run().refused().says(&["--state-dir"]);
+}
+
+/// Its state belongs to one run: a member would wait for a leader that does not come again.
+#[test]
+fn run_takes_no_members_and_goes_on() {
+    let place = Place::new();
+    let gate = Gate::new(&place);
+    let state = state_dir(&place);
+    let address = free_address();
+    let run = gate.holds(job(&place), "map").option("--state-dir").option(&state).start_listening(&address);
+    let worker = Worker::start(&place, &address, 1);
+    gate.until_waiting(1);
+    let members =
+        |words: &[&str]| place.gristmill([&["members"], words, &["--coordinator", &address]].concat());
+    let newcomer = format!("2={}", free_address());
+    for change in [&["add", &newcomer][..], &["replace", "1", &newcomer]] {
+        members(change).refused().says(&["serves one run", "takes no members"]);
+    }
+    members(&["remove", "1"]).unsuccessful();
+    let listed = members(&["--json"]).done().json();
+    let ids: Vec<_> =
+        listed["members"].as_array().into_iter().flatten().map(|member| &member["id"]).collect();
+    assert_eq!(ids, [1], "{listed}");
+    gate.open();
+    let ended = run.wait().done();
+    assert!(ended.output().parts() == job(&place).sequential().done().output().parts());
+    worker.process.wait().done();
+    assert!(is_empty(&state));
 }

@@ -21,7 +21,7 @@ pub(super) struct Client {
     nonce: u64,
     /// It says which answers it has when it keeps its session, and not with its calls.
     terse: bool,
-    /// It only reads, but for the jobs that it has.
+    /// It only reads, but for the jobs that it has, and needs no session for that.
     reads: bool,
     /// Now and then it writes so much that there is no room for it.
     bulky: bool,
@@ -85,6 +85,12 @@ impl Client {
         self.calls.is_empty() && self.jobs.is_empty()
     }
 
+    fn needs_session(&self, now: Timestamp) -> bool {
+        let due = self.jobs.iter().any(|(at, ..)| *at <= now);
+        let asked = self.calls.values().any(|waiting| !matches!(waiting.call, Call::Read(_)));
+        !self.reads || due || asked
+    }
+
     /// All answers before this request have arrived.
     fn done_below(&self) -> RequestId {
         self.calls.keys().next().copied().unwrap_or(RequestId(self.last_request + 1))
@@ -102,26 +108,23 @@ impl Life {
         if self.clients[index].silent_until > now {
             return;
         }
-        let Some(id) = self.clients[index].id else {
-            if self.clients[index].next_open <= now {
-                self.clients[index].next_open = step_ms(now, REPEAT_MS);
-                let nonce = self.clients[index].nonce;
-                self.call_as_client(index, Request::Act(Input::OpenSession { nonce }));
-                self.look_elsewhere(index);
-            }
-            return;
-        };
+        let id = self.clients[index].id;
+        if id.is_none() && self.clients[index].needs_session(now) {
+            return self.open_session(index);
+        }
         self.begin_calls(index);
         let done_below = self.clients[index].done_below();
-        if self.clients[index].next_keep <= now {
+        if let Some(client) = id.filter(|_| self.clients[index].next_keep <= now) {
             self.clients[index].next_keep = step_ms(now, 1_000);
-            self.call_as_client(index, Request::Act(Input::KeepSession { client: id, done_below }));
+            self.call_as_client(index, Request::Act(Input::KeepSession { client, done_below }));
         }
+        // Whoever has none only reads.
+        let client = id.unwrap_or(ClientId(0));
         let due = self.clients[index].calls.iter_mut().filter(|(_, waiting)| waiting.again <= now);
         let due: Vec<_> = due
             .map(|(request, waiting)| {
                 waiting.again = step_ms(now, REPEAT_MS);
-                (RequestKey { client: id, request: *request }, waiting.call.clone())
+                (RequestKey { client, request: *request }, waiting.call.clone())
             })
             .collect();
         let done_below = if self.clients[index].terse { RequestId(0) } else { done_below };
@@ -136,6 +139,16 @@ impl Life {
                 }
             };
             self.call_as_client(index, request);
+            self.look_elsewhere(index);
+        }
+    }
+
+    fn open_session(&mut self, index: usize) {
+        let now = self.now;
+        if self.clients[index].next_open <= now {
+            self.clients[index].next_open = step_ms(now, REPEAT_MS);
+            let nonce = self.clients[index].nonce;
+            self.call_as_client(index, Request::Act(Input::OpenSession { nonce }));
             self.look_elsewhere(index);
         }
     }

@@ -78,6 +78,12 @@ impl Faults {
             power: often(8),
         }
     }
+
+    /// Those of the network alone, which parts often and stays so for a while.
+    pub(super) fn of_the_network(&self, rng: &mut Rng) -> Self {
+        let Self { lost, doubled, late, .. } = *self;
+        Self { lost, doubled, late, parted: rng.between(15, 50), ..Self::default() }
+    }
 }
 
 impl Life {
@@ -190,7 +196,9 @@ impl Life {
             return;
         }
         self.met.note("network parted");
-        let lonely = self.rng.below(self.members.len() as u64) as usize;
+        let leader = (0..self.members.len()).find(|m| self.reigns_in(*m).is_some());
+        let anyone = self.rng.below(self.members.len() as u64) as usize;
+        let lonely = leader.filter(|_| self.rng.chance(500)).unwrap_or(anyone);
         let others: Vec<usize> = (0..self.members.len()).filter(|other| *other != lonely).collect();
         let ways = self.rng.between(1, 3);
         let near = self.rng.below(4) as usize;

@@ -134,7 +134,7 @@ impl Life {
         // With nothing but the store to serve, leaders that are cut off have no proposal that fails, and may not notice.
         let quiet = self.rng.chance(200);
         if quiet {
-            self.faults.parted = self.rng.between(10, 40);
+            self.faults = self.faults.of_the_network(&mut self.rng);
         }
         let machines = self.rng.between(1, 4);
         let workers = if quiet { 0 } else { self.rng.between(1, 6) };
@@ -144,10 +144,12 @@ impl Life {
             self.workers.push(Worker::new(self.incarnations, machine, slots));
         }
         let clients = if quiet { 4 } else { self.rng.between(1, 3) };
-        for _ in 0..clients {
+        for index in 0..clients {
             let nonce = self.next_nonce();
-            let kind = [300, 300, 100].map(|per_mille| self.rng.chance(per_mille));
-            self.clients.push(Client::new(nonce, kind));
+            let [terse, reads, bulky] = [300, 300, 100].map(|per_mille| self.rng.chance(per_mille));
+            // On one side of a network that parts, somebody may read what they write on the other.
+            let reads = if quiet { index % 2 == 0 } else { reads };
+            self.clients.push(Client::new(nonce, [terse, reads, bulky]));
         }
         let jobs = if quiet { 0 } else { self.rng.between(1, 4) };
         for number in 0..jobs {

@@ -98,7 +98,7 @@ impl Life {
     }
 
     /// Whether this member leads, as far as it knows, and may say so.
-    pub(super) fn reigns_in(&self, m: usize) -> Option<u64> {
+    pub(crate) fn reigns_in(&self, m: usize) -> Option<u64> {
         let member = &self.members[m];
         let reign = member.reign()?;
         (member.applied > reign.began && !reign.withdrawn).then_some(member.disk.term())

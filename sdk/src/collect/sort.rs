@@ -166,14 +166,17 @@ fn deal<T>(items: &mut [T], mut bucket_of: impl FnMut(&T) -> usize) -> [usize; B
         *end = sum;
     }
     let mut next = begins;
-    for bucket in 0..BUCKETS {
-        while next[bucket] < ends[bucket] {
-            let at = next[bucket];
-            let other = bucket_of(&items[at]);
-            if other != bucket {
+    let mut unfinished = true;
+    while unfinished {
+        unfinished = false;
+        for bucket in 0..BUCKETS {
+            // Each item goes where it belongs, whatever comes in its place: no step waits for the item that the last one has fetched from afar.
+            for at in next[bucket]..ends[bucket] {
+                let other = bucket_of(&items[at]);
                 items.swap(at, next[other]);
+                next[other] += 1;
             }
-            next[other] += 1;
+            unfinished |= next[bucket] < ends[bucket];
         }
     }
     ends

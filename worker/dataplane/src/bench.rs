@@ -82,9 +82,10 @@ pub fn read_run(path: &Path, block_bytes_max: u64) -> Result<Partitions, String>
 
 fn read_pairs(path: &Path, limits: ReadLimits) -> Result<Partitions, RunError> {
     let run = Run::open(path)?;
-    let mut reader = SegmentReader::open(&run, limits, Meter::Intermediate(ProgressCell::new()))?;
+    let count = run.partitions();
+    let mut reader = SegmentReader::open(run, limits, Meter::Intermediate(ProgressCell::new()))?;
     let mut partitions = Vec::new();
-    for partition in 0..run.partitions() {
+    for partition in 0..count {
         reader.select(partition);
         let mut pairs = Vec::new();
         while reader.advance()? {
@@ -105,8 +106,8 @@ pub fn group_run(path: &Path, block_bytes_max: u64, batch_bytes: usize) -> Resul
 
 fn group_values(path: &Path, limits: ReadLimits, batch_bytes: usize) -> Result<Vec<u64>, RunError> {
     let run = Run::open(path)?;
-    run.buffer_bytes(limits.window_bytes).checked_mul(2).unwrap();
-    let open = || SegmentReader::open(&run, limits, Meter::Intermediate(ProgressCell::new()));
+    run.sizes().buffer_bytes(limits.window_bytes).checked_mul(2).unwrap();
+    let open = || SegmentReader::open(run.clone(), limits, Meter::Intermediate(ProgressCell::new()));
     let mut batches = GroupBatches::new(Merge::new(vec![open()?, open()?]), batch_bytes);
     let mut counts = Vec::new();
     for partition in 0..run.partitions() {
@@ -156,7 +157,7 @@ pub fn run_bytes(run: &WrittenRun) -> u64 {
 fn open_merge(runs: &[WrittenRun]) -> Merge {
     let open = |run: &WrittenRun| {
         let opened = Run::open(&run.0.file).unwrap();
-        SegmentReader::open(&opened, LIMITS, Meter::Intermediate(ProgressCell::new())).unwrap()
+        SegmentReader::open(opened, LIMITS, Meter::Intermediate(ProgressCell::new())).unwrap()
     };
     let mut merge = Merge::new(runs.iter().map(open).collect());
     merge.select(0).unwrap();

@@ -7,8 +7,8 @@
 //!         plugin       3/8  collected pairs       1/16              –      told to the plugin, which hands over runs in time
 //!         record       what these leave            2 MiB         1/2    256 KiB in use unless one record is longer
 //!         run block    1/256                        4 KiB     256 KiB    one, being filled
-//!         merge        1/4  read buffers           two blocks     –      after the last block of input is gone
-//! reduce  merge        1/2  read buffers           two blocks     –      the longest value of all runs counts in
+//!         merge        1/4  buffers and indexes    two runs       –      after the last block of input is gone
+//! reduce  merge        1/2  buffers and indexes    two runs       –      the longest value of all runs counts in
 //!         groups       1/1024                       1 KiB      64 KiB    one batch, or one key if that is longer
 //!         values       1/1024                       1 KiB      64 KiB    one batch
 //! output  block        1/256                      128 KiB     2 MiB    two: one is filled while the other is written
@@ -44,7 +44,7 @@ const MIB: u64 = 1 << 20;
 pub(crate) struct FanIn {
     /// Sources at once; two at least.
     pub(crate) sources_max: usize,
-    /// Bytes of all their read buffers; exceeded only by the two sources that are the least.
+    /// Bytes of all their read buffers and indexes; exceeded only by the two sources that are the least.
     pub(crate) bytes_max: u64,
     /// Read buffer of one source, unless it has a longer block.
     pub(crate) window_bytes: usize,

@@ -10,6 +10,7 @@ use crate::input::{InputBuffer, SplitReader, decoder_bytes, read_ahead};
 use crate::output::OutputFile;
 use crate::plugin::{Instance, Partitioner, Plugin, Services};
 use crate::progress::ProgressCell;
+use crate::run::Run;
 use crate::runs::Runs;
 use crate::task::MapTask;
 
@@ -30,6 +31,7 @@ pub fn run_map(plugin: &Plugin, task: &MapTask, progress: &ProgressCell) -> Resu
     stats.pairs_out = run.pairs;
     stats.bytes_out = run.bytes;
     stats.counters = instance.into_counters();
+    let partitions = Run::open(&run.file).map_err(|error| failure::run(&error))?.partition_sizes();
     run.file
         .persist(&task.run_path)
         .map_err(|error| failure::machine("rename to", &task.run_path, &error.error))?;
@@ -37,7 +39,7 @@ pub fn run_map(plugin: &Plugin, task: &MapTask, progress: &ProgressCell) -> Resu
         path: PathBytes::from(task.run_path.as_path()),
         bytes: run.bytes,
         digest: run.digest,
-        partitions: run.partitions,
+        partitions,
         stats,
     })
 }

@@ -252,7 +252,7 @@ mod tests {
         let run = Run::open(&finished.file).unwrap();
         // The reader has the file open, so that it may be gone.
         let limits = ReadLimits { window_bytes: 64, block_bytes_max: 1 << 20 };
-        SegmentReader::open(&run, limits, Meter::Intermediate(ProgressCell::new())).unwrap()
+        SegmentReader::open(run, limits, Meter::Intermediate(ProgressCell::new())).unwrap()
     }
 
     /// Prefixes that many keys share, and the one of segments that have ended.

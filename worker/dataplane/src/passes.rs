@@ -3,7 +3,6 @@
 //! Only neighbours are merged, and what comes out stands in their place, so equal keys keep the order of the sources.
 
 use std::ops::Range;
-use std::path::Path;
 
 use gristmill_model::TaskFailure;
 use tempfile::TempPath;
@@ -12,14 +11,22 @@ use crate::budget::FanIn;
 use crate::failure;
 use crate::merge::Merge;
 use crate::progress::ProgressCell;
-use crate::run::{FinishedRun, Meter, ReadLimits, Run, RunError, SegmentReader};
+use crate::run::{FinishedRun, Meter, ReadLimits, Run, RunError, RunSizes, SegmentReader};
 
 /// A run that is to be merged with others.
 pub(crate) struct Source {
-    run: Run,
+    origin: Origin,
+    sizes: RunSizes,
     meter: Meter,
-    /// Removes the file of a run of our own when it was read.
-    _file: Option<TempPath>,
+}
+
+/// Where the pairs of a source are.
+enum Origin {
+    /// In one partition of another attempt's run.
+    Segment(Run),
+    /// In all partitions of a run of our own, whose file is removed when it was read. Its index is not kept until then: where partitions are
+    /// many, those of all runs that wait to be merged would not fit.
+    Own(TempPath),
 }
 
 /// Why a merge did not come to its end.
@@ -56,18 +63,21 @@ impl MergeError {
 impl Source {
     /// Another attempt's run.
     pub(crate) fn segment(run: Run, progress: &ProgressCell) -> Self {
-        Self { run, meter: Meter::Input(progress.clone()), _file: None }
+        Self { sizes: run.sizes(), origin: Origin::Segment(run), meter: Meter::Input(progress.clone()) }
     }
 
     /// A run that this attempt has written, whole.
     pub(crate) fn own(run: FinishedRun, progress: &ProgressCell) -> Result<Self, RunError> {
-        let path: &Path = &run.file;
-        let opened = Run::open(path)?;
-        Ok(Self { run: opened, meter: Meter::Intermediate(progress.clone()), _file: Some(run.file) })
+        let sizes = Run::open(&run.file)?.sizes();
+        Ok(Self { origin: Origin::Own(run.file), sizes, meter: Meter::Intermediate(progress.clone()) })
     }
 
     fn open(&self, limits: ReadLimits) -> Result<SegmentReader, RunError> {
-        SegmentReader::open(&self.run, limits, self.meter.clone())
+        let run = match &self.origin {
+            Origin::Segment(run) => run.clone(),
+            Origin::Own(file) => Run::open(file)?,
+        };
+        SegmentReader::open(run, limits, self.meter.clone())
     }
 }
 
@@ -85,12 +95,12 @@ pub(crate) fn narrow(
     mut rewrite: impl FnMut(&[Source]) -> Result<FinishedRun, MergeError>,
 ) -> Result<Vec<Source>, MergeError> {
     // Merges hold one long value at a time, beside what is read of each source.
-    let longest = sources.iter().map(|source| source.run.longest_pair()).max().unwrap_or(0);
+    let longest = sources.iter().map(|source| source.sizes.longest_pair).max().unwrap_or(0);
     let fan_in = FanIn { bytes_max: fan_in.bytes_max.saturating_sub(longest), ..fan_in };
     let mut at = 0;
     loop {
         let costs: Vec<u64> =
-            sources.iter().map(|source| source.run.buffer_bytes(fan_in.window_bytes)).collect();
+            sources.iter().map(|source| source.sizes.buffer_bytes(fan_in.window_bytes)).collect();
         let Some(group) = next_group(&costs, at, &fan_in) else { return Ok(sources) };
         let merged = rewrite(sources.get(group.clone()).unwrap_or_default())?;
         at = group.start + 1;
@@ -127,6 +137,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::run::{Choice, RunWriter};
 
     proptest! {
         #[test]
@@ -149,6 +160,30 @@ mod tests {
             prop_assert!(left.len() <= sources_max);
             prop_assert!(left.len() <= 2 || left.iter().sum::<u64>() <= bytes_max);
         }
+    }
+
+    #[test]
+    fn the_index_of_a_run_of_many_partitions_counts() {
+        const PARTITIONS: u32 = 1000;
+        const INDEX_BYTES: u64 = 56_000;
+        let directory = tempfile::tempdir().unwrap();
+        let run = || {
+            let mut writer = RunWriter::create(directory.path(), PARTITIONS, 60, Choice::measured()).unwrap();
+            writer.pair(0, b"key", b"value").unwrap();
+            writer.finish().unwrap()
+        };
+        let progress = ProgressCell::new();
+        let sources = (0..12).map(|_| Source::own(run(), &progress).unwrap()).collect();
+        let bytes_max = 4 * INDEX_BYTES + 1000;
+        let fan_in = FanIn { sources_max: 256, bytes_max, window_bytes: 100, block_bytes_max: u64::MAX };
+        let mut widths = Vec::new();
+        let left = narrow(sources, fan_in, &progress, |group| {
+            widths.push(group.len());
+            Ok(run())
+        });
+        let left = left.unwrap();
+        assert!(left.len() <= 4 && widths.iter().all(|&width| width <= 4), "{widths:?}, then {}", left.len());
+        assert_eq!(open_merge(&left, fan_in).unwrap().key(), None, "no partition is selected yet");
     }
 
     #[test]

@@ -4,16 +4,37 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use gristmill_model::PartitionSize;
+
 use super::{
     FOOTER_BYTES, FOOTER_MAGIC, HEADER_BYTES, HEADER_MAGIC, INDEX_ENTRY_BYTES, IndexEntry, RunError,
     RunFault, VERSION,
 };
 
 /// A run whose index has been read and found good. Holds no open file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub(super) path: PathBuf,
     pub(super) index: Vec<IndexEntry>,
+}
+
+/// What a merge must know of a run before it reads it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunSizes {
+    index_bytes: u64,
+    bytes: u64,
+    /// The longest piece of the file that is held at once, but for long values.
+    held: u64,
+    packed: u64,
+    /// Bytes of its longest pair, of those that are longer than other blocks.
+    pub(crate) longest_pair: u64,
+}
+
+impl RunSizes {
+    /// Bytes of memory that reading the run takes, beside that for a long value.
+    pub(crate) fn buffer_bytes(self, window_bytes: usize) -> u64 {
+        self.index_bytes + self.held.max(window_bytes as u64).min(self.bytes) + self.packed
+    }
 }
 
 /// The little-endian number of four or eight bytes at `at`; zero beyond the end, which no caller asks for.
@@ -60,15 +81,19 @@ impl Run {
         self.index.iter().fold(0, |pairs, entry| entry.pairs.saturating_add(pairs))
     }
 
-    /// Bytes of memory that reading it takes, beside that for a long value.
-    pub(crate) fn buffer_bytes(&self, window_bytes: usize) -> u64 {
-        let held = self.largest(|entry| entry.largest_block).max(self.largest(|entry| entry.longest_lead));
-        held.max(window_bytes as u64).min(self.bytes()) + self.largest(|entry| entry.largest_packed)
+    /// What its partitions have.
+    pub(crate) fn partition_sizes(&self) -> Vec<PartitionSize> {
+        self.index.iter().map(|entry| PartitionSize { bytes: entry.bytes, pairs: entry.pairs }).collect()
     }
 
-    /// Bytes of its longest pair, of those that are longer than other blocks.
-    pub(crate) fn longest_pair(&self) -> u64 {
-        self.largest(|entry| entry.longest_pair)
+    pub(crate) fn sizes(&self) -> RunSizes {
+        RunSizes {
+            index_bytes: size_of_val(self.index.as_slice()) as u64,
+            bytes: self.bytes(),
+            held: self.largest(|entry| entry.largest_block).max(self.largest(|entry| entry.longest_lead)),
+            packed: self.largest(|entry| entry.largest_packed),
+            longest_pair: self.largest(|entry| entry.longest_pair),
+        }
     }
 
     fn largest(&self, size: fn(&IndexEntry) -> u64) -> u64 {

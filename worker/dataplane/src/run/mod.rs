@@ -39,7 +39,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use choice::Choice;
 #[cfg(feature = "bench")]
 pub(crate) use codec::Codec;
-pub(crate) use index::Run;
+pub(crate) use index::{Run, RunSizes};
 pub(crate) use reader::{Meter, ReadLimits, SegmentReader};
 pub(crate) use writer::{FinishedRun, RunWriter};
 

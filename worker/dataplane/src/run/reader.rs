@@ -61,14 +61,14 @@ pub(crate) struct SegmentReader {
 
 impl SegmentReader {
     /// Opens the file again. Select a partition before reading.
-    pub(crate) fn open(run: &Run, limits: ReadLimits, meter: Meter) -> Result<Self, RunError> {
+    pub(crate) fn open(run: Run, limits: ReadLimits, meter: Meter) -> Result<Self, RunError> {
         let file = File::open(&run.path)
             .map_err(|error| RunError::new(&run.path, RunFault::Io("open it", error)))?;
         read_ahead(&file, &run.index);
         Ok(Self {
-            path: run.path.clone(),
+            path: run.path,
             file,
-            partitions: run.index.clone(),
+            partitions: run.index,
             limits,
             meter,
             window: Vec::new(),

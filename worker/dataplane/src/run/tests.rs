@@ -45,9 +45,10 @@ fn write_packed(directory: &Path, partitions: &Partitions, block_bytes: usize, c
 fn read(path: &Path) -> Result<Partitions, RunError> {
     let run = Run::open(path)?;
     let limits = ReadLimits { window_bytes: 64, block_bytes_max: 1 << 20 };
-    let mut reader = SegmentReader::open(&run, limits, Meter::Intermediate(ProgressCell::new()))?;
+    let count = run.partitions();
+    let mut reader = SegmentReader::open(run, limits, Meter::Intermediate(ProgressCell::new()))?;
     let mut partitions = Vec::new();
-    for partition in 0..run.partitions() {
+    for partition in 0..count {
         reader.select(partition);
         let mut pairs = Vec::new();
         while reader.advance()? {
@@ -233,8 +234,8 @@ fn a_long_pair_stands_in_a_block_of_its_own_and_is_read_when_it_is_wanted() {
     assert_eq!(read(&run.file).unwrap(), [pairs]);
     let opened = Run::open(&run.file).unwrap();
     assert_eq!(
-        (opened.buffer_bytes(64), opened.longest_pair()),
-        (205, 100_225),
+        (opened.sizes().buffer_bytes(64), opened.sizes().longest_pair),
+        (56 + 205, 100_225),
         "the value counts by itself"
     );
     let mut bytes = fs::read(&run.file).unwrap();
@@ -244,7 +245,7 @@ fn a_long_pair_stands_in_a_block_of_its_own_and_is_read_when_it_is_wanted() {
     let limits = ReadLimits { window_bytes: 64, block_bytes_max: 1 << 20 };
     let open = || {
         let mut reader =
-            SegmentReader::open(&opened, limits, Meter::Intermediate(ProgressCell::new())).unwrap();
+            SegmentReader::open(opened.clone(), limits, Meter::Intermediate(ProgressCell::new())).unwrap();
         reader.select(0);
         assert!(reader.advance().unwrap() && reader.advance().unwrap());
         assert_eq!((reader.key(), reader.value_length()), (&long.0[..], 100_000));

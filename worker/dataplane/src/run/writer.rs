@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
-use gristmill_model::{PartitionSize, TaskFailure};
+use gristmill_model::TaskFailure;
 use gristmill_sdk::wire;
 use tempfile::{NamedTempFile, TempPath};
 use xxhash_rust::xxh3::Xxh3;
@@ -44,7 +44,6 @@ pub(crate) struct FinishedRun {
     pub(crate) bytes: u64,
     pub(crate) pairs: u64,
     pub(crate) digest: u64,
-    pub(crate) partitions: Vec<PartitionSize>,
 }
 
 impl RunWriter {
@@ -194,9 +193,7 @@ impl RunWriter {
         tail.extend_from_slice(&crc.to_le_bytes());
         tail.extend_from_slice(&FOOTER_MAGIC);
         self.put(&tail)?;
-        let size = |entry: &IndexEntry| PartitionSize { bytes: entry.bytes, pairs: entry.pairs };
-        let partitions = self.index.iter().map(size).collect();
-        Ok(FinishedRun { file: self.file.into_temp_path(), bytes: self.offset, pairs, digest, partitions })
+        Ok(FinishedRun { file: self.file.into_temp_path(), bytes: self.offset, pairs, digest })
     }
 
     fn turn_to(&mut self, partition: u32) -> Result<(), TaskFailure> {

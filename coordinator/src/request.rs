@@ -103,8 +103,7 @@ fn is_plain(path: &Path) -> bool {
 /// Makes the choices that the user left open, given how many slots there are now.
 pub(crate) fn settle(request: JobRequest, live_slots: u32) -> (JobSpec, Planner) {
     let JobRequest { key, plugin, params, inputs, output, options } = request;
-    let total: u64 = inputs.iter().map(|input| input.bytes).fold(0, u64::saturating_add);
-    let (planner, split_bytes) = choose_plan(&plugin, &options, total, live_slots);
+    let (planner, split_bytes) = choose_plan(&plugin, &options, &inputs, live_slots);
     let slots = options.slots.unwrap_or(live_slots).max(1);
     let reduces = if plugin.map_only { 0 } else { options.reduces.unwrap_or(slots.min(REDUCES_MAX)) };
     let spec = JobSpec {

@@ -94,8 +94,8 @@ impl Iterator for Cutter<'_> {
 
 impl FusedIterator for Cutter<'_> {}
 
-pub(super) fn total_bytes(spec: &JobSpec) -> u64 {
-    spec.inputs.iter().map(|file| file.bytes).fold(0, u64::saturating_add)
+pub(super) fn total_bytes(inputs: &[InputFile]) -> u64 {
+    inputs.iter().map(|file| file.bytes).fold(0, u64::saturating_add)
 }
 
 /// How many pieces `even_pieces` makes.

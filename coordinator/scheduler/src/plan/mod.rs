@@ -11,7 +11,7 @@ mod tests;
 
 use std::ops::Range;
 
-use gristmill_model::{JobOptions, JobSpec, PluginInfo, Split};
+use gristmill_model::{InputFile, JobOptions, JobSpec, PluginInfo, Split};
 use serde::{Deserialize, Serialize};
 
 use self::cut::Cutter;
@@ -59,7 +59,7 @@ pub(crate) struct Piece {
 pub fn choose_plan(
     plugin: &PluginInfo,
     options: &JobOptions,
-    total_bytes: u64,
+    inputs: &[InputFile],
     live_slots: u32,
 ) -> (Planner, u64) {
     let slots = options.slots.unwrap_or(live_slots);
@@ -67,7 +67,7 @@ pub fn choose_plan(
     match options.split_bytes {
         Some(bytes) => (Planner::EvenTasks { slots }, bytes),
         None => {
-            let largest = sizes::largest_bytes(plugin, options.memory_bytes, total_bytes, slots);
+            let largest = sizes::largest_bytes(plugin, options.memory_bytes, inputs, slots);
             (Planner::FallingTasks { slots }, largest)
         }
     }
@@ -111,7 +111,7 @@ impl Planner {
                 Sizes::even(spec.split_bytes)
             }
         };
-        let plain = Cutter::new(spec, sizes(cut::total_bytes(spec)), None);
+        let plain = Cutter::new(spec, sizes(cut::total_bytes(&spec.inputs)), None);
         match pack::Packing::for_many(spec, slots, plain.clone()) {
             None => plain,
             Some(packing) => Cutter::new(spec, sizes(packing.total_cost()), Some(packing)),

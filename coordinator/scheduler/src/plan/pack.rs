@@ -42,13 +42,23 @@ pub(super) fn cost(bytes: u64) -> u64 {
     bytes.saturating_add(FILE_COST)
 }
 
+/// What all files cost, each of them opened.
+pub(super) fn total_cost(inputs: &[InputFile]) -> u64 {
+    inputs.iter().map(|file| cost(file.bytes)).fold(0, u64::saturating_add)
+}
+
+/// Whether so many files are sure to be packed.
+pub(super) fn are_many(inputs: &[InputFile], slots: u32) -> bool {
+    inputs.len() as u64 > TASKS_PER_SLOT.saturating_mul(u64::from(slots))
+}
+
 impl Packing {
     /// The rule for a job that would have very many tasks when cut by `plain`.
     pub(super) fn for_many(spec: &JobSpec, slots: u32, plain: Cutter<'_>) -> Option<Self> {
         let few = TASKS_PER_SLOT.saturating_mul(u64::from(slots));
         let many =
             plain.take(usize::try_from(few).unwrap_or(usize::MAX).saturating_add(1)).count() as u64 > few;
-        let total_cost = spec.inputs.iter().map(|file| cost(file.bytes)).fold(0, u64::saturating_add);
+        let total_cost = total_cost(&spec.inputs);
         let fair = match spec.plugin.input_mode {
             InputMode::File => total_cost / few.max(1),
             InputMode::Text | InputMode::Records(_) => u64::MAX,

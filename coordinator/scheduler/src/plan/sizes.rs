@@ -4,7 +4,9 @@
 //! becomes 2 × 448, 2 × 56 and 2 × 8 MiB. A slot that is slow gets fewer of the later ones, and what the last ones
 //! differ in is small beside the whole. Every task adds its own distinct keys to the shuffle, so many equal tasks would cost more.
 
-use gristmill_model::PluginInfo;
+use gristmill_model::{InputFile, PluginInfo};
+
+use super::{cut, pack};
 
 const MIB: u64 = 1 << 20;
 /// A lost attempt should not cost more than this.
@@ -26,8 +28,12 @@ const RUNS_COMFORTABLE: u64 = 96;
 /// With a combiner a task needs memory for its distinct keys only, whatever it reads. Without one it keeps all pairs: a task whose
 /// pairs fit the plugin's share of the memory (3/8, see the dataplane's budget) ends as one run without having spilled. A pair of
 /// a hundred bytes needs a quarter more than its bytes, and there are buffers.
-pub(super) fn largest_bytes(plugin: &PluginInfo, memory_bytes: u64, total_bytes: u64, slots: u32) -> u64 {
-    let share = total_bytes.div_ceil(u64::from(slots.max(1)));
+///
+/// Where files are many, opening them is most of a slot's share if they are tiny, so that counts in it.
+pub(super) fn largest_bytes(plugin: &PluginInfo, memory_bytes: u64, inputs: &[InputFile], slots: u32) -> u64 {
+    let total_bytes = cut::total_bytes(inputs);
+    let total_cost = if pack::are_many(inputs, slots) { pack::total_cost(inputs) } else { total_bytes };
+    let share = total_cost.div_ceil(u64::from(slots.max(1)));
     let largest = if plugin.combines {
         LARGEST_BYTES
     } else {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use gristmill_model::{ClientId, InputFile, InputMode, JobSpec, PluginInfo, RequestId, RequestKey, Sha256};
+use gristmill_model::{
+    ClientId, InputFile, InputMode, JobOptions, JobSpec, PluginInfo, RequestId, RequestKey, Sha256,
+};
 use proptest::prelude::*;
 
 use super::{Piece, Planner};
@@ -163,6 +165,18 @@ fn a_few_files_are_a_task_each_and_many_share() {
     let hundred = spec(vec![file(4_000); 100], 256 * MIB, InputMode::File);
     let shared = tasks(Planner::FallingTasks { slots: 2 }, &hundred).len();
     assert!((32..=50).contains(&shared), "{shared}");
+}
+
+#[test]
+fn the_smaller_many_files_are_the_fewer_tasks_they_make() {
+    for bytes in [1, 15, 500, 4_000] {
+        let mut many = spec(vec![file(bytes); 100_000], 0, InputMode::Text);
+        let options = JobOptions { memory_bytes: 512 * MIB, ..JobOptions::default() };
+        let (planner, split_bytes) = super::choose_plan(&many.plugin, &options, &many.inputs, 2);
+        many.split_bytes = split_bytes;
+        let tasks = tasks(planner, &many).len();
+        assert!((13..60).contains(&tasks), "{tasks} tasks for files of {bytes} bytes");
+    }
 }
 
 #[test]

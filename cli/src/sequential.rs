@@ -155,7 +155,7 @@ fn failed(error: SequentialError) -> Failure {
         SequentialError::Failed { failure } => {
             let TaskFailure { cause, message, location } = failure;
             let place = location.map(|location| format!(" ({location})")).unwrap_or_default();
-            Failure::failed(anyhow::anyhow!("{cause}: {message}{place}"))
+            Failure::failed(anyhow::anyhow!("the job failed: {cause}: {message}{place}"))
         }
         SequentialError::Output(error) => Failure::failed(error),
     }

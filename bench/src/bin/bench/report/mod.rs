@@ -11,8 +11,9 @@ use anyhow::{Context, Result};
 use crate::cases;
 use crate::results::Results;
 
-/// What is measured by the benches of other crates, and written by hand.
+/// Written by hand: what is measured by the benches of other crates, and what is known of aims that are missed.
 const CONTROL_PLANE: &str = "control-plane.md";
+const MISSED: &str = "missed.md";
 
 /// Writes `benchmarks.md` and a picture a case into `docs`, from all results that are kept there.
 pub(crate) fn write(docs: &Path) -> Result<()> {
@@ -25,7 +26,8 @@ pub(crate) fn write(docs: &Path) -> Result<()> {
         let path = kept.join(format!("{}.svg", results.case));
         fs::write(&path, bars::picture(results)).with_context(|| format!("write {}", path.display()))?;
     }
-    let control_plane = fs::read_to_string(kept.join(CONTROL_PLANE)).unwrap_or_default();
+    let by_hand = |name| fs::read_to_string(kept.join(name)).unwrap_or_default();
     let path = docs.join("benchmarks.md");
-    fs::write(&path, page::page(&all, &control_plane)).with_context(|| format!("write {}", path.display()))
+    fs::write(&path, page::page(&all, &by_hand(MISSED), &by_hand(CONTROL_PLANE)))
+        .with_context(|| format!("write {}", path.display()))
 }

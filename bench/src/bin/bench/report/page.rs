@@ -26,19 +26,17 @@ and directory synced. Rivals sync nothing of their own accord, and are not made 
 - The rivals' programs are in `bench/rivals/`. The numbers of all runs are in `docs/benchmarks/`.
 ";
 
-pub(super) fn page(all: &[Results], control_plane: &str) -> String {
+pub(super) fn page(all: &[Results], missed: &str, control_plane: &str) -> String {
     let mut page = "# Benchmarks\n\n".to_owned();
     if let Some(last) = all.last() {
         machine(&mut page, &last.machine);
     }
     verdicts(&mut page, all);
+    by_hand(&mut page, missed);
     for results in all {
         case(&mut page, results);
     }
-    if !control_plane.is_empty() {
-        page.push_str(control_plane.trim_end());
-        page.push_str("\n\n");
-    }
+    by_hand(&mut page, control_plane);
     page.push_str(METHOD);
     page
 }
@@ -59,6 +57,13 @@ fn line(page: &mut String, line: std::fmt::Arguments<'_>) {
     // Writing to a string cannot fail.
     let _ = page.write_fmt(line);
     page.push('\n');
+}
+
+/// A section that is kept as it was written.
+fn by_hand(page: &mut String, section: &str) {
+    if !section.is_empty() {
+        line(page, format_args!("{}\n", section.trim_end()));
+    }
 }
 
 fn machine(page: &mut String, machine: &Machine) {
@@ -186,15 +191,16 @@ mod tests {
 
     #[test]
     fn a_page_shows_aims_ratios_and_notes() {
-        let page = page(&[results()], "## What is carried\n");
+        let page = page(&[results()], "## What is missed\n", "## What is carried\n");
         assert!(page.contains("## What is carried"));
-        let shown = page.split("## What").next().unwrap();
+        let shown = page.split("## What is carried").next().unwrap();
         assert_eq!(
             shown,
             "# Benchmarks\n\nMeasured on 2 × Mill, 4 GiB, Linux 6.1, rustc 1.\n\n\
              ## Aims\n\n| aim | measured | |\n|---|---:|---|\n\
              | Word count: Gristmill at most 1.7 × the wall of yardstick | 1.50 × | reached |\n\
              | Word count: at least 8 × faster than Polars | 10.00 × | reached |\n\n\
+             ## What is missed\n\n\
              ## Word count\n\nOf words. Measured 2026-01-02 at abc.\n\n![Word count](benchmarks/wordcount.svg)\n\n\
              | program | wall s | range s | runs | CPU s | memory | slot | × yardstick | × Gristmill |\n\
              |---|---:|---:|---:|---:|---:|---:|---:|---:|\n\

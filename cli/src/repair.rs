@@ -11,6 +11,10 @@ use crate::output;
 /// Looks at, or mends, the log in a data directory that no coordinator uses.
 pub(crate) fn repair(arguments: &RepairArguments) -> Outcome {
     let directory = arguments.data_dir.join("replica");
+    if !directory.is_dir() {
+        let nothing = anyhow::anyhow!("{} is no --data-dir of a coordinator", arguments.data_dir.display());
+        return Err(Failure::usage(nothing));
+    }
     let report = repair::inspect(&directory).map_err(Failure::usage)?;
     output::result(&text(&report))?;
     let Some(damage) = report.damage.iter().find(|damage| !damage.heals) else { return Ok(()) };
@@ -18,7 +22,8 @@ pub(crate) fn repair(arguments: &RepairArguments) -> Outcome {
         let damaged = anyhow::anyhow!("{} is damaged: {}", damage.path.display(), damage.what);
         return Err(Failure { exit: Exit::Failed, error: damaged, hint: None }.hint(
             "where other members of the group are sound, replace this one (see `gristmill members replace --help`); \
-             else --cut takes everything from the damage on away, and what was acknowledged there is lost",
+             else --cut takes everything from the damage on away if something sound is left, and what was acknowledged \
+             there is lost",
         ));
     }
     let cut = repair::cut(&directory).map_err(Failure::failed)?;

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use gristmill_model::{MemberChange, MemberStatus, MembersStatus, MembersVersion, Refusal, Sha256};
 use gristmill_protocol::limits::CHUNK_BYTES;
-use gristmill_protocol::{Lane as PeerLane, PeerLink};
-use gristmill_replication::{Lane, MembersError, Network, NetworkError, Node, NodeId};
+use gristmill_protocol::{CallError, Lane as PeerLane, PeerLink};
+use gristmill_replication::{DeliverError, Lane, MembersError, Network, NetworkError, Node, NodeId};
 use tokio::sync::Mutex;
 
 use crate::blobs::Blobs;
@@ -46,7 +46,10 @@ impl Network for PeerNetwork {
             Lane::Bulk => PeerLane::Bulk,
         };
         let sent = self.0.send(address, lane, message, timeout).await;
-        sent.map_err(|error| NetworkError::Unreachable(error.to_string()))
+        sent.map_err(|error| match error {
+            CallError::Refused(Refusal::Invalid(reason)) => NetworkError::Refused(reason),
+            error => NetworkError::Unreachable(error.to_string()),
+        })
     }
 }
 
@@ -62,7 +65,10 @@ impl Group {
 
     /// A message of a peer, and the reply to it.
     pub(crate) async fn deliver(&self, message: Vec<u8>) -> Result<Vec<u8>, Refusal> {
-        self.node.deliver(&message).await.map_err(|error| Refusal::Invalid(error.to_string()))
+        self.node.deliver(&message).await.map_err(|error| match error {
+            DeliverError::Failed(reason) => Refusal::Unavailable(reason),
+            error => Refusal::Invalid(error.to_string()),
+        })
     }
 
     pub(crate) async fn members(&self) -> Result<MembersStatus, Refusal> {

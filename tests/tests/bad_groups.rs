@@ -80,6 +80,11 @@ fn second_member_with_the_same_id_has_no_effect() {
         &[("--listen", &free_address()), ("--data-dir", elsewhere.to_str().unwrap())],
     );
     let impostor = place.start("impostor", command);
+    until("the impostor to say why it is of no use", || {
+        let told = impostor.stderr();
+        told.contains("will have nothing to do with this one: node")
+            .then(|| assert!(told.contains("has lost its data")))
+    });
     for number in 0..20 {
         put(&group, "k", &number.to_string()).done();
     }

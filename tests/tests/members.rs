@@ -247,6 +247,9 @@ fn changes_that_make_no_sense_are_refused_and_change_nothing() {
     change(&group, &["remove", "9"]).refused().says(&["9"]);
     change(&group, &["lead", "9"]).refused().says(&["9"]);
     change(&group, &["replace", "9", &format!("4={somewhere}")]).refused().says(&["9"]);
+    change(&group, &["replace", "2", &format!("2={}", group.address_of(2))])
+        .refused()
+        .says(&["votes already"]);
     change(&group, &["add", &format!("2={somewhere}")]).refused().says(&["2"]);
     change(&group, &["add", &format!("4={}", group.address_of(1))]).refused().says(&[group.address_of(1)]);
     change(&group, &["add", "4"]).refused();

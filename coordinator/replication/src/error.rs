@@ -64,7 +64,7 @@ pub enum StartError {
         known: u8,
     },
     /// Bytes that were acknowledged are not what they were.
-    #[error("{} is damaged at offset {offset}: {what}; `gristmill repair` shows what is left and can cut it off", path.display())]
+    #[error("{} is damaged at offset {offset}: {what}; `gristmill repair` shows what is left, and whether it can be cut off", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,

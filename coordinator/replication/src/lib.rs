@@ -44,6 +44,7 @@ pub mod repair;
 mod snapshot;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod told;
 
 pub use config::{Config, Store, Timers};
 pub use error::{ConfirmError, DeliverError, Leader, MembersError, ProposeError, StartError};

@@ -1,7 +1,5 @@
 //! The receiving end: a message of a peer is looked at, then done.
 
-use std::sync::PoisonError;
-
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::RaftError;
 use openraft::raft::TransferLeaderError;
@@ -26,7 +24,7 @@ impl<M: Machine> Node<M> {
             Ok(request) => self.serve(request).await,
             Err(refusal) => Err(refusal),
         };
-        let reply = reply.inspect_err(|refusal| self.tell_once(refusal))?;
+        let reply = reply.inspect_err(|refusal| self.0.told.warn(format!("refused {refusal}")))?;
         let answer = Answer { lineage: self.0.lineage, reply };
         postcard::to_stdvec(&answer).map_err(|error| DeliverError::Failed(error.to_string()))
     }
@@ -153,15 +151,6 @@ impl<M: Machine> Node<M> {
     /// A disk without room for a snapshot is one that cannot keep the log for long either, but the log says so itself.
     fn no_room(&self, error: &std::io::Error) -> DeliverError {
         DeliverError::Failed(format!("cannot keep a snapshot: {error}"))
-    }
-
-    fn tell_once(&self, refusal: &DeliverError) {
-        let text = refusal.to_string();
-        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
-        // Bounded: what is told depends on who sends.
-        if told.len() < 100 && told.insert(text) {
-            tracing::warn!("refused {refusal}");
-        }
     }
 }
 

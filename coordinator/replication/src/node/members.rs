@@ -101,9 +101,13 @@ impl<M: Machine> Node<M> {
     /// Removes a member. It may be the leader: the others then elect a new one.
     pub async fn remove_member(&self, id: NodeId, patience: Duration) -> Result<(), MembersError> {
         self.known(id)?;
+        if self.members().members.iter().all(|member| member.id == id || !member.voter) {
+            return Err(MembersError::Refused(format!(
+                "node {id} is the last that votes: a group needs one"
+            )));
+        }
         self.within(patience, "too few members answer", async {
-            let voter = self.members().members.iter().any(|member| member.id == id && member.voter);
-            if voter {
+            if self.votes(id) {
                 self.change(Change::RemoveVoters(BTreeSet::from([id]))).await?;
             }
             if self.known(id).is_ok() {
@@ -123,6 +127,12 @@ impl<M: Machine> Node<M> {
         patience: Duration,
     ) -> Result<(), MembersError> {
         self.known(id)?;
+        // In a group on its way from some voters to others, that may be this very change, whose leader was lost.
+        if by == id || self.votes(by) && !self.is_changing() {
+            return Err(MembersError::Refused(format!(
+                "node {by} votes already, and cannot take another's place: a new node needs a new id"
+            )));
+        }
         self.within(patience, LATE, async {
             self.learn(by, address).await?;
             let add = Change::AddVoterIds(BTreeSet::from([by]));
@@ -140,7 +150,7 @@ impl<M: Machine> Node<M> {
         if to == self.0.id {
             return Ok(());
         }
-        if !self.members().members.iter().any(|member| member.id == to && member.voter) {
+        if !self.votes(to) {
             return Err(MembersError::Refused(format!("node {to} is no voting member of the group")));
         }
         self.within(patience, "the other node has not taken over", async {
@@ -165,6 +175,15 @@ impl<M: Machine> Node<M> {
             return Ok(());
         }
         Err(MembersError::Refused(format!("node {id} is no member of the group")))
+    }
+
+    fn votes(&self, id: NodeId) -> bool {
+        self.members().members.iter().any(|member| member.id == id && member.voter)
+    }
+
+    fn is_changing(&self) -> bool {
+        let metrics = self.0.engine.metrics();
+        metrics.borrow_watched().membership_config.membership().get_joint_config().len() > 1
     }
 
     /// Makes the node a learner, and waits until it has caught up.

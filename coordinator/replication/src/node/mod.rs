@@ -7,7 +7,6 @@ mod propose;
 mod role;
 mod start;
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +30,7 @@ use crate::peers::Peers;
 use crate::raft::applied::Applied;
 use crate::raft::types::Types;
 use crate::snapshot::Incoming;
+use crate::told::Told;
 
 type Engine<M> = Raft<Types, Applied<M>>;
 
@@ -49,8 +49,8 @@ struct Running<M: Machine> {
     health: Arc<Health>,
     role: watch::Receiver<Role>,
     incoming: Arc<tokio::sync::Mutex<Option<Incoming>>>,
-    /// The refusals that were told already.
-    told: Mutex<BTreeSet<String>>,
+    /// The refusals, its own and those of its peers, that were told already.
+    told: Arc<Told>,
     tasks: Vec<JoinHandle<()>>,
     /// Of the directory: given back when the log is closed.
     lock: Mutex<Option<File>>,

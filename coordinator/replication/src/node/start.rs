@@ -26,6 +26,7 @@ use crate::raft::applied::{Applied, Bounds};
 use crate::raft::link::Links;
 use crate::raft::types::{SnapshotMeta, StoredMembership};
 use crate::snapshot::SnapshotStore;
+use crate::told::Told;
 
 /// How many entries a new member may be behind and still count as having caught up.
 pub(super) const CAUGHT_UP: u64 = 64;
@@ -63,6 +64,7 @@ impl<M: Machine> Node<M> {
         let pristine = is_pristine(&log)?;
         let group = GroupId::of(&identity.founders);
         let peers = Arc::new(peers);
+        let refusals = Arc::new(Told::default());
         let links: Links<N, M> = Links {
             network,
             from: config.id,
@@ -70,6 +72,7 @@ impl<M: Machine> Node<M> {
             lineage: identity.lineage,
             peers: peers.clone(),
             timers: config.timers,
+            told: refusals.clone(),
             machine: PhantomData,
         };
         let engine = Raft::new(config.id, engine_config, links, log.clone(), applied.clone())
@@ -98,7 +101,7 @@ impl<M: Machine> Node<M> {
             health,
             role,
             incoming: Arc::default(),
-            told: Mutex::default(),
+            told: refusals,
             tasks,
             lock: Mutex::new(lock),
         })))

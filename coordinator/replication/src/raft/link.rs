@@ -26,6 +26,7 @@ use crate::machine::Machine;
 use crate::network::{Lane, Network, NetworkError, NodeId};
 use crate::peers::{Peers, lost_store, not_kept};
 use crate::snapshot::StoredSnapshot;
+use crate::told::Told;
 
 /// The bytes of a snapshot that go in one message.
 pub(crate) const PIECE_BYTES: usize = 1 << 20;
@@ -38,6 +39,7 @@ pub(crate) struct Links<N, M> {
     pub(crate) lineage: u64,
     pub(crate) peers: Arc<Peers>,
     pub(crate) timers: Timers,
+    pub(crate) told: Arc<Told>,
     pub(crate) machine: PhantomData<fn() -> M>,
 }
 
@@ -51,6 +53,7 @@ pub(crate) struct Link<N, M> {
     lineage: u64,
     peers: Arc<Peers>,
     timers: Timers,
+    told: Arc<Told>,
     machine: PhantomData<fn() -> M>,
 }
 
@@ -67,6 +70,7 @@ impl<N: Network, M: Machine> RaftNetworkFactory<Types> for Links<N, M> {
             lineage: self.lineage,
             peers: self.peers.clone(),
             timers: self.timers,
+            told: self.told.clone(),
             machine: PhantomData,
         }
     }
@@ -83,12 +87,20 @@ impl<N: Network, M> Link<N, M> {
         // The network bounds its own wait; this is for one that does not.
         let reply = tokio::time::timeout(patience.saturating_mul(2), sent)
             .await
-            .unwrap_or_else(|_| Err(NetworkError::NoReply("in time".into())))?;
+            .unwrap_or_else(|_| Err(NetworkError::NoReply("in time".into())))
+            .inspect_err(|error| self.tell(error))?;
         let answer: Answer = postcard::from_bytes(&reply).map_err(|_| strange())?;
         match self.peers.has(self.to, answer.lineage).await {
             Ok(true) => Ok(answer.reply),
             Ok(false) => Err(NetworkError::Refused(lost_store(self.to))),
             Err(error) => Err(NetworkError::Refused(not_kept(self.to, &error))),
+        }
+    }
+
+    /// A node whom the others refuse would be silent otherwise: it waits for them as for any who are not there.
+    fn tell(&self, error: &NetworkError) {
+        if let NetworkError::Refused(reason) = error {
+            self.told.warn(format!("node {} will have nothing to do with this one: {reason}", self.to));
         }
     }
 

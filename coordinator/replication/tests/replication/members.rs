@@ -96,6 +96,29 @@ async fn a_member_is_replaced_in_one_step_under_load() {
         .await;
 }
 
+/// Else the group would be smaller afterwards, or none.
+#[tokio::test(start_paused = true)]
+async fn one_who_votes_takes_nobodys_place_and_the_last_one_stays() {
+    let mut world = World::new(3).await;
+    let (leader, _) = world.leader().await;
+    let node = world.node(leader);
+    let [second, third] = world.others(&[leader])[..] else { panic!("three nodes") };
+    for by in [second, third, leader] {
+        let refused = node.replace_member(second, by, &format!("node-{by}"), PATIENCE).await;
+        assert!(
+            matches!(&refused, Err(MembersError::Refused(why)) if why.contains("votes already")),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(voters(&node), [1, 2, 3]);
+    for gone in [second, third] {
+        node.remove_member(gone, PATIENCE).await.unwrap();
+    }
+    let refused = node.remove_member(leader, PATIENCE).await;
+    assert!(matches!(&refused, Err(MembersError::Refused(why)) if why.contains("the last")), "{refused:?}");
+    assert_eq!(voters(&node), [leader]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn leadership_is_handed_over() {
     let mut world = World::new(3).await;

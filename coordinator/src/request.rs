@@ -191,22 +191,34 @@ mod tests {
         big.inputs[0].bytes = 320 << 20;
         let (spec, planner) = settle(big.clone(), 8);
         assert_eq!((spec.reduces, spec.split_bytes), (8, 35 << 20));
-        assert_eq!(planner, Planner::FallingTasks { slots: 8 });
+        assert_eq!(planner, Planner::JoinedTasks { slots: 8 });
         let (spec, planner) = settle(big.clone(), 0);
         assert_eq!(
             (spec.reduces, spec.split_bytes),
             (1, (35 << 20) / 2),
             "whoever comes later is to find something to do"
         );
-        assert_eq!(planner, Planner::FallingTasks { slots: 16 });
+        assert_eq!(planner, Planner::JoinedTasks { slots: 16 });
         big.options.slots = Some(2);
         let (spec, planner) = settle(big.clone(), 0);
         assert_eq!((spec.reduces, spec.split_bytes), (2, 140 << 20));
-        assert_eq!(planner, Planner::FallingTasks { slots: 2 });
+        assert_eq!(planner, Planner::JoinedTasks { slots: 2 });
         big.options.split_bytes = Some(7);
         let (spec, planner) = settle(big, 4);
         assert_eq!((spec.split_bytes, planner), (7, Planner::EvenTasks { slots: 2 }));
         assert_eq!(settle(request(), 8).0.split_bytes, 1 << 20);
+    }
+
+    #[test]
+    fn tasks_are_joined_for_apps_with_a_combiner_and_much_input() {
+        let mut big = request();
+        big.inputs[0].bytes = 320 << 20;
+        assert_eq!(settle(big.clone(), 20).1, Planner::JoinedTasks { slots: 20 });
+        assert_eq!(settle(big.clone(), 21).1, Planner::FallingTasks { slots: 21 });
+        big.plugin.input_mode = InputMode::File;
+        assert_eq!(settle(big.clone(), 2).1, Planner::FallingTasks { slots: 2 });
+        (big.plugin.input_mode, big.plugin.combines) = (InputMode::Text, false);
+        assert_eq!(settle(big, 2).1, Planner::FallingTasks { slots: 2 });
     }
 
     #[test]

@@ -1,63 +1,133 @@
 //! The documents in which a word was seen.
 
-use crate::names::with_names;
-use gristmill_sdk::{Bytes, Codec, DecodeError, Encode, Reader, ToText, heap_block};
+use crate::lists;
+use crate::long::{self, List};
+use crate::names::{self, numbers};
+use gristmill_sdk::{Bytes, Codec, DecodeError, Encode, Reader, ToText};
 
-/// Documents, in the order in which they were seen, equal neighbours once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::box_collection, reason = "there is one for every occurrence of a word: it must be small")]
-pub enum Documents {
-    /// What a map mostly deals with: one document, by its number in this process.
+/// A set of documents, in as few bytes as a count: there is one in every slot of the table.
+///
+/// ```text
+/// 0 …                      by the bits of their numbers in this process, all below 63
+/// 1 1 …           number   one with a higher number
+/// 1 0 16ths       handle   any others, in a list, and sixteenths of the bytes that it takes
+/// ```
+#[derive(Debug)]
+pub struct Documents(u64);
+
+/// Numbers that a set of bits has.
+const FEW: u32 = 63;
+const NOT_FEW: u64 = 1 << 63;
+const ONE: u64 = 1 << 62;
+/// In what a list's memory is counted.
+const UNIT_BYTES: usize = 16;
+const UNITS_MAX: usize = (1 << 30) - 1;
+
+enum Kind {
+    Few(u64),
     One(u32),
-    /// Several, likewise.
-    Several(Box<Vec<u32>>),
-    /// By their names: from another process.
-    Named(Box<Vec<Bytes>>),
+    Long(u32),
 }
 
 impl Documents {
-    /// Adds those of `next` at the end.
+    /// The document that has this number in this process.
     #[inline]
+    pub(crate) fn of_number(number: u32) -> Self {
+        if number < FEW { Self(1 << number) } else { Self(NOT_FEW | ONE | u64::from(number)) }
+    }
+
+    fn of_list(list: List) -> Self {
+        let (handle, bytes) = long::keep(list);
+        Self(long_bits(handle, bytes))
+    }
+
+    /// Adds those of `next`.
+    #[inline(always)]
     pub(crate) fn append(&mut self, next: Self) {
-        match (&mut *self, &next) {
-            (Self::One(last), Self::One(number)) if last == number => {}
-            (Self::Several(numbers), Self::One(number)) => {
-                if numbers.last() != Some(number) {
-                    numbers.push(*number);
-                }
-            }
-            _ => self.append_any(next),
+        if (self.0 | next.0) & NOT_FEW == 0 {
+            self.0 |= next.0;
+        } else {
+            self.append_any(next);
         }
     }
 
     #[cold]
     fn append_any(&mut self, next: Self) {
-        if let (Self::One(first), Self::One(second)) = (&*self, &next) {
-            *self = Self::Several(Box::new(vec![*first, *second]));
-            return;
-        }
-        let mut names = std::mem::replace(self, Self::Several(Box::default())).into_names();
-        let next = next.into_names();
-        let is_repeated = names.last().is_some_and(|last| next.first() == Some(last));
-        names.extend(next.into_iter().skip(usize::from(is_repeated)));
-        *self = Self::Named(Box::new(names));
-    }
-
-    /// The names.
-    pub(crate) fn into_names(self) -> Vec<Bytes> {
-        match self {
-            Self::Named(names) => *names,
-            Self::One(_) | Self::Several(_) => {
-                self.with_names(|names| names.iter().map(|name| Bytes::from(*name)).collect())
+        match (self.kind(), next.kind()) {
+            (Kind::One(last), Kind::One(number)) if last == number => return,
+            (Kind::Long(handle), Kind::One(number)) => {
+                if let Some(bytes) = long::push(handle, number) {
+                    self.0 = long_bits(handle, bytes);
+                    return;
+                }
             }
+            _ => {}
+        }
+        *self = Self::of_list(match (self.to_list(), next.to_list()) {
+            (List::Numbers(mut numbers), List::Numbers(others)) => {
+                numbers.extend(others);
+                List::Numbers(numbers)
+            }
+            (documents, others) => {
+                let mut names = to_names(documents);
+                names.extend(to_names(others));
+                sort(&mut names);
+                List::Names(names)
+            }
+        });
+    }
+
+    #[inline]
+    fn kind(&self) -> Kind {
+        match (self.0 & NOT_FEW, self.0 & ONE) {
+            (0, _) => Kind::Few(self.0),
+            (_, 0) => Kind::Long(self.0 as u32),
+            _ => Kind::One(self.0 as u32),
         }
     }
 
-    fn with_names<T>(&self, take: impl FnOnce(&[&[u8]]) -> T) -> T {
-        match self {
-            Self::One(number) => with_names(&[*number], take),
-            Self::Several(numbers) => with_names(numbers, take),
-            Self::Named(names) => take(&names.iter().map(|name| name.0.as_slice()).collect::<Vec<_>>()),
+    fn to_list(&self) -> List {
+        match self.kind() {
+            Kind::Few(set) => List::Numbers(numbers(set).collect()),
+            Kind::One(number) => List::Numbers(vec![number]),
+            Kind::Long(handle) => long::get(handle),
+        }
+    }
+
+    fn named(list: &[u8]) -> Result<Self, DecodeError> {
+        let mut names = Vec::new();
+        lists::each(list, |name| names.push(Bytes::from(name)))?;
+        Ok(Self::of_list(List::Names(names)))
+    }
+}
+
+fn long_bits(handle: u32, bytes: usize) -> u64 {
+    let units = bytes.div_ceil(UNIT_BYTES).min(UNITS_MAX);
+    NOT_FEW | (units as u64) << 32 | u64::from(handle)
+}
+
+/// Sorted, each once.
+fn to_names(list: List) -> Vec<Bytes> {
+    match list {
+        List::Names(names) => names,
+        List::Numbers(numbers) => {
+            let mut names = names::of_numbers(numbers).into_iter().map(Bytes).collect();
+            sort(&mut names);
+            names
+        }
+    }
+}
+
+fn sort(names: &mut Vec<Bytes>) {
+    names.sort_unstable();
+    names.dedup();
+}
+
+impl Drop for Documents {
+    #[inline]
+    fn drop(&mut self) {
+        if let Kind::Long(handle) = self.kind() {
+            long::forget(handle);
         }
     }
 }
@@ -65,32 +135,78 @@ impl Documents {
 /// As a list of names.
 impl Encode for Documents {
     fn encode(&self, out: &mut Vec<u8>) {
-        self.with_names(|names| Encode::<Vec<Bytes>>::encode(names, out));
+        let mut list = Vec::new();
+        self.encode_last(&mut list);
+        Encode::<Bytes>::encode(list.as_slice(), out);
+    }
+
+    #[inline]
+    fn encode_last(&self, out: &mut Vec<u8>) {
+        match self.kind() {
+            Kind::Few(set) => names::put_list(set, out),
+            _ => lists::put(to_names(self.to_list()).iter().map(|name| name.0.as_slice()), out),
+        }
     }
 }
 
 impl Codec for Documents {
     fn decode(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Codec::decode(from).map(|names| Self::Named(Box::new(names)))
+        Self::named(&Bytes::decode(from)?)
     }
 
-    #[inline]
+    fn decode_last(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Self::named(&from.rest())
+    }
+
+    #[inline(always)]
     fn heap_bytes(&self) -> usize {
-        match self {
-            Self::One(_) => 0,
-            Self::Several(numbers) => {
-                heap_block(size_of::<Vec<u32>>()) + heap_block(numbers.capacity() * size_of::<u32>())
-            }
-            Self::Named(names) => heap_block(size_of::<Vec<Bytes>>()) + names.heap_bytes(),
+        match self.kind() {
+            Kind::Few(_) | Kind::One(_) => 0,
+            Kind::Long(_) => (self.0 >> 32) as usize % (UNITS_MAX + 1) * UNIT_BYTES,
         }
     }
 
-    /// What is folded is numbers; names, which are counted one by one, come from runs and seldom.
     const HEAP_IS_SOON_COUNTED: bool = true;
 }
 
 impl ToText for Documents {
     fn to_text(&self, out: &mut Vec<u8>) {
-        self.clone().into_names().to_text(out);
+        to_names(self.to_list()).to_text(out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::Document;
+
+    fn text(documents: &Documents) -> String {
+        let mut text = Vec::new();
+        documents.to_text(&mut text);
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn documents_are_a_set_however_they_are_told() {
+        let documents: Vec<_> = (0..200).rev().map(|n| Document::new(format!("{n:03}").as_bytes())).collect();
+        let of = |at: usize| Documents::of_number(documents[at].number());
+        let mut all = of(0);
+        (0..200).chain([199, 5, 150]).for_each(|at| all.append(of(at)));
+        let names: Vec<_> = (0..200).map(|n| format!("{n:03}")).collect();
+        assert_eq!(text(&all), names.join(","));
+
+        let mut encoded = Vec::new();
+        all.encode_last(&mut encoded);
+        let mut decoded = Documents::decode_last(&mut Reader::new(&encoded)).unwrap();
+        assert_eq!(text(&decoded), names.join(","));
+        decoded.append(of(7));
+        assert_eq!(text(&decoded), names.join(","));
+
+        let mut encoded = Vec::new();
+        of(3).encode(&mut encoded);
+        of(4).encode(&mut encoded);
+        let mut reader = Reader::new(&encoded);
+        let (one, other) = (Documents::decode(&mut reader).unwrap(), Documents::decode(&mut reader).unwrap());
+        assert_eq!((text(&one), text(&other), reader.left()), ("196".into(), "195".into(), 0));
     }
 }

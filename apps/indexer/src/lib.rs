@@ -4,9 +4,13 @@
 //! A reduce holds the names of the documents of one word.
 #![forbid(unsafe_code)]
 
+mod catalog;
 mod documents;
+mod lists;
+mod long;
 mod names;
 
+use catalog::Catalog;
 use documents::Documents;
 use gristmill_sdk::prelude::*;
 use names::Document;
@@ -16,6 +20,8 @@ use names::Document;
 pub struct Indexer {
     /// Those of the attempt; words of the last one come now.
     documents: Vec<Document>,
+    /// What a reduce knows of them.
+    catalog: Catalog,
 }
 
 impl App for Indexer {
@@ -27,16 +33,17 @@ impl App for Indexer {
     fn map(&mut self, split: &Split<'_>, emit: &mut Emit<'_, Self>) -> Result<()> {
         let number = self.number_of(split.document());
         for word in split.words() {
-            emit.pair(word, Documents::One(number));
+            emit.pair(word, Documents::of_number(number));
         }
         Ok(())
     }
 
-    fn reduce(&mut self, word: &str, values: Values<'_, Documents>, out: &mut Output<'_>) -> Result<()> {
-        let mut names: Vec<_> = values.flat_map(Documents::into_names).collect();
-        names.sort_unstable();
-        names.dedup();
-        out.pair(word, (names.len(), names.join(&b',').as_slice()));
+    fn reduce(&mut self, word: &str, mut values: Values<'_, Documents>, out: &mut Output<'_>) -> Result<()> {
+        self.catalog.begin();
+        while let Some(list) = values.next_encoded() {
+            self.catalog.add(list)?;
+        }
+        out.pair(word, self.catalog.found());
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use gristmill_model::{InputFile, InputMode, JobSpec};
 
 use super::Piece;
 use super::pack::{self, Packing};
-use super::sizes::Sizes;
+use super::sizes::{SMALLEST_BYTES, Sizes};
 
 /// The pieces of a job in order, each with whether a task begins with it.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ impl<'s> Cutter<'s> {
         }
     }
 
-    /// How much of the `rest` of a file the next piece has.
+    /// How much of the `rest` of a file the first piece of a task has.
     fn bytes(&self, file: &InputFile, rest: u64) -> u64 {
         let target = self.sizes.target();
         if is_whole(file, self.spec) || rest <= target.saturating_add(self.sizes.slack()) {
@@ -49,14 +49,35 @@ impl<'s> Cutter<'s> {
             let pieces = rest.div_ceil(target).min(records);
             return (records / pieces).saturating_mul(self.record).min(rest);
         }
-        // Half of it rather than a whole one and a crumb.
-        let wanted = if rest - target < target / 4 { rest / 2 } else { target };
+        // Half of it rather than a whole one and a crumb, unless the crumb's task goes on in the next file.
+        let goes_on =
+            self.packing.as_ref().is_some_and(Packing::cuts) && self.file + 1 < self.spec.inputs.len();
+        let wanted = if rest - target < target / 4 && !goes_on { rest / 2 } else { target };
         (wanted / self.record).max(1).saturating_mul(self.record).min(rest)
     }
 
+    /// The next piece of a file, if it goes into the task that is open.
+    fn joining(&mut self, file: &InputFile, index: u32, rest: u64) -> Option<Piece> {
+        let (target, slack) = (self.sizes.target(), self.sizes.slack());
+        let packing = self.packing.as_mut()?;
+        let whole = Piece { file: index, offset: self.offset, bytes: rest };
+        if !packing.cuts() || is_whole(file, self.spec) {
+            let fits = self.offset == 0 && packing.joins(file, whole, target);
+            return fits.then_some(whole);
+        }
+        let (room, crumb) = (packing.room(whole, target), slack.min(SMALLEST_BYTES));
+        let is_rest = room > 0 && rest <= room.saturating_add(crumb);
+        let bytes = if is_rest { rest } else { room / self.record * self.record };
+        if !is_rest && bytes < SMALLEST_BYTES {
+            return None;
+        }
+        let piece = Piece { bytes, ..whole };
+        packing.joins(file, piece, target + crumb).then_some(piece)
+    }
+
     fn advance(&mut self, bytes: u64, rest: u64) {
-        let opened = self.packing.is_some() && self.offset == 0;
-        self.sizes.take(if opened { pack::cost(bytes) } else { bytes });
+        let opens = self.packing.is_some() && self.offset == 0;
+        self.sizes.take(if opens { pack::cost(bytes) } else { bytes });
         if bytes == rest {
             (self.file, self.offset) = (self.file + 1, 0);
         } else {
@@ -72,23 +93,20 @@ impl Iterator for Cutter<'_> {
         let file = self.current()?;
         let index = u32::try_from(self.file).ok()?;
         let (offset, rest) = (self.offset, file.bytes - self.offset);
-        let target = self.sizes.target();
-        if let Some(packing) = &mut self.packing {
-            if offset == 0 && packing.joins(file, target) {
-                self.advance(rest, rest);
-                return Some((Piece { file: index, offset, bytes: rest }, false));
-            }
-            if packing.close() {
-                self.sizes.end_task();
-            }
+        if let Some(piece) = self.joining(file, index, rest) {
+            self.advance(piece.bytes, rest);
+            return Some((piece, false));
         }
-        let bytes = self.bytes(file, rest);
-        self.advance(bytes, rest);
+        if self.packing.as_mut().is_some_and(Packing::close) {
+            self.sizes.end_task();
+        }
+        let piece = Piece { file: index, offset, bytes: self.bytes(file, rest) };
+        self.advance(piece.bytes, rest);
         match &mut self.packing {
-            Some(packing) if bytes == file.bytes => packing.open(file),
+            Some(packing) if piece.bytes == file.bytes || packing.cuts() => packing.open(file, piece),
             _ => self.sizes.end_task(),
         }
-        Some((Piece { file: index, offset, bytes }, true))
+        Some((piece, true))
     }
 }
 

@@ -15,6 +15,7 @@ use gristmill_model::{InputFile, JobOptions, JobSpec, PluginInfo, Split};
 use serde::{Deserialize, Serialize};
 
 use self::cut::Cutter;
+use self::pack::Packing;
 use self::sizes::Sizes;
 
 /// Slots that a job is planned for when nobody knows how many there will be: few enough for tasks that are worth their start, and
@@ -34,6 +35,12 @@ pub enum Planner {
     /// Large tasks first and ever smaller ones towards the end, so that they are few and yet end together whatever the slots' speed;
     /// small files share a task as with `EvenTasks`.
     FallingTasks {
+        /// What the job is planned for.
+        slots: u32,
+    },
+    /// The same, but every task goes on over the ends of files until it is full: for apps with a combiner, of which each task adds its
+    /// own distinct keys to the shuffle.
+    JoinedTasks {
         /// What the job is planned for.
         slots: u32,
     },
@@ -68,7 +75,8 @@ pub fn choose_plan(
         Some(bytes) => (Planner::EvenTasks { slots }, bytes),
         None => {
             let largest = sizes::largest_bytes(plugin, options.memory_bytes, inputs, slots);
-            (Planner::FallingTasks { slots }, largest)
+            let joined = sizes::are_joined(plugin, inputs, slots);
+            (if joined { Planner::JoinedTasks { slots } } else { Planner::FallingTasks { slots } }, largest)
         }
     }
 }
@@ -78,7 +86,7 @@ impl Planner {
     pub(crate) fn count(self, spec: &JobSpec, most: u64) -> u64 {
         match self {
             Self::EvenPieces => cut::even_count(spec),
-            Self::EvenTasks { .. } | Self::FallingTasks { .. } => {
+            Self::EvenTasks { .. } | Self::FallingTasks { .. } | Self::JoinedTasks { .. } => {
                 let mut tasks = self.cutter(spec).filter(|(_, begins)| *begins).map(|_| 1);
                 let most = usize::try_from(most).unwrap_or(usize::MAX);
                 tasks.by_ref().take(most.saturating_add(1)).sum()
@@ -91,7 +99,7 @@ impl Planner {
         let mut plan = Plan::default();
         match self {
             Self::EvenPieces => cut::even_pieces(spec).for_each(|piece| plan.push(piece, true)),
-            Self::EvenTasks { .. } | Self::FallingTasks { .. } => {
+            Self::EvenTasks { .. } | Self::FallingTasks { .. } | Self::JoinedTasks { .. } => {
                 self.cutter(spec).for_each(|(piece, begins)| plan.push(piece, begins));
             }
         }
@@ -102,7 +110,7 @@ impl Planner {
         let (slots, falling) = match self {
             Self::EvenPieces => (1, false),
             Self::EvenTasks { slots } => (slots.max(1), false),
-            Self::FallingTasks { slots } => (slots.max(1), true),
+            Self::FallingTasks { slots } | Self::JoinedTasks { slots } => (slots.max(1), true),
         };
         let sizes = |total| {
             if falling {
@@ -111,10 +119,14 @@ impl Planner {
                 Sizes::even(spec.split_bytes)
             }
         };
+        let packed = |packing: Packing| Cutter::new(spec, sizes(packing.total_cost()), Some(packing));
+        if let Self::JoinedTasks { .. } = self {
+            return packed(Packing::joined(spec));
+        }
         let plain = Cutter::new(spec, sizes(cut::total_bytes(&spec.inputs)), None);
-        match pack::Packing::for_many(spec, slots, plain.clone()) {
+        match Packing::for_many(spec, slots, plain.clone()) {
             None => plain,
-            Some(packing) => Cutter::new(spec, sizes(packing.total_cost()), Some(packing)),
+            Some(packing) => packed(packing),
         }
     }
 }

@@ -1,9 +1,11 @@
-//! Many small files in one map task.
+//! Several files in one map task.
 //!
-//! Only where there would be many more tasks than slots: a few files are a task each, so that they are mapped side by side.
+//! Small ones only where there would be many more tasks than slots: a few files are a task each, so that they are mapped side by side. Or
+//! all of them, cut where a task is full.
 
 use gristmill_model::{InputFile, InputMode, JobSpec};
 
+use super::Piece;
 use super::cut::Cutter;
 
 /// Files are packed only beyond so many tasks for each slot, and in `File` mode, where a small file may mean much work, never into fewer.
@@ -23,6 +25,8 @@ pub(super) struct Packing {
     total_cost: u64,
     /// Of one task; what is larger stays alone.
     cost_max: u64,
+    /// Files are cut where a task is full.
+    cuts: bool,
     open: Option<Open>,
 }
 
@@ -52,6 +56,11 @@ pub(super) fn are_many(inputs: &[InputFile], slots: u32) -> bool {
     inputs.len() as u64 > TASKS_PER_SLOT.saturating_mul(u64::from(slots))
 }
 
+/// A file is opened for its first piece, and hardly needs it for the others.
+fn piece_cost(piece: Piece) -> u64 {
+    if piece.offset == 0 { cost(piece.bytes) } else { piece.bytes }
+}
+
 impl Packing {
     /// The rule for a job that would have very many tasks when cut by `plain`.
     pub(super) fn for_many(spec: &JobSpec, slots: u32, plain: Cutter<'_>) -> Option<Self> {
@@ -63,25 +72,41 @@ impl Packing {
             InputMode::File => total_cost / few.max(1),
             InputMode::Text | InputMode::Records(_) => u64::MAX,
         };
-        many.then(|| Self { total_cost, cost_max: fair.min(spec.split_bytes), open: None })
+        many.then(|| Self { total_cost, cost_max: fair.min(spec.split_bytes), cuts: false, open: None })
+    }
+
+    /// The rule for a job whose tasks go on over the ends of files.
+    pub(super) fn joined(spec: &JobSpec) -> Self {
+        Self { total_cost: total_cost(&spec.inputs), cost_max: spec.split_bytes, cuts: true, open: None }
+    }
+
+    pub(super) fn cuts(&self) -> bool {
+        self.cuts
     }
 
     pub(super) fn total_cost(&self) -> u64 {
         self.total_cost
     }
 
-    /// Whether this file goes, whole, into the task that the file before went into; `target` is what the task is to have.
-    pub(super) fn joins(&mut self, file: &InputFile, target: u64) -> bool {
-        let joined = self.open.and_then(|open| open.with(Open::of(file), self.cost_max.min(target)));
+    /// How many bytes of this piece go into the task that is open, which is to have `target`.
+    pub(super) fn room(&self, piece: Piece, target: u64) -> u64 {
+        let taken = self.open.map_or(u64::MAX, |open| open.cost);
+        let beside_bytes = piece_cost(piece) - piece.bytes;
+        target.min(self.cost_max).saturating_sub(taken.saturating_add(beside_bytes))
+    }
+
+    /// Whether this piece goes into the task that the one before went into, which is to have no more than `most`.
+    pub(super) fn joins(&mut self, file: &InputFile, piece: Piece, most: u64) -> bool {
+        let joined = self.open.and_then(|open| open.with(Open::of(file, piece), self.cost_max.min(most)));
         if joined.is_some() {
             self.open = joined;
         }
         joined.is_some()
     }
 
-    /// The task that begins with this whole file may take more.
-    pub(super) fn open(&mut self, file: &InputFile) {
-        self.open = Some(Open::of(file));
+    /// The task that begins with this piece may take more.
+    pub(super) fn open(&mut self, file: &InputFile, piece: Piece) {
+        self.open = Some(Open::of(file, piece));
     }
 
     /// No more files go into the task that took some; says whether there was one.
@@ -91,8 +116,8 @@ impl Packing {
 }
 
 impl Open {
-    fn of(file: &InputFile) -> Self {
-        Self { cost: cost(file.bytes), pieces: 1, names_bytes: names_bytes(file) }
+    fn of(file: &InputFile, piece: Piece) -> Self {
+        Self { cost: piece_cost(piece), pieces: 1, names_bytes: names_bytes(file) }
     }
 
     fn with(self, next: Self, cost_max: u64) -> Option<Self> {

@@ -4,7 +4,7 @@
 //! becomes 2 × 448, 2 × 56 and 2 × 8 MiB. A slot that is slow gets fewer of the later ones, and what the last ones
 //! differ in is small beside the whole. Every task adds its own distinct keys to the shuffle, so many equal tasks would cost more.
 
-use gristmill_model::{InputFile, PluginInfo};
+use gristmill_model::{InputFile, InputMode, PluginInfo};
 
 use super::{cut, pack};
 
@@ -12,7 +12,9 @@ const MIB: u64 = 1 << 20;
 /// A lost attempt should not cost more than this.
 const LARGEST_BYTES: u64 = 1 << 30;
 /// A task costs about a millisecond beside its work: below this it is not worth its start.
-const SMALLEST_BYTES: u64 = MIB;
+pub(super) const SMALLEST_BYTES: u64 = MIB;
+/// From this share of a slot on, apps with a combiner get tasks that go on over the ends of files: with less, there are few keys to combine.
+const JOINED_SHARE_MIN: u64 = 16 * MIB;
 /// The last round has tasks of a sixteenth of a slot's share, since smaller ones would end no more together than the slots' speeds allow …
 const LAST_PER_SHARE: u64 = 16;
 /// … and of no more than this, however long the job.
@@ -40,6 +42,14 @@ pub(super) fn largest_bytes(plugin: &PluginInfo, memory_bytes: u64, inputs: &[In
         (total_bytes / RUNS_COMFORTABLE).max(PAIRS_BYTES).min(memory_bytes / 8 * 3 / 4 * 3)
     };
     largest.min(seven_eighths(share)).clamp(SMALLEST_BYTES, LARGEST_BYTES)
+}
+
+/// Whether tasks go on over the ends of files. A key that is in every file is combined then, and leaves the map once for a task
+/// instead of once for a file.
+pub(super) fn are_joined(plugin: &PluginInfo, inputs: &[InputFile], slots: u32) -> bool {
+    plugin.combines
+        && plugin.input_mode != InputMode::File
+        && cut::total_bytes(inputs) / u64::from(slots.max(1)) >= JOINED_SHARE_MIN
 }
 
 /// The size of the next task, and of those after it.

@@ -83,7 +83,8 @@ fn assert_sound(planner: Planner, spec: &JobSpec) {
     assert_eq!(pieces.next(), None);
     for pieces in tasks.iter().filter(|pieces| pieces.len() > 1) {
         let wholes = pieces.iter().all(|piece| piece.bytes == spec.inputs[piece.file as usize].bytes);
-        assert!(wholes, "only whole files share a task");
+        let joined = matches!(planner, Planner::JoinedTasks { .. });
+        assert!(wholes || joined, "only whole files share a task, unless tasks are joined");
         assert!(pieces.len() <= 1024 && super::sum(pieces) <= spec.split_bytes);
     }
 }
@@ -110,7 +111,12 @@ proptest! {
     ) {
         let total: u64 = files.iter().map(|file| file.bytes).sum();
         let spec = spec(files, split_bytes.max(total / 2_000), mode);
-        for planner in [Planner::EvenPieces, Planner::EvenTasks { slots }, Planner::FallingTasks { slots }] {
+        for planner in [
+            Planner::EvenPieces,
+            Planner::EvenTasks { slots },
+            Planner::FallingTasks { slots },
+            Planner::JoinedTasks { slots },
+        ] {
             if planner == Planner::EvenPieces || planner.count(&spec, 10_000) <= 10_000 {
                 assert_sound(planner, &spec);
             }
@@ -120,12 +126,14 @@ proptest! {
     #[test]
     fn the_last_tasks_are_small_beside_a_slots_share(mib in 100..20_000u64, slots in 1..40u32) {
         let spec = spec(vec![file(mib * MIB)], 1 << 30, InputMode::Text);
-        let sizes = sizes(Planner::FallingTasks { slots }, &spec);
-        let share = mib * MIB / u64::from(slots);
-        let last = *sizes.last().expect("a task");
-        prop_assert!(last <= (share / 8).max(2 * MIB), "{last} of {share}");
-        prop_assert!(sizes.is_sorted_by(|a, b| a + MIB >= *b), "{sizes:?} fall");
-        prop_assert!(sizes.len() <= (6 * slots) as usize + (mib / 512) as usize, "{} tasks", sizes.len());
+        for planner in [Planner::FallingTasks { slots }, Planner::JoinedTasks { slots }] {
+            let sizes = sizes(planner, &spec);
+            let share = mib * MIB / u64::from(slots);
+            let last = *sizes.last().expect("a task");
+            prop_assert!(last <= (share / 8).max(2 * MIB), "{last} of {share}");
+            prop_assert!(sizes.is_sorted_by(|a, b| a + MIB >= *b), "{sizes:?} fall");
+            prop_assert!(sizes.len() <= (6 * slots) as usize + (mib / 512) as usize, "{} tasks", sizes.len());
+        }
     }
 }
 
@@ -139,6 +147,38 @@ fn sizes_fall_by_rounds() {
     assert_eq!(sizes(Planner::FallingTasks { slots: 2 }, &small), [4_194_304, 4_194_304, 805_696, 805_696]);
     let tiny = spec(vec![file(1_000)], MIB, InputMode::Text);
     assert_eq!(sizes(Planner::FallingTasks { slots: 2 }, &tiny), [1_000]);
+}
+
+#[test]
+fn joined_tasks_are_as_large_as_those_of_one_file() {
+    let one = sizes(Planner::FallingTasks { slots: 2 }, &spec(vec![file(1 << 30)], 1 << 30, InputMode::Text));
+    for files in [2, 3, 16, 100, 1024] {
+        let many = spec(vec![file((1 << 30) / files); files as usize], 1 << 30, InputMode::Text);
+        let sizes = sizes(Planner::JoinedTasks { slots: 2 }, &many);
+        assert_eq!(sizes.len(), one.len(), "{files} files: {:?}", in_mib(&sizes));
+        for (bytes, of_one) in sizes.iter().zip(&one) {
+            let differ = bytes.abs_diff(*of_one);
+            assert!(differ <= of_one / 8 + 8 * MIB, "{files} files: {:?}", in_mib(&sizes));
+        }
+    }
+}
+
+#[test]
+fn joined_tasks_cut_no_crumbs_and_nothing_that_must_be_whole() {
+    let mut inputs = vec![file(7_000_000); 100];
+    inputs.iter_mut().step_by(3).for_each(|file| file.splittable = false);
+    let spec = spec(inputs, 50 * MIB, InputMode::Text);
+    let tasks = tasks(Planner::JoinedTasks { slots: 2 }, &spec);
+    assert!((14..22).contains(&tasks.len()), "{}", tasks.len());
+    for piece in tasks.iter().flatten() {
+        let whole = piece.bytes == 7_000_000;
+        assert!(
+            whole || (spec.inputs[piece.file as usize].splittable && piece.bytes >= 900_000),
+            "{piece:?}"
+        );
+    }
+    let cut = tasks.iter().flatten().filter(|piece| piece.bytes < 7_000_000).count();
+    assert!(cut > 0, "some are cut, or tasks would not be full");
 }
 
 #[test]
@@ -190,7 +230,12 @@ fn names_bound_a_task_too() {
 
 #[test]
 fn sizes_beyond_measure_do_not_overflow() {
-    for planner in [Planner::EvenTasks { slots: 3 }, Planner::FallingTasks { slots: 3 }] {
+    let planners = [
+        Planner::EvenTasks { slots: 3 },
+        Planner::FallingTasks { slots: 3 },
+        Planner::JoinedTasks { slots: 3 },
+    ];
+    for planner in planners {
         for mode in [InputMode::Text, InputMode::Records(u64::MAX), InputMode::Records(7)] {
             let whole = spec(vec![file(u64::MAX), file(5)], u64::MAX / 4, mode);
             let sum: u128 =

@@ -188,7 +188,12 @@ impl Life {
         spec.inputs = (0..files).map(|n| fixtures::file(&n.to_string(), self.rng.below(5_000))).collect();
         spec.inputs.push(fixtures::file("large", self.rng.below(6 << 20)));
         spec.split_bytes = 2 << 20;
-        (spec, Planner::FallingTasks { slots: 1 })
+        let planner = if self.rng.chance(500) {
+            Planner::JoinedTasks { slots: 1 }
+        } else {
+            Planner::FallingTasks { slots: 1 }
+        };
+        (spec, planner)
     }
 
     /// Lives to the end, and says what it met.

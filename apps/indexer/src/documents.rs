@@ -63,16 +63,15 @@ impl Documents {
             }
             _ => {}
         }
-        *self = Self::of_list(match (self.to_list(), next.to_list()) {
+        let documents = std::mem::replace(self, Self(0)).into_list();
+        *self = Self::of_list(match (documents, next.into_list()) {
             (List::Numbers(mut numbers), List::Numbers(others)) => {
                 numbers.extend(others);
                 List::Numbers(numbers)
             }
+            // All lists of names were looked through when they came.
             (documents, others) => {
-                let mut names = to_names(documents);
-                names.extend(to_names(others));
-                sort(&mut names);
-                List::Names(names)
+                List::Names(lists::union(&names_of(documents), &names_of(others)).unwrap_or_default())
             }
         });
     }
@@ -86,18 +85,32 @@ impl Documents {
         }
     }
 
-    fn to_list(&self) -> List {
-        match self.kind() {
+    fn into_list(mut self) -> List {
+        let kind = self.kind();
+        // Its list is not its own any more.
+        self.0 = 0;
+        match kind {
             Kind::Few(set) => List::Numbers(numbers(set).collect()),
             Kind::One(number) => List::Numbers(vec![number]),
-            Kind::Long(handle) => long::get(handle),
+            Kind::Long(handle) => long::take(handle),
         }
     }
 
-    fn named(list: &[u8]) -> Result<Self, DecodeError> {
-        let mut names = Vec::new();
-        lists::each(list, |name| names.push(Bytes::from(name)))?;
-        Ok(Self::of_list(List::Names(names)))
+    fn of_names(list: Vec<u8>) -> Result<Self, DecodeError> {
+        lists::each(&list, |_| {})?;
+        Ok(Self::of_list(List::Names(list)))
+    }
+}
+
+/// As a list of names.
+fn names_of(list: List) -> Vec<u8> {
+    match list {
+        List::Names(list) => list,
+        List::Numbers(numbers) => {
+            let mut list = Vec::new();
+            names::put_sorted(numbers, &mut list);
+            list
+        }
     }
 }
 
@@ -106,28 +119,11 @@ fn long_bits(handle: u32, bytes: usize) -> u64 {
     NOT_FEW | (units as u64) << 32 | u64::from(handle)
 }
 
-/// Sorted, each once.
-fn to_names(list: List) -> Vec<Bytes> {
-    match list {
-        List::Names(names) => names,
-        List::Numbers(numbers) => {
-            let mut names = names::of_numbers(numbers).into_iter().map(Bytes).collect();
-            sort(&mut names);
-            names
-        }
-    }
-}
-
-fn sort(names: &mut Vec<Bytes>) {
-    names.sort_unstable();
-    names.dedup();
-}
-
 impl Drop for Documents {
     #[inline]
     fn drop(&mut self) {
         if let Kind::Long(handle) = self.kind() {
-            long::forget(handle);
+            drop(long::take(handle));
         }
     }
 }
@@ -144,18 +140,22 @@ impl Encode for Documents {
     fn encode_last(&self, out: &mut Vec<u8>) {
         match self.kind() {
             Kind::Few(set) => names::put_list(set, out),
-            _ => lists::put(to_names(self.to_list()).iter().map(|name| name.0.as_slice()), out),
+            Kind::One(number) => names::put_sorted([number], out),
+            Kind::Long(handle) => long::with(handle, |list| match list {
+                List::Names(list) => out.extend_from_slice(list),
+                List::Numbers(numbers) => names::put_sorted(numbers.iter().copied(), out),
+            }),
         }
     }
 }
 
 impl Codec for Documents {
     fn decode(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Self::named(&Bytes::decode(from)?)
+        Self::of_names(Bytes::decode(from)?.0)
     }
 
     fn decode_last(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Self::named(&from.rest())
+        Self::of_names(from.rest())
     }
 
     #[inline(always)]
@@ -171,7 +171,12 @@ impl Codec for Documents {
 
 impl ToText for Documents {
     fn to_text(&self, out: &mut Vec<u8>) {
-        to_names(self.to_list()).to_text(out);
+        let mut list = Vec::new();
+        self.encode_last(&mut list);
+        let mut names = Vec::new();
+        // It was encoded just now.
+        let _ = lists::each(&list, |name| names.push(Bytes::from(name)));
+        names.to_text(out);
     }
 }
 

@@ -7,33 +7,92 @@ use std::cmp::Ordering;
 pub(crate) fn put<'n>(names: impl IntoIterator<Item = &'n [u8]>, out: &mut Vec<u8>) {
     let mut before: &[u8] = &[];
     for name in names {
-        let shared = name.iter().zip(before).take_while(|(a, b)| a == b).count();
-        let rest = &name[shared..];
-        wire::put_length(out, shared);
-        wire::put_length(out, rest.len());
-        out.extend_from_slice(rest);
+        put_name(before, name, out);
         before = name;
     }
 }
 
+#[inline]
+fn put_name(before: &[u8], name: &[u8], out: &mut Vec<u8>) {
+    let shared = shared_bytes(before, name);
+    let rest = &name[shared..];
+    wire::put_length(out, shared);
+    wire::put_length(out, rest.len());
+    out.extend_from_slice(rest);
+}
+
+/// Names in one directory share most of their bytes, so eight are looked at at once.
+fn shared_bytes(a: &[u8], b: &[u8]) -> usize {
+    const STEP: usize = 8;
+    let eights = a.chunks_exact(STEP).zip(b.chunks_exact(STEP)).take_while(|(a, b)| a == b).count();
+    let begin = STEP * eights;
+    begin + a[begin..].iter().zip(&b[begin..]).take_while(|(a, b)| a == b).count()
+}
+
 /// Gives each of the names that [`put`] has written.
-pub(crate) fn each(mut encoded: &[u8], mut take: impl FnMut(&[u8])) -> Result<(), DecodeError> {
-    let (mut name, mut is_first) = (Vec::new(), true);
-    while !encoded.is_empty() {
-        let shared = wire::take_length(&mut encoded).ok_or(DecodeError::Short)?;
-        let length = wire::take_length(&mut encoded).ok_or(DecodeError::Short)?;
-        let rest = wire::take_bytes(&mut encoded, length).ok_or(DecodeError::Short)?;
-        let kept =
-            name.get(shared..).ok_or(DecodeError::Malformed("number of shared bytes", shared as u8))?;
-        if !is_first && kept.cmp(rest) != Ordering::Less {
-            return Err(DecodeError::Malformed("order of names, at length", length as u8));
-        }
-        name.truncate(shared);
-        name.extend_from_slice(rest);
-        is_first = false;
-        take(&name);
+pub(crate) fn each(list: &[u8], mut take: impl FnMut(&[u8])) -> Result<(), DecodeError> {
+    let mut names = Names::new(list);
+    while names.advance()? {
+        take(&names.name);
     }
     Ok(())
+}
+
+/// The list of all names in two lists.
+pub(crate) fn union(a: &[u8], b: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    let (mut a, mut b) = (Names::new(a), Names::new(b));
+    let (mut list, mut before) = (Vec::new(), Vec::new());
+    let (mut in_a, mut in_b) = (a.advance()?, b.advance()?);
+    while in_a || in_b {
+        let order = match (in_a, in_b) {
+            (true, true) => a.name.cmp(&b.name),
+            (true, false) => Ordering::Less,
+            _ => Ordering::Greater,
+        };
+        let from = if order.is_le() { &mut a } else { &mut b };
+        put_name(&before, &from.name, &mut list);
+        before.clone_from(&from.name);
+        if order.is_le() {
+            in_a = a.advance()?;
+        }
+        if order.is_ge() {
+            in_b = b.advance()?;
+        }
+    }
+    Ok(list)
+}
+
+/// Goes through a list.
+struct Names<'l> {
+    left: &'l [u8],
+    name: Vec<u8>,
+    is_first: bool,
+}
+
+impl<'l> Names<'l> {
+    fn new(list: &'l [u8]) -> Self {
+        Self { left: list, name: Vec::new(), is_first: true }
+    }
+
+    /// Goes to the next name; says whether there is one.
+    fn advance(&mut self) -> Result<bool, DecodeError> {
+        if self.left.is_empty() {
+            return Ok(false);
+        }
+        let shared = wire::take_length(&mut self.left).ok_or(DecodeError::Short)?;
+        let length = wire::take_length(&mut self.left).ok_or(DecodeError::Short)?;
+        let rest = wire::take_bytes(&mut self.left, length).ok_or(DecodeError::Short)?;
+        let Some(replaced) = self.name.get(shared..) else {
+            return Err(DecodeError::Malformed("number of shared bytes", shared as u8));
+        };
+        if !self.is_first && replaced.cmp(rest) != Ordering::Less {
+            return Err(DecodeError::Malformed("order of names, at length", length as u8));
+        }
+        self.name.truncate(shared);
+        self.name.extend_from_slice(rest);
+        self.is_first = false;
+        Ok(true)
+    }
 }
 
 #[cfg(test)]
@@ -55,6 +114,21 @@ mod tests {
         assert_eq!(taken(&encoded).unwrap(), names);
         assert_eq!(encoded.len(), names.concat().len() - 10 - 5 + 5 * 2 + 1);
         assert_eq!(taken(&[]), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_union_has_each_name_once() {
+        let list = |names: &[&'static [u8]]| {
+            let mut list = Vec::new();
+            put(names.iter().copied(), &mut list);
+            list
+        };
+        let (a, b): (&[&[u8]], &[&[u8]]) = (&[b"", b"ab", b"b"], &[b"aa", b"ab", b"abc", b"c"]);
+        let both = list(&[b"", b"aa", b"ab", b"abc", b"b", b"c"]);
+        assert_eq!(union(&list(a), &list(b)), Ok(both.clone()));
+        assert_eq!(union(&list(b), &list(a)), Ok(both.clone()));
+        assert_eq!(union(&both, &list(&[])), Ok(both));
+        assert_eq!(union(&list(a), &[1]), Err(DecodeError::Short));
     }
 
     #[test]

@@ -2,10 +2,14 @@
 //!
 //! Values lie in the table by the million, and hardly any of them is long, so what long ones need is kept here and not in all of them.
 
-use gristmill_sdk::{Bytes, Codec, heap_block};
+use gristmill_sdk::heap_block;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 static LONG: Mutex<Long> = Mutex::new(Long { lists: Vec::new(), free: Vec::new() });
+
+/// Room for so many is kept when there are none.
+const LISTS_KEPT: usize = 64;
+const NONE: List = List::Numbers(Vec::new());
 
 struct Long {
     /// By handle.
@@ -14,11 +18,11 @@ struct Long {
     free: Vec<u32>,
 }
 
-/// Documents by their numbers in this process, in the order in which they were seen; or by their names.
-#[derive(Clone, Debug)]
+/// Documents by their numbers in this process, in the order in which they were seen; or as a list of names.
+#[derive(Debug)]
 pub(crate) enum List {
     Numbers(Vec<u32>),
-    Names(Vec<Bytes>),
+    Names(Vec<u8>),
 }
 
 /// Keeps a list, and gives its handle and what it takes, in bytes.
@@ -47,19 +51,25 @@ pub(crate) fn push(handle: u32, number: u32) -> Option<usize> {
     }
 }
 
-pub(crate) fn get(handle: u32) -> List {
-    long().lists.get(handle as usize).cloned().unwrap_or(List::Numbers(Vec::new()))
+/// Looks at a list, which may not keep any others meanwhile.
+pub(crate) fn with<T>(handle: u32, look: impl FnOnce(&List) -> T) -> T {
+    let long = long();
+    look(long.lists.get(handle as usize).unwrap_or(&NONE))
 }
 
-pub(crate) fn forget(handle: u32) {
+/// Gives a list back, and its handle up.
+pub(crate) fn take(handle: u32) -> List {
     let mut long = long();
-    if let Some(place) = long.lists.get_mut(handle as usize) {
-        *place = List::Numbers(Vec::new());
-        long.free.push(handle);
-    }
+    let Some(place) = long.lists.get_mut(handle as usize) else { return NONE };
+    let list = std::mem::replace(place, NONE);
+    long.free.push(handle);
     if long.free.len() == long.lists.len() {
-        (long.lists, long.free) = (Vec::new(), Vec::new());
+        long.lists.clear();
+        long.lists.shrink_to(LISTS_KEPT);
+        long.free.clear();
+        long.free.shrink_to(LISTS_KEPT);
     }
+    list
 }
 
 fn long() -> MutexGuard<'static, Long> {
@@ -74,7 +84,7 @@ impl List {
     fn heap_bytes(&self) -> usize {
         match self {
             Self::Numbers(numbers) => of_numbers(numbers),
-            Self::Names(names) => size_of::<Self>() + size_of::<u32>() + names.heap_bytes(),
+            Self::Names(list) => size_of::<Self>() + size_of::<u32>() + heap_block(list.capacity()),
         }
     }
 }

@@ -64,10 +64,9 @@ fn names() -> MutexGuard<'static, Names> {
     NAMES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The names of these numbers, in their order.
-pub(crate) fn of_numbers(numbers: impl IntoIterator<Item = u32>) -> Vec<Vec<u8>> {
-    let names = names();
-    numbers.into_iter().map(|number| names.of(number).to_vec()).collect()
+/// Appends the names of these numbers as a list, whatever order they are in.
+pub(crate) fn put_sorted(numbers: impl IntoIterator<Item = u32>, out: &mut Vec<u8>) {
+    names().put(numbers, out);
 }
 
 /// Appends the names of the numbers whose bits are set, as a list.
@@ -78,9 +77,7 @@ pub(crate) fn put_list(set: u64, out: &mut Vec<u8>) {
         Some((known, list)) if *known == set => out.extend_from_slice(list),
         _ => {
             let begin = out.len();
-            let mut sorted: Vec<_> = numbers(set).map(|number| names.of(number)).collect();
-            sorted.sort_unstable();
-            lists::put(sorted, out);
+            names.put(numbers(set), out);
             if out.len() - begin <= LIST_BYTES_MAX {
                 names.lists.resize_with(LISTS, Default::default);
                 names.lists[place] = (set, out[begin..].into());
@@ -103,6 +100,13 @@ fn place_of(set: u64) -> usize {
 }
 
 impl Names {
+    fn put(&self, numbers: impl IntoIterator<Item = u32>, out: &mut Vec<u8>) {
+        let mut sorted: Vec<_> = numbers.into_iter().map(|number| self.of(number)).collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        lists::put(sorted, out);
+    }
+
     fn of(&self, number: u32) -> &[u8] {
         self.names.get(number as usize).map(|name| &**name).unwrap_or_default()
     }
@@ -119,7 +123,9 @@ mod tests {
         drop(a);
         let many: Vec<_> = (0..100_u8).map(|n| Document::new(&[n])).collect();
         assert!((0..).zip(&many).all(|(n, document)| document.has_name(&[n])) && b.has_name(b""));
-        let names = of_numbers(many.iter().map(Document::number));
+        let (mut list, mut names) = (Vec::new(), Vec::new());
+        put_sorted(many.iter().rev().map(Document::number), &mut list);
+        lists::each(&list, |name| names.push(name.to_vec())).unwrap();
         assert!(names.len() == 100 && names[7] == [7]);
     }
 

@@ -196,7 +196,10 @@ mod tests {
         let documents: Vec<_> = (0..200).rev().map(|n| Document::new(format!("{n:03}").as_bytes())).collect();
         let of = |at: usize| Documents::of_number(documents[at].number());
         let mut all = of(0);
-        (0..200).chain([199, 5, 150]).for_each(|at| all.append(of(at)));
+        (0..200).for_each(|at| all.append(of(at)));
+        assert_eq!(of(0).heap_bytes(), 0);
+        assert!((500..3200).contains(&all.heap_bytes()), "{}", all.heap_bytes());
+        [199, 5, 150].into_iter().for_each(|at| all.append(of(at)));
         let names: Vec<_> = (0..200).map(|n| format!("{n:03}")).collect();
         assert_eq!(text(&all), names.join(","));
 

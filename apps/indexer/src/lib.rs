@@ -1,7 +1,7 @@
 //! Inverted index: in which documents each word stands, as lines `word n doc1,doc2,…`.
 //!
 //! Documents are sorted by the bytes of their names, each once, named as on the command line. Words are those of wc.
-//! A reduce holds the names of the documents of one word.
+//! A reduce holds the names of the documents of one word, and up to 256 KiB of those of earlier ones.
 #![forbid(unsafe_code)]
 
 mod catalog;

@@ -17,7 +17,7 @@ pub(crate) const HINT: &str = "set TMPDIR to a directory that can be written and
 
 /// Letters and digits by which names of one kind differ.
 const RANDOM_BYTES: usize = 6;
-/// So many directories in a row are never swept away before they are locked.
+/// So many directories in a row are never swept away before they are locked, nor written to while they are removed.
 const TRIES_MAX: u32 = 16;
 
 /// A temporary directory, removed when it is dropped or closed.
@@ -53,7 +53,16 @@ impl Place {
 
     /// Removes it, and tells when that fails.
     pub(crate) fn close(self) -> io::Result<()> {
-        self.directory.close()
+        let path = self.directory.keep();
+        let mut tries = 1..TRIES_MAX;
+        loop {
+            match fs::remove_dir_all(&path) {
+                // A thread that was about to write when its owner ended has written: nobody waits for it, and nothing comes after.
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && tries.next().is_some() => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                done => return done,
+            }
+        }
     }
 }
 

@@ -118,6 +118,8 @@ fn contents(entries: std::fs::ReadDir) -> Contents {
     let mut contents = Contents::Nothing;
     for entry in entries {
         match entry {
+            // The coordinator, which can tell the living from the dead, decides about these.
+            Ok(entry) if gristmill_storage::is_reservation(&entry.file_name()) => {}
             Ok(entry) if entry.file_name().as_encoded_bytes().starts_with(STAGED) => {
                 contents = Contents::Staged(entry.file_name());
             }
@@ -212,6 +214,8 @@ mod tests {
     fn an_output_that_holds_only_what_a_killed_job_staged_is_told_so() {
         let root = place();
         let output = root.path().join("out");
+        fs::create_dir_all(output.join(".gristmill-request-00ab-1-1")).unwrap();
+        assert!(output_directory(&output, false).is_ok());
         fs::create_dir_all(output.join(".gristmill-00ab-j1")).unwrap();
         let message = output_directory(&output, false).unwrap_err().to_string();
         assert!(

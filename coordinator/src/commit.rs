@@ -89,8 +89,8 @@ impl Outputs {
     /// The output of a request which is no job yet, so has no id.
     fn of_request(&self, cluster: ClusterId, spec: &JobSpec) -> Output {
         let RequestKey { client, request } = spec.key;
-        let name = format!("gristmill-{cluster}-request-{}-{}", client.0, request.0);
-        Output::new(self.storage.clone(), &spec.output.to_path(), &name, spec.overwrite)
+        let name = format!("{cluster}-{}-{}", client.0, request.0);
+        Output::reserved(self.storage.clone(), &spec.output.to_path(), &name, spec.overwrite)
     }
 
     /// Makes the directories of a request's output, or leaves everything as it was and says why.

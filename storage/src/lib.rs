@@ -20,7 +20,7 @@ pub use error::{Operation, StorageError};
 pub use faulty::Faulty;
 pub use inputs::{Input, list_inputs};
 pub use local::Local;
-pub use output::{Output, SUCCESS, Staged, output_name};
+pub use output::{Output, SUCCESS, Staged, is_reservation, output_name};
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

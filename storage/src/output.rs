@@ -13,7 +13,8 @@
 //! 6  tidy        remove the staging directory
 //! ```
 //!
-//! A staging directory is locked while its job lives, so what a killed job has staged is known by its free lock.
+//! A staging directory is locked while its job lives, so what a killed job has staged is known by its free lock. One that only
+//! reserves the output for a request that is no job yet holds nothing that anybody misses: once its lock is free, it is in nobody's way.
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -27,6 +28,7 @@ pub const SUCCESS: &str = "_SUCCESS";
 
 const OUTPUT_PREFIX: &str = "mr-out-";
 const STAGING_PREFIX: &str = ".gristmill-";
+const RESERVATION_PREFIX: &str = ".gristmill-request-";
 const CREATED: &str = "CREATED";
 const READY: &str = "READY";
 const COMMITTING: &str = "COMMITTING";
@@ -34,6 +36,11 @@ const COMMITTING: &str = "COMMITTING";
 /// The final name of the `index`-th output file.
 pub fn output_name(index: u32) -> String {
     format!("{OUTPUT_PREFIX}{index:05}")
+}
+
+/// Whether this is the name of a directory that only reserves an output, see [`Output::reserved`].
+pub fn is_reservation(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(RESERVATION_PREFIX.as_bytes())
 }
 
 /// A staged file that is to be committed.
@@ -64,31 +71,58 @@ impl Output {
         Self { storage, directory: directory.to_owned(), staging, overwrite }
     }
 
+    /// The same for a `request` that may become a job: then its staging directory, which is empty, is to be renamed.
+    pub fn reserved(storage: Arc<dyn Storage>, directory: &Path, request: &str, overwrite: bool) -> Self {
+        let staging = directory.join(format!("{RESERVATION_PREFIX}{request}"));
+        Self { storage, directory: directory.to_owned(), staging, overwrite }
+    }
+
     /// Where attempts write.
     pub fn staging(&self) -> &Path {
         &self.staging
     }
 
-    /// Makes the output and staging directories, unless the output directory holds something. The lock is to be kept as long as
-    /// the job lives: others may remove an unlocked staging directory. May be repeated when the lock was given up.
+    /// Makes the output and staging directories, unless the output directory holds something other than what dead processes have
+    /// reserved, which is removed. The lock is to be kept as long as the job lives: others may remove an unlocked staging directory.
+    /// May be repeated when the lock was given up.
     pub fn prepare(&self) -> Result<DirectoryLock, StorageError> {
         let found = self.storage.stat(&self.directory)?;
         if found.is_some_and(|stat| stat.kind != Kind::Directory) {
             return Err(StorageError::OutputNotADirectory(self.directory.clone()));
         }
-        if found.is_some() && !self.overwrite {
-            let ours = self.staging.file_name();
-            let entries = self.storage.list(&self.directory)?;
-            if let Some((name, _)) = entries.into_iter().find(|(name, _)| Some(name.as_os_str()) != ours) {
-                return Err(StorageError::OutputExists { directory: self.directory.clone(), found: name });
-            }
-        }
+        let made = match found {
+            None => true,
+            Some(_) if self.overwrite => false,
+            Some(_) => self.clear_reservations()?,
+        };
         self.storage.create_directory(&self.staging)?;
         let lock = self.lock_staging()?;
-        if found.is_none() {
+        if made {
             self.storage.write(&self.staging.join(CREATED), b"")?;
         }
         Ok(lock)
+    }
+
+    /// Removes what dead processes have reserved, unless there is more than that. Whether one of them had made the output directory.
+    fn clear_reservations(&self) -> Result<bool, StorageError> {
+        let ours = self.staging.file_name();
+        let mut others = self.storage.list(&self.directory)?;
+        others.retain(|(name, _)| Some(name.as_os_str()) != ours);
+        let exists = |found| StorageError::OutputExists { directory: self.directory.clone(), found };
+        if let Some((name, _)) =
+            others.iter().find(|(name, kind)| *kind != Kind::Directory || !is_reservation(name))
+        {
+            return Err(exists(name.clone()));
+        }
+        let mut made = false;
+        for (name, _) in others {
+            let reservation = self.directory.join(&name);
+            made |= self.storage.stat(&reservation.join(CREATED))?.is_some();
+            if !self.remove_if_abandoned(&reservation)? {
+                return Err(exists(name));
+            }
+        }
+        Ok(made)
     }
 
     /// Locks the staging directory, which exists.
@@ -190,11 +224,12 @@ impl Output {
             && self.staging.file_name() != Some(name)
     }
 
-    fn remove_if_abandoned(&self, staging: &Path) -> Result<(), StorageError> {
+    /// Whether it is gone: it stays if a living process has it locked.
+    fn remove_if_abandoned(&self, staging: &Path) -> Result<bool, StorageError> {
         match self.storage.lock_directory(staging) {
-            Ok(Some(_lock)) => self.storage.remove_tree(staging),
-            Ok(None) => Ok(()),
-            Err(error) if error.io_kind() == Some(ErrorKind::NotFound) => Ok(()),
+            Ok(Some(_lock)) => self.storage.remove_tree(staging).map(|()| true),
+            Ok(None) => Ok(false),
+            Err(error) if error.io_kind() == Some(ErrorKind::NotFound) => Ok(true),
             Err(error) => Err(error),
         }
     }

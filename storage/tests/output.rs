@@ -142,6 +142,43 @@ fn an_empty_directory_and_our_own_staging_are_fine() {
     assert!(matches!(other.prepare().unwrap_err(), StorageError::OutputExists { .. }));
 }
 
+fn reserved(directory: &Path, request: &str) -> Output {
+    Output::reserved(Arc::new(Local), directory, request, false)
+}
+
+#[test]
+fn what_a_dead_process_has_reserved_is_in_nobodys_way() {
+    let root = tempfile::tempdir().unwrap();
+    let directory = root.path().join("out");
+    drop(reserved(&directory, "9876-1-1").prepare().unwrap());
+    let next = reserved(&directory, "9876-2-1");
+    let lock = next.prepare().unwrap();
+    assert_eq!(contents(&directory).into_keys().collect::<Vec<_>>(), [".gristmill-request-9876-2-1"]);
+    // The directory was made for the first, and is removed with the second.
+    next.discard().unwrap();
+    drop(lock);
+    assert!(!directory.exists());
+}
+
+#[test]
+fn what_a_living_process_has_reserved_and_what_is_beside_it_are_kept() {
+    let root = tempfile::tempdir().unwrap();
+    let living = reserved(root.path(), "9876-1-1");
+    let lock = living.prepare().unwrap();
+    let refused = || reserved(root.path(), "9876-2-1").prepare().unwrap_err();
+    assert!(matches!(refused(), StorageError::OutputExists { .. }));
+    assert!(living.staging().exists());
+    drop(lock);
+    fs::write(root.path().join("notes"), "mine").unwrap();
+    assert!(matches!(refused(), StorageError::OutputExists { found, .. } if found == "notes"));
+    assert!(living.staging().exists());
+    fs::remove_file(root.path().join("notes")).unwrap();
+    // A file is none of ours, whatever its name.
+    fs::write(root.path().join(".gristmill-request-mine"), "mine").unwrap();
+    assert!(matches!(refused(), StorageError::OutputExists { .. }));
+    assert_eq!(fs::read(root.path().join(".gristmill-request-mine")).unwrap(), b"mine");
+}
+
 #[test]
 fn overwrite_touches_the_old_output_only_at_the_commit_and_nothing_but_it() {
     let root = tempfile::tempdir().unwrap();
@@ -172,7 +209,7 @@ fn overwrite_removes_what_killed_jobs_have_staged() {
 #[test]
 fn overwrite_keeps_what_a_living_job_stages_even_when_its_directory_is_renamed() {
     let root = tempfile::tempdir().unwrap();
-    let request = Output::new(Arc::new(Local), root.path(), "gristmill-9876-request-1", true);
+    let request = Output::reserved(Arc::new(Local), root.path(), "9876-1-1", true);
     let lock = request.prepare().unwrap();
     assert!(matches!(request.lock_staging().unwrap_err(), StorageError::OutputBusy(_)));
     let living = Output::new(Arc::new(Local), root.path(), "gristmill-9876-j4", true);

@@ -57,6 +57,18 @@ fn empty_output_directory_is_used() {
 }
 
 #[test]
+fn output_that_a_killed_run_had_only_reserved_is_used() {
+    let place = Place::new();
+    let output = place.new_output();
+    let reservation = output.join(".gristmill-request-0123456789abcdef-1-1");
+    fs::create_dir_all(&reservation).unwrap();
+    fs::write(reservation.join("CREATED"), "").unwrap();
+    let ended = place.job("wc").input(place.input("a.txt", "a\n")).output(&output).run().done();
+    assert_eq!(ended.output().bytes(), b"a 1\n");
+    assert!(!reservation.exists());
+}
+
+#[test]
 fn missing_parents_of_the_output_are_made() {
     let place = Place::new();
     let parent = place.new_output();

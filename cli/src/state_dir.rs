@@ -11,6 +11,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use gristmill_model::JobStatus;
@@ -21,6 +23,9 @@ use crate::failure::{Failure, Outcome};
 const NAME: &str = "gristmill-run";
 const NEW: &str = "gristmill-run.new";
 const LOCK: &str = "lock";
+/// How long the lock may stay taken when its owner was killed: a child which that one was just starting has it until it is another program.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// See the module.
 #[derive(Debug)]
@@ -59,12 +64,16 @@ impl StateDir {
         let lock_path = path.join(LOCK);
         let options = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
         let lock = options.map_err(cannot)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Failure::wrong(format!("another run is using {}", path.display())));
+        let begun = Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => sleep(LOCK_PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Failure::wrong(format!("another run is using {}", path.display())));
+                }
+                Err(TryLockError::Error(error)) => return Err(cannot(error)),
             }
-            Err(TryLockError::Error(error)) => return Err(cannot(error)),
         }
         let mark = match fs::read(path.join(NAME)) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::from).map_err(cannot)?,

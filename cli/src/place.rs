@@ -57,7 +57,7 @@ impl Place {
         let mut tries = 1..TRIES_MAX;
         loop {
             match fs::remove_dir_all(&path) {
-                // A thread that was about to write when its owner ended has written: nobody waits for it, and nothing comes after.
+                // What was given up in the middle, as the upload of a caller that is gone, may have written once more.
                 Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && tries.next().is_some() => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                 done => return done,

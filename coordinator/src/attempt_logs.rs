@@ -41,6 +41,7 @@ enum Order {
     },
     Forget(JobId),
     Retain(BTreeSet<JobId>),
+    Tell(oneshot::Sender<()>),
 }
 
 impl AttemptLogs {
@@ -103,6 +104,13 @@ impl AttemptLogs {
     /// Removes what is kept of all jobs but these.
     pub(crate) fn retain(&self, jobs: BTreeSet<JobId>) {
         let _ = self.orders.send(Order::Retain(jobs));
+    }
+
+    /// Returns when all that was said before is on its way to the disk.
+    pub(crate) async fn written(&self) {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.orders.send(Order::Tell(reply));
+        let _ = answer.await;
     }
 }
 
@@ -169,6 +177,7 @@ impl Shelf {
                     let _ = fs::remove_file(path(&self.directory, job));
                 }
             }
+            Order::Tell(reply) => drop(reply.send(())),
         }
     }
 
@@ -314,6 +323,16 @@ mod tests {
         assert_eq!(logs.page(JobId(1), None, Some(attempt(1))).await, [log(attempt(7), b"after")]);
         logs.retain(BTreeSet::from([JobId(2)]));
         assert_eq!(logs.page(JobId(1), None, None).await, []);
+    }
+
+    #[tokio::test]
+    async fn what_is_written_is_there() {
+        let (directory, logs) = start(64 << 20);
+        for task in 0..100 {
+            logs.append(&log(attempt(task), &[b'x'; 10_000]), false);
+        }
+        logs.written().await;
+        assert!(fs::metadata(directory.path().join("logs/j1")).unwrap().len() > 1_000_000);
     }
 
     #[tokio::test]

@@ -81,9 +81,25 @@ pub struct Coordinator {
     servers: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// Its directory, and who writes there while it runs.
+struct Disk {
+    data_dir: DataDir,
+    logs: AttemptLogs,
+    history: History,
+}
+
+impl Disk {
+    /// Gives the directory back when all is written.
+    async fn close(self) {
+        self.logs.written().await;
+        self.history.written().await;
+        drop(self.data_dir);
+    }
+}
+
 /// What a coordinator is made of before it runs.
 struct Parts {
-    data_dir: DataDir,
+    disk: Disk,
     desk: Desk,
     tools: Tools,
     received: mpsc::UnboundedReceiver<Event>,
@@ -97,8 +113,8 @@ impl Coordinator {
         let state = replica.clone();
         let in_use: InUse = Box::new(move || plugins_in_use(&state.read()));
         let (_, standing) = watch::channel(Standing::Leading);
-        let Parts { data_dir, desk, tools, received } = assemble(config, data_dir, in_use, standing, None)?;
-        Ok(Self::run(data_dir, desk, |stopped| node::lead_alone(replica, tools, received, stopped), None))
+        let Parts { disk, desk, tools, received } = assemble(config, data_dir, in_use, standing, None)?;
+        Ok(Self::run(disk, desk, |stopped| node::lead_alone(replica, tools, received, stopped), None))
     }
 
     /// Starts a member of a group, which keeps its jobs on disk. Peers reach it once it [serves](Self::serve).
@@ -113,15 +129,14 @@ impl Coordinator {
         let machine = node.clone();
         let in_use: InUse = Box::new(move || plugins_in_use(&machine.machine().state));
         let (standing, watched) = watch::channel(Standing::Following(None));
-        let Parts { data_dir, desk, tools, received } =
-            assemble(config, data_dir, in_use, watched, Some(group))?;
+        let Parts { disk, desk, tools, received } = assemble(config, data_dir, in_use, watched, Some(group))?;
         let turns = node.clone();
         let main = move |stopped| node::take_turns(turns, tools, standing, received, stopped);
-        Ok(Self::run(data_dir, desk, main, Some(node)))
+        Ok(Self::run(disk, desk, main, Some(node)))
     }
 
     fn run<F>(
-        data_dir: DataDir,
+        disk: Disk,
         desk: Desk,
         main: impl FnOnce(watch::Receiver<bool>) -> F,
         node: Option<Node<Replicated>>,
@@ -140,7 +155,7 @@ impl Coordinator {
             if let Some(node) = node {
                 node.shutdown().await;
             }
-            drop(data_dir);
+            disk.close().await;
             let _ = ended_sender.send(true);
             result
         });
@@ -229,19 +244,21 @@ fn assemble(
     let afresh = group.is_none();
     let logs =
         AttemptLogs::start(log_dir.clone(), config.job_log_bytes_max, afresh).map_err(failed(log_dir))?;
+    let history = History::new(&config.data_dir);
     let (events, received) = mpsc::unbounded_channel();
     let tools = Tools {
         clock: Clock::start(),
         events: events.downgrade(),
         logs: logs.clone(),
         outputs: Outputs::new(config.storage),
-        history: History::new(&config.data_dir),
+        history: history.clone(),
         heartbeat_ms: config.heartbeat_ms,
         idle_heartbeat_ms: config.idle_heartbeat_ms,
         workers_died: config.workers_died,
         settings: config.settings,
     };
-    Ok(Parts { data_dir, desk: Desk { events, blobs, logs, standing, group }, tools, received })
+    let disk = Disk { data_dir, logs: logs.clone(), history };
+    Ok(Parts { disk, desk: Desk { events, blobs, logs, standing, group }, tools, received })
 }
 
 async fn run_server(listener: Listener, desk: Arc<Desk>, ended: watch::Receiver<bool>) {

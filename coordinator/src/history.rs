@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use gristmill_model::{ClusterId, JobPhase, JobStatus};
 use serde::Serialize;
+use tokio_util::task::TaskTracker;
 
 use crate::manifest::tally;
 
@@ -21,7 +22,10 @@ const OLDER: &str = "history.older.jsonl";
 
 /// See the module. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct History(Arc<Mutex<PathBuf>>);
+pub(crate) struct History {
+    directory: Arc<Mutex<PathBuf>>,
+    writers: TaskTracker,
+}
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -45,7 +49,7 @@ struct Line<'a> {
 impl History {
     /// In this directory.
     pub(crate) fn new(directory: &Path) -> Self {
-        Self(Arc::new(Mutex::new(directory.to_owned())))
+        Self { directory: Arc::new(Mutex::new(directory.to_owned())), writers: TaskTracker::new() }
     }
 
     /// Writes the line of a job that has just ended. Does not wait for it.
@@ -53,13 +57,19 @@ impl History {
         let Some(state) = state_of(&status.phase) else { return };
         let Ok(mut line) = serde_json::to_vec(&line(cluster, status, state)) else { return };
         line.push(b'\n');
-        let directory = self.0.clone();
-        tokio::task::spawn_blocking(move || {
+        let directory = self.directory.clone();
+        self.writers.spawn_blocking(move || {
             let directory = directory.lock().unwrap_or_else(PoisonError::into_inner);
             if let Err(error) = append(&directory, &line) {
                 tracing::warn!(directory = %directory.display(), %error, "cannot write the history of a job");
             }
         });
+    }
+
+    /// Returns when all that was recorded is written.
+    pub(crate) async fn written(&self) {
+        self.writers.close();
+        self.writers.wait().await;
     }
 }
 

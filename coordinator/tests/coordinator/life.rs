@@ -1,10 +1,15 @@
+use std::fs;
 use std::time::Duration;
 
 use gristmill_coordinator::{Config, Coordinator, StartError};
-use gristmill_model::{JobPhase, Refusal};
+use gristmill_model::{Assignment, Blob, JobPhase, Refusal, Report};
 use gristmill_protocol::Client;
+use gristmill_protocol::limits::{LOG_BYTES_MAX, REPORTS_MAX};
 
 use crate::world::{PLUGIN, World, refused, succeed};
+
+/// So many attempts at once, whose logs take a disk longer than an answer takes.
+const TASKS: u32 = 250;
 
 #[tokio::test]
 async fn finishing_lets_the_workers_go() {
@@ -69,6 +74,26 @@ async fn a_worker_that_does_not_leave_is_not_waited_for_long() {
     world.coordinator.finish().await.unwrap();
     assert!(begun.elapsed() < Duration::from_secs(30));
     drop(stubborn);
+}
+
+#[tokio::test]
+async fn nothing_is_written_after_the_end() {
+    let world = World::new().await;
+    let worker = world.worker(TASKS).await;
+    world.job(TASKS.into(), 1).await;
+    let taken = worker.take(TASKS).await;
+    let report = |assignment: &Assignment| Report {
+        attempt: assignment.attempt,
+        outcome: succeed(assignment),
+        log: Blob(vec![b'x'; LOG_BYTES_MAX]),
+    };
+    for some in taken.chunks(REPORTS_MAX) {
+        worker.send_reports(some.iter().map(report).collect()).await;
+    }
+    let World { coordinator, directory, .. } = world;
+    coordinator.shutdown().await.unwrap();
+    let written = fs::metadata(directory.path().join("data/logs/j1")).unwrap().len();
+    assert!(written >= (taken.len() * LOG_BYTES_MAX) as u64, "{written} of {} logs", taken.len());
 }
 
 #[tokio::test]

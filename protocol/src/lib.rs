@@ -11,6 +11,7 @@ mod codec;
 mod compass;
 mod connection;
 mod endpoint;
+mod frames;
 mod kv_client;
 pub mod limits;
 mod memory;

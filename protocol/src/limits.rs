@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Largest frame that either side accepts, in bytes.
 pub const FRAME_BYTES_MAX: usize = 8 << 20;
+/// Room made for bytes of a frame that have not arrived yet, unless as many have.
+pub const FRAME_AHEAD_BYTES: usize = 64 << 10;
 /// Largest piece of a blob in one message, in bytes.
 pub const CHUNK_BYTES: usize = 1 << 20;
 /// Largest blob (plugin or job request), in bytes.

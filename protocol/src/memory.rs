@@ -19,8 +19,8 @@ pub struct MemoryConnector {
 }
 
 impl MemoryConnector {
-    /// A new connection; `None` when the listener is gone.
-    pub(crate) async fn connect(&self) -> Option<DuplexStream> {
+    /// A new connection, on which nothing has been said yet; `None` when the listener is gone.
+    pub async fn connect(&self) -> Option<DuplexStream> {
         let (near, far) = duplex(PIPE_BYTES);
         self.connections.send(far).await.ok()?;
         Some(near)
@@ -34,8 +34,8 @@ pub struct MemoryListener {
 }
 
 impl MemoryListener {
-    /// The next connection; `None` when no connector is left.
-    pub(crate) async fn accept(&mut self) -> Option<DuplexStream> {
+    /// The next connection, on which nothing has been said yet; `None` when no connector is left.
+    pub async fn accept(&mut self) -> Option<DuplexStream> {
         self.accepted.recv().await
     }
 }

@@ -8,13 +8,12 @@ use std::task::{Context, Poll};
 
 use futures::{Sink, Stream};
 use serde::{Deserialize, Serialize};
-use tarpc::serde_transport::{self, Transport};
 use tarpc::{ClientMessage, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_util::codec::{Framed, LengthDelimitedCodec};
+use tokio_util::codec::Framed;
 
 use crate::codec::{ClientCodec, ServerCodec};
-use crate::limits::FRAME_BYTES_MAX;
+use crate::frames::Frames;
 
 /// A connection's bytes, whatever carries them.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -24,21 +23,19 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 /// An owned [`Io`].
 pub(crate) type BoxIo = Box<dyn Io>;
 
-pub(crate) type ClientTransport<Req, Resp> =
-    Transport<BoxIo, Response<Resp>, ClientMessage<Req>, ClientCodec>;
-pub(crate) type ServerTransport<Req, Resp> =
-    EndIsError<Transport<BoxIo, ClientMessage<Req>, Response<Resp>, ServerCodec>>;
+/// Messages, made of frames, made of bytes.
+type Messages<Item, SinkItem, Codec> = tokio_serde::Framed<Framed<BoxIo, Frames>, Item, SinkItem, Codec>;
 
-fn frames(stream: BoxIo) -> Framed<BoxIo, LengthDelimitedCodec> {
-    LengthDelimitedCodec::builder().max_frame_length(FRAME_BYTES_MAX).new_framed(stream)
-}
+pub(crate) type ClientTransport<Req, Resp> = Messages<Response<Resp>, ClientMessage<Req>, ClientCodec>;
+pub(crate) type ServerTransport<Req, Resp> =
+    EndIsError<Messages<ClientMessage<Req>, Response<Resp>, ServerCodec>>;
 
 pub(crate) fn client_transport<Req, Resp>(stream: BoxIo) -> ClientTransport<Req, Resp>
 where
     Req: Serialize,
     Resp: for<'de> Deserialize<'de>,
 {
-    serde_transport::new(frames(stream), ClientCodec::default())
+    tokio_serde::Framed::new(Framed::new(stream, Frames), ClientCodec::default())
 }
 
 pub(crate) fn server_transport<Req, Resp>(stream: BoxIo) -> ServerTransport<Req, Resp>
@@ -46,7 +43,7 @@ where
     Req: for<'de> Deserialize<'de>,
     Resp: Serialize,
 {
-    EndIsError(serde_transport::new(frames(stream), ServerCodec))
+    EndIsError(tokio_serde::Framed::new(Framed::new(stream, Frames), ServerCodec))
 }
 
 /// Turns the end of the stream into an error. tarpc's server waits at the end for its requests in flight; a long poll in flight

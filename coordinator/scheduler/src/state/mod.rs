@@ -10,6 +10,7 @@ mod illegal;
 mod job;
 mod query;
 mod ready;
+mod records;
 mod refused;
 mod sessions;
 mod store;

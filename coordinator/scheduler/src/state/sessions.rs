@@ -1,7 +1,7 @@
 //! Sessions of clients: what each was answered, so that a request that is repeated is answered again and executed once.
 //!
 //! An answer is kept until its client says that it has it, or until the session expires. The number of answers is bounded, so a
-//! client that never says so is refused. An idle session is a few words.
+//! client that never says so is refused. A session with one answer is a few words.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use gristmill_model::{ClientId, JobId, KvAnswer, Refusal, RequestId, RequestKey}
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
+use super::records::Records;
 use super::validate::COUNT_MAX;
 use super::{Refused, encoding};
 
@@ -32,8 +33,7 @@ struct Session {
     nonce: u64,
     /// The client has the answers of all requests before this one.
     done_below: RequestId,
-    #[serde(with = "encoding::map")]
-    records: OrdMap<RequestId, Recorded>,
+    records: Records,
 }
 
 /// What a request was answered.
@@ -84,7 +84,7 @@ impl Sessions {
     /// How many answers a client would give back by saying this.
     pub(crate) fn releases(&self, client: ClientId, done_below: RequestId) -> usize {
         let session = self.sessions.get(&client);
-        session.map_or(0, |session| session.records.range(..done_below).take(RECORDS_MAX).count())
+        session.map_or(0, |session| session.records.count_below(done_below))
     }
 
     /// What a request was answered, if it was executed; refused when nobody can tell any more, or when its client has no session.
@@ -93,7 +93,7 @@ impl Sessions {
         if key.request < session.done_below {
             return Err(acknowledged(key));
         }
-        Ok(session.records.get(&key.request).cloned())
+        Ok(session.records.get(key.request).cloned())
     }
 
     /// Whether the request may be executed: it was not yet, and its answer can be kept.
@@ -118,7 +118,7 @@ impl Sessions {
         let client = self.next;
         self.next = ClientId(client.0.saturating_add(1));
         self.nonces.insert(nonce, client);
-        let session = Session { nonce, done_below: RequestId(0), records: OrdMap::new() };
+        let session = Session { nonce, done_below: RequestId(0), records: Records::default() };
         self.sessions.insert(client, Arc::new(session));
     }
 
@@ -130,12 +130,7 @@ impl Sessions {
         }
         let session = Arc::make_mut(session);
         session.done_below = done_below;
-        while let Some(first) = session.records.get_min().map(|(request, _)| *request) {
-            if first >= done_below {
-                break;
-            }
-            session.records.remove(&first);
-        }
+        session.records.remove_below(done_below);
     }
 
     /// Records an answer. The client has those of all requests before `done_below`.
@@ -167,7 +162,7 @@ impl Sessions {
                 Recorded::Kv(_) | Recorded::Done => true,
                 Recorded::Refused(refused) => refused.is_valid(),
             };
-            let kept = session.records.iter().all(|(at, answer)| *at >= session.done_below && valid(answer));
+            let kept = session.records.all(|at, answer| at >= session.done_below && valid(answer));
             if *client >= self.next || !kept || session.records.len() > RECORDS_MAX {
                 return Err(format!("the session of {client} holds what it cannot"));
             }

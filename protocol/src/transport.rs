@@ -10,7 +10,6 @@ use futures::{Sink, Stream};
 use serde::{Deserialize, Serialize};
 use tarpc::{ClientMessage, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_util::codec::Framed;
 
 use crate::codec::{ClientCodec, ServerCodec};
 use crate::frames::Frames;
@@ -24,7 +23,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 pub(crate) type BoxIo = Box<dyn Io>;
 
 /// Messages, made of frames, made of bytes.
-type Messages<Item, SinkItem, Codec> = tokio_serde::Framed<Framed<BoxIo, Frames>, Item, SinkItem, Codec>;
+type Messages<Item, SinkItem, Codec> = tokio_serde::Framed<Frames<BoxIo>, Item, SinkItem, Codec>;
 
 pub(crate) type ClientTransport<Req, Resp> = Messages<Response<Resp>, ClientMessage<Req>, ClientCodec>;
 pub(crate) type ServerTransport<Req, Resp> =
@@ -35,7 +34,7 @@ where
     Req: Serialize,
     Resp: for<'de> Deserialize<'de>,
 {
-    tokio_serde::Framed::new(Framed::new(stream, Frames), ClientCodec::default())
+    tokio_serde::Framed::new(Frames::new(stream), ClientCodec::default())
 }
 
 pub(crate) fn server_transport<Req, Resp>(stream: BoxIo) -> ServerTransport<Req, Resp>
@@ -43,7 +42,7 @@ where
     Req: for<'de> Deserialize<'de>,
     Resp: Serialize,
 {
-    EndIsError(tokio_serde::Framed::new(Framed::new(stream, Frames), ServerCodec))
+    EndIsError(tokio_serde::Framed::new(Frames::new(stream), ServerCodec))
 }
 
 /// Turns the end of the stream into an error. tarpc's server waits at the end for its requests in flight; a long poll in flight

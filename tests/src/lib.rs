@@ -54,7 +54,7 @@ pub use output::Output;
 pub use place::Place;
 pub use plugin_file::PluginFile;
 pub use process::{Process, signal, signal_if_there};
-pub use procfs::{children, descendants, is_alive};
+pub use procfs::{children, descendants, is_alive, resident_bytes};
 pub use random::Random;
 pub use recorder::Recorder;
 pub use repeat::repeat;

@@ -27,6 +27,14 @@ pub fn descendants(ancestor: u32) -> Vec<u32> {
     found
 }
 
+/// What a process has in memory.
+pub fn resident_bytes(pid: u32) -> u64 {
+    let statm = fs::read_to_string(format!("/proc/{pid}/statm")).expect("a process that runs");
+    let pages: u64 =
+        statm.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).expect("a resident size");
+    pages * rustix::param::page_size() as u64
+}
+
 /// Whether a process is there and not dead.
 pub fn is_alive(pid: u32) -> bool {
     !is_zombie(pid)

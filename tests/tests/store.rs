@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gristmill_protocol::{Client, Endpoint, KvClient, PROTOCOL_VERSION};
-use gristmill_tests::{Group, Mischief, Place, Random, Signal, free_address, gristmill, play_all, until};
+use gristmill_tests::{
+    Group, Mischief, Place, Random, Signal, free_address, gristmill, play_all, resident_bytes, until,
+};
 use tokio::runtime::Runtime;
 
 fn store(address: &str, patience: Duration) -> KvClient {
@@ -57,6 +59,39 @@ fn keys_and_values_beyond_the_limits_are_refused() {
     let file = place.input("value", vec![b'v'; 1 << 20]);
     group.ask(["kv", "put", "k", "--from", file.to_str().unwrap()]).done();
     group.ask(["kv", "append", "k", "v"]).refused().says(&["1048576"]);
+    group.end(vec![]);
+}
+
+/// Each stays connected, and has asked for four pages of four values of the largest size.
+#[test]
+fn server_keeps_nothing_of_what_its_clients_have_read() {
+    const CLIENTS: usize = 200;
+    const VALUE_BYTES: usize = 1 << 20;
+    let place = Place::new();
+    let group = place.group(1);
+    let runtime = Runtime::new().unwrap();
+    let read = async || {
+        let kv = store(group.address(), PATIENCE);
+        kv.put(b"small", b"v").await.unwrap();
+        assert_eq!(kv.get(b"large/1").await.unwrap().unwrap().value.0.len(), VALUE_BYTES);
+        assert_eq!(kv.list(b"large/").await.unwrap().len(), 4);
+        kv
+    };
+    let (first, before) = runtime.block_on(async {
+        let kv = store(group.address(), PATIENCE);
+        for key in 1..=4 {
+            kv.put(format!("large/{key}").as_bytes(), &vec![b'v'; VALUE_BYTES]).await.unwrap();
+        }
+        (read().await, resident_bytes(group.process(1).id()))
+    });
+    let mut clients = vec![first];
+    runtime.block_on(async {
+        for _ in 0..CLIENTS {
+            clients.push(read().await);
+        }
+    });
+    let grown = resident_bytes(group.process(1).id()).saturating_sub(before) >> 20;
+    assert!(grown < 100, "{CLIENTS} clients that have read 5 MiB each are remembered with {grown} MiB");
     group.end(vec![]);
 }
 

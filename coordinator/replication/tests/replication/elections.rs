@@ -4,9 +4,16 @@ use gristmill_replication::{Role, Timers};
 
 use crate::world::{World, rounds};
 
-#[tokio::test(start_paused = true)]
-async fn a_new_group_elects_one_leader_and_keeps_it() {
-    let mut world = World::new(3).await;
+of_three_five_and_seven! {
+    a_new_group_elects_one_leader_and_keeps_it,
+    a_lost_leader_is_replaced_and_comes_back_without_disturbance,
+    there_is_a_leader_whatever_minority_is_cut_off,
+    a_follower_that_hears_nothing_does_not_raise_the_term,
+    a_leader_whose_messages_are_lost_is_replaced,
+}
+
+async fn a_new_group_elects_one_leader_and_keeps_it(nodes: u64) {
+    let mut world = World::new(nodes).await;
     let (leader, term) = world.leader().await;
     assert!(term >= 1);
     let same = |world: &World| world.ids().iter().all(|id| world.node(*id).members().term == term);
@@ -20,9 +27,8 @@ async fn a_new_group_elects_one_leader_and_keeps_it() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_lost_leader_is_replaced_and_comes_back_without_disturbance() {
-    let mut world = World::new(3).await;
+async fn a_lost_leader_is_replaced_and_comes_back_without_disturbance(nodes: u64) {
+    let mut world = World::new(nodes).await;
     let (first, first_term) = world.leader().await;
     world.network.cut(first);
     let (second, second_term) = world.leader().await;
@@ -35,41 +41,41 @@ async fn a_lost_leader_is_replaced_and_comes_back_without_disturbance() {
     let role = world.node(first).leadership().borrow().clone();
     assert_eq!(role, Role::Following { leader: Some((second, format!("node-{second}"))) });
     // No majority, no leader.
-    let third = world.others(&[second, first])[0];
-    world.network.cut(second);
-    world.network.cut(first);
+    let mut cut = world.others(&[second]);
+    cut.truncate(world.majority() - 1);
+    let back = cut[0];
+    cut.push(second);
+    world.cut_all(&cut);
     world.pass(Timers::LAN.election_max * 4).await;
-    assert_eq!(world.leader_now(), None, "node {third} leads alone");
-    world.network.mend(first);
+    assert_eq!(world.leader_now(), None, "a minority has elected");
+    world.network.mend(back);
     let (last, last_term) = world.leader().await;
     assert_ne!(last, second);
-    world.network.mend(second);
+    world.mend_all(&cut);
     world.pass_elections().await;
     assert_eq!(world.leader_now(), Some((last, last_term)));
 }
 
-#[tokio::test(start_paused = true)]
-async fn seven_nodes_have_a_leader_with_any_three_cut_off() {
-    let mut world = World::new(7).await;
+async fn there_is_a_leader_whatever_minority_is_cut_off(nodes: u64) {
+    let mut world = World::new(nodes).await;
     world.leader().await;
     for _ in 0..rounds(9) {
         let mut cut = world.ids();
-        while cut.len() > 3 {
+        while cut.len() > world.minority() {
             let out = world.network.roll(cut.len() as u64) as usize;
             cut.swap_remove(out);
         }
-        cut.iter().for_each(|id| world.network.cut(*id));
+        world.cut_all(&cut);
         let (leader, _) = world.leader().await;
         assert!(!cut.contains(&leader));
         world.node(leader).confirm().await.unwrap();
-        cut.iter().for_each(|id| world.network.mend(*id));
+        world.mend_all(&cut);
         world.leader().await;
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_follower_that_hears_nothing_does_not_raise_the_term() {
-    let mut world = World::new(3).await;
+async fn a_follower_that_hears_nothing_does_not_raise_the_term(nodes: u64) {
+    let mut world = World::new(nodes).await;
     let (leader, term) = world.leader().await;
     let deaf = world.others(&[leader])[0];
     // It can send, and nothing reaches it: it wants an election all the time, and is not given one.
@@ -83,9 +89,8 @@ async fn a_follower_that_hears_nothing_does_not_raise_the_term() {
     assert_eq!(world.leader_now(), Some((leader, term)), "it came back and disturbed");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_leader_whose_messages_are_lost_is_replaced() {
-    let mut world = World::new(3).await;
+async fn a_leader_whose_messages_are_lost_is_replaced(nodes: u64) {
+    let mut world = World::new(nodes).await;
     let (mute, term) = world.leader().await;
     for other in world.others(&[mute]) {
         world.network.block(mute, other);
@@ -94,5 +99,5 @@ async fn a_leader_whose_messages_are_lost_is_replaced() {
         world.until("another leader", |world| world.leader_now().filter(|(_, later)| *later > term)).await;
     assert_ne!(next, mute);
     world.network.heal();
-    world.agree("after", 3).await;
+    world.agree("after", nodes as usize).await;
 }

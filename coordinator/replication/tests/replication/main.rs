@@ -3,12 +3,15 @@
 #![expect(clippy::print_stdout, reason = "the seed of a test that fails")]
 
 mod ledger;
+#[macro_use]
+mod sizes;
 mod world;
 
 mod agreement;
 mod basics;
 mod elections;
 mod faults;
+mod listed;
 mod members;
 mod network;
 mod persistence;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gristmill_replication::testing::{Faults, FaultyNetwork, seal};
+use gristmill_replication::testing::{Counts, Faults, FaultyNetwork, seal};
 use gristmill_replication::{DeliverError, Lane, Network, NetworkError};
 use tokio::time::Instant;
 
@@ -22,13 +22,57 @@ fn arrived(reply: &Result<Vec<u8>, NetworkError>) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_arrive_and_are_counted() {
+async fn messages_arrive_and_are_counted_with_their_bytes() {
     let world = World::new(1).await;
-    for _ in 0..10 {
-        assert!(arrived(&send(&world.network, RUBBISH).await));
+    for message in 1..=10 {
+        assert!(arrived(&send(&world.network, &[1; 4096]).await));
+        assert_eq!(world.network.counts(Lane::Control).messages, message);
+        assert_eq!(world.network.counts(Lane::Control).bytes, message * 4096);
     }
-    assert_eq!(world.network.counts(Lane::Control).messages, 10);
-    assert_eq!(world.network.counts(Lane::Control).bytes, 10);
+    assert_eq!(world.network.counts(Lane::Bulk), Counts::default());
+}
+
+/// Each names another version, which its refusal repeats.
+#[tokio::test(start_paused = true)]
+async fn many_calls_at_once_to_one_and_to_many_get_each_its_own_reply() {
+    let world = World::new(7).await;
+    for faults in [Faults::default(), Faults { long_reordering: true, ..Faults::default() }] {
+        world.network.set_faults(faults);
+        let calls: Vec<_> = (0..200u8)
+            .map(|number| {
+                // A hundred to one, and a hundred to all.
+                let to = if number < 100 { 1 } else { 1 + u64::from(number) % 7 };
+                let wire = world.network.wire(8);
+                tokio::spawn(async move {
+                    wire.send(to, "node", Lane::Control, vec![10 + number % 100], PATIENCE).await
+                })
+            })
+            .collect();
+        for (number, call) in calls.into_iter().enumerate() {
+            let expected = DeliverError::Version { found: 10 + number as u8 % 100, known: 1 };
+            assert_eq!(call.await.unwrap(), Err(NetworkError::Refused(expected.to_string())));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_under_way_to_a_node_that_stops_is_lost() {
+    let mut world = World::new(1).await;
+    world.network.set_faults(Faults { delay_max: Duration::from_millis(27), ..Faults::default() });
+    let network = world.network.clone();
+    let calls: Vec<_> = (0..50)
+        .map(|_| {
+            let network = network.clone();
+            tokio::spawn(async move { arrived(&send(&network, RUBBISH).await) })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    world.crash(1).await;
+    let mut replies = 0;
+    for call in calls {
+        replies += usize::from(call.await.unwrap());
+    }
+    assert!((1..49).contains(&replies), "{replies} of 50 arrived before it stopped");
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,7 +117,7 @@ async fn a_fifth_or_so_of_the_calls_is_lost_and_many_at_once_do_not_mind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_that_wait_for_nobody_do_not_delay_those_to_others() {
+async fn calls_that_wait_for_nobody_delay_no_others_and_never_arrive() {
     let world = World::new(2).await;
     world.network.set_faults(Faults { long_silence: true, ..Faults::default() });
     world.network.cut(1);
@@ -86,6 +130,9 @@ async fn calls_that_wait_for_nobody_do_not_delay_those_to_others() {
     let begun = Instant::now();
     let reply = world.network.wire(3).send(2, "node-2", Lane::Control, RUBBISH.into(), PATIENCE).await;
     assert!(arrived(&reply));
+    // Nor those to the same node, as soon as it is there again.
+    world.network.mend(1);
+    assert!(arrived(&send(&world.network, RUBBISH).await));
     assert!(begun.elapsed() < Duration::from_millis(100));
     for waiting in waiting {
         assert!(!arrived(&waiting.await.unwrap()));

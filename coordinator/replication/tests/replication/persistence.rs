@@ -10,80 +10,103 @@ use tokio::time::sleep;
 
 use crate::world::{World, rounds};
 
-#[tokio::test(start_paused = true)]
-async fn agreement_survives_all_the_leader_and_a_follower() {
-    let mut world = World::new(3).await;
-    world.agree("11", 3).await;
+of_three_five_and_seven! {
+    agreement_survives_all_the_leader_and_a_follower,
+    agreement_survives_crashes_one_after_the_other,
+    a_leader_cut_off_with_its_followers_dead_restarts_and_leads_again,
+    entries_of_earlier_terms_are_not_agreed_on_by_counting,
+    nor_over_a_network_that_loses_and_reorders,
+    what_clients_saw_agreed_on_is_there_after_a_churn,
+    what_clients_saw_agreed_on_is_there_after_a_churn_over_a_bad_network,
+}
+
+async fn agreement_survives_all_the_leader_and_a_follower(nodes: u64) {
+    let mut world = World::new(nodes).await;
+    let all = world.ids().len();
+    world.agree("11", all).await;
     for id in world.ids() {
         world.restart(id).await;
     }
-    world.agree("12", 3).await;
+    world.agree("12", all).await;
     let (leader, _) = world.leader().await;
     world.restart(leader).await;
-    world.agree("13", 3).await;
+    world.agree("13", all).await;
     let (leader, _) = world.leader().await;
     world.crash(leader).await;
-    world.agree("14", 2).await;
+    world.agree("14", all - 1).await;
     world.restart(leader).await;
-    world.until("the old leader has it", |world| (world.applied_by("14") == 3).then_some(())).await;
+    world.until("the old leader has it", |world| (world.applied_by("14") == all).then_some(())).await;
     let (leader, _) = world.leader().await;
     let follower = world.others(&[leader])[0];
     world.crash(follower).await;
-    world.agree("15", 2).await;
+    world.agree("15", all - 1).await;
     world.restart(follower).await;
-    world.agree("16", 3).await;
+    world.agree("16", all).await;
     assert_eq!(world.record(), ["11", "12", "13", "14", "15", "16"]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn agreement_survives_crashes_one_after_the_other() {
-    let mut world = World::new(5).await;
+async fn agreement_survives_crashes_one_after_the_other(nodes: u64) {
+    let mut world = World::new(nodes).await;
+    let (all, majority, minority) = (world.ids().len(), world.majority(), world.minority());
     for round in 0..rounds(5) {
-        world.agree(&format!("{round} a"), 5).await;
+        world.agree(&format!("{round} a"), all).await;
         let (leader, _) = world.leader().await;
         let followers = world.others(&[leader]);
-        world.crash(followers[0]).await;
-        world.crash(followers[1]).await;
-        world.agree(&format!("{round} b"), 3).await;
+        let (early, late) = followers.split_at(minority);
+        for id in early {
+            world.crash(*id).await;
+        }
+        world.agree(&format!("{round} b"), majority).await;
         world.crash(leader).await;
-        world.crash(followers[2]).await;
-        world.crash(followers[3]).await;
-        world.restart(followers[0]).await;
-        world.restart(followers[1]).await;
+        for id in late {
+            world.crash(*id).await;
+        }
+        for id in early {
+            world.restart(*id).await;
+        }
         world.pass_elections().await;
-        assert_eq!(world.leader_now(), None, "two of five do not elect");
-        world.restart(followers[2]).await;
-        world.agree(&format!("{round} c"), 3).await;
-        world.restart(followers[3]).await;
+        assert_eq!(world.leader_now(), None, "a minority has elected");
+        world.restart(late[0]).await;
+        world.agree(&format!("{round} c"), majority).await;
+        for id in &late[1..] {
+            world.restart(*id).await;
+        }
         world.restart(leader).await;
     }
-    world.agree("end", 5).await;
+    world.agree("end", all).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_leader_cut_off_with_its_follower_dead_restarts_and_leads_again() {
-    let mut world = World::new(3).await;
-    world.agree("101", 3).await;
+async fn a_leader_cut_off_with_its_followers_dead_restarts_and_leads_again(nodes: u64) {
+    let mut world = World::new(nodes).await;
+    let (all, majority, minority) = (world.ids().len(), world.majority(), world.minority());
+    world.agree("101", all).await;
     let (leader, _) = world.leader().await;
-    let [second, third] = world.others(&[leader])[..] else { panic!("three nodes") };
-    world.network.cut(third);
-    world.agree("102", 2).await;
+    let others = world.others(&[leader]);
+    let (with, without) = others.split_at(minority);
+    world.cut_all(without);
+    world.agree("102", majority).await;
     world.crash(leader).await;
-    world.crash(second).await;
-    world.network.mend(third);
+    for id in with {
+        world.crash(*id).await;
+    }
+    world.mend_all(without);
+    world.pass_elections().await;
+    assert_eq!(world.leader_now(), None, "a minority has elected");
     world.restart(leader).await;
-    world.agree("103", 2).await;
-    world.restart(second).await;
-    world.agree("104", 3).await;
+    world.agree("103", majority).await;
+    assert_eq!(world.record(), ["101", "102", "103"]);
+    for id in with {
+        world.restart(*id).await;
+    }
+    world.agree("104", all).await;
 }
 
 /// Figure 8 of the Raft paper: leaders crash before and after their entries are with a majority, so that entries of old terms lie
 /// about in all logs. One that counts copies to commit those loses some that it has applied.
-#[tokio::test(start_paused = true)]
-async fn entries_of_earlier_terms_are_not_agreed_on_by_counting() {
-    let mut world = World::new(5).await;
+async fn entries_of_earlier_terms_are_not_agreed_on_by_counting(nodes: u64) {
+    let mut world = World::new(nodes).await;
     world.agree("begin", 1).await;
-    let mut up = 5;
+    let mut up = world.ids().len();
     for round in 0..rounds(1000) {
         let mut leader = None;
         for id in world.ids() {
@@ -102,7 +125,7 @@ async fn entries_of_earlier_terms_are_not_agreed_on_by_counting() {
             world.crash(leader).await;
             up -= 1;
         }
-        if up < 3 {
+        if up < world.majority() {
             let down: Vec<_> = world.ids().into_iter().filter(|id| !world.runs(*id)).collect();
             let back = down[world.network.roll(down.len() as u64) as usize];
             world.restart(back).await;
@@ -114,12 +137,11 @@ async fn entries_of_earlier_terms_are_not_agreed_on_by_counting() {
             world.restart(id).await;
         }
     }
-    world.agree("end", 5).await;
+    world.agree("end", world.ids().len()).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_same_over_a_network_that_loses_and_reorders() {
-    let mut world = World::new(5).await;
+async fn nor_over_a_network_that_loses_and_reorders(nodes: u64) {
+    let mut world = World::new(nodes).await;
     let faults = Faults { long_silence: true, ..Faults::UNRELIABLE };
     world.network.set_faults(faults);
     world.agree("begin", 1).await;
@@ -145,7 +167,7 @@ async fn the_same_over_a_network_that_loses_and_reorders() {
         {
             world.network.cut(leader);
         }
-        if connected.len() < 3 {
+        if connected.len() < world.majority() {
             let out: Vec<_> = world.ids().into_iter().filter(|id| !connected.contains(id)).collect();
             let back = out[world.network.roll(out.len() as u64) as usize];
             world.network.mend(back);
@@ -154,21 +176,19 @@ async fn the_same_over_a_network_that_loses_and_reorders() {
     }
     world.network.heal();
     world.network.set_faults(Faults::UNRELIABLE);
-    world.agree("end", 5).await;
+    world.agree("end", world.ids().len()).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_clients_saw_agreed_on_is_there_after_a_churn() {
-    churn(Faults::default()).await;
+async fn what_clients_saw_agreed_on_is_there_after_a_churn(nodes: u64) {
+    churn(nodes, Faults::default()).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_clients_saw_agreed_on_is_there_after_a_churn_over_a_bad_network() {
-    churn(Faults::UNRELIABLE).await;
+async fn what_clients_saw_agreed_on_is_there_after_a_churn_over_a_bad_network(nodes: u64) {
+    churn(nodes, Faults::UNRELIABLE).await;
 }
 
-async fn churn(faults: Faults) {
-    let mut world = World::new(5).await;
+async fn churn(nodes: u64, faults: Faults) {
+    let mut world = World::new(nodes).await;
     world.network.set_faults(faults);
     let agreed = Arc::new(Mutex::new(Vec::new()));
     let clients: Vec<_> = (0..3)
@@ -187,18 +207,18 @@ async fn churn(faults: Faults) {
         .collect();
     for _ in 0..rounds(20) {
         if world.network.roll(1000) < 200 {
-            let id = 1 + world.network.roll(5);
+            let id = 1 + world.network.roll(nodes);
             world.network.cut(id);
         }
         if world.network.roll(1000) < 500 {
-            let id = 1 + world.network.roll(5);
+            let id = 1 + world.network.roll(nodes);
             if !world.runs(id) {
                 world.restart(id).await;
             }
             world.network.mend(id);
         }
         if world.network.roll(1000) < 200 {
-            let id = 1 + world.network.roll(5);
+            let id = 1 + world.network.roll(nodes);
             world.crash(id).await;
         }
         // Long enough for most elections, and not for all.
@@ -215,7 +235,7 @@ async fn churn(faults: Faults) {
     // In a bad net it may be that nothing was agreed on before.
     world.until("a client to get an answer", |_| (!agreed.lock().unwrap().is_empty()).then_some(())).await;
     clients.iter().for_each(|client| client.abort());
-    world.agree("end", 5).await;
+    world.agree("end", world.ids().len()).await;
     let record: BTreeSet<_> = world.record().into_iter().collect();
     let agreed = agreed.lock().unwrap().clone();
     for command in agreed {

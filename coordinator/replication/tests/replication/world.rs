@@ -102,6 +102,16 @@ impl World {
         (1..=self.slots.len() as u64).map(|id| (id, format!("node-{id}"))).collect()
     }
 
+    /// As many can do without the others.
+    pub(crate) fn majority(&self) -> usize {
+        self.slots.len() / 2 + 1
+    }
+
+    /// As many may be missing.
+    pub(crate) fn minority(&self) -> usize {
+        self.slots.len() - self.majority()
+    }
+
     pub(crate) fn ids(&self) -> Vec<NodeId> {
         self.slots.keys().copied().collect()
     }
@@ -159,6 +169,24 @@ impl World {
         if let Some(node) = self.slots.get_mut(&id).unwrap().node.take() {
             node.shutdown().await;
         }
+    }
+
+    /// Ends all nodes, and starts them again.
+    pub(crate) async fn restart_all(&mut self) {
+        for id in self.ids() {
+            self.crash(id).await;
+        }
+        for id in self.ids() {
+            self.restart(id).await;
+        }
+    }
+
+    pub(crate) fn cut_all(&self, ids: &[NodeId]) {
+        ids.iter().for_each(|id| self.network.cut(*id));
+    }
+
+    pub(crate) fn mend_all(&self, ids: &[NodeId]) {
+        ids.iter().for_each(|id| self.network.mend(*id));
     }
 
     /// Compares what the nodes have applied, all with all.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use gristmill_linearizable::Operation;
+use crate::Operation;
 
 /// A history in the making. Its clock is a counter: who draws a number before another is earlier, whatever the machine's clocks do.
 pub struct Recorder<C, A> {
@@ -32,6 +32,11 @@ impl<C, A> Recorder<C, A> {
     /// How many operations were added.
     pub fn count(&self) -> usize {
         self.history().len()
+    }
+
+    /// How many of them were answered.
+    pub fn answered(&self) -> usize {
+        self.history().iter().filter(|operation| operation.answered.is_some()).count()
     }
 
     /// Asks the clients to begin no more operations.

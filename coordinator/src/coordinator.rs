@@ -11,7 +11,7 @@ use gristmill_model::Sha256;
 use gristmill_protocol::{
     Endpoint, ListenError, Listener, MemoryConnector, PeerLink, check_loopback, memory, serve,
 };
-use gristmill_replication::{Config as ReplicationConfig, Node, Store};
+use gristmill_replication::{Config as ReplicationConfig, Network, Node, Store};
 use gristmill_scheduler::State;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -82,7 +82,7 @@ pub struct Coordinator {
 }
 
 /// Its directory, and who writes there while it runs.
-struct Disk {
+pub(crate) struct Disk {
     data_dir: DataDir,
     logs: AttemptLogs,
     history: History,
@@ -90,7 +90,7 @@ struct Disk {
 
 impl Disk {
     /// Gives the directory back when all is written.
-    async fn close(self) {
+    pub(crate) async fn close(self) {
         self.logs.written().await;
         self.history.written().await;
         drop(self.data_dir);
@@ -98,11 +98,18 @@ impl Disk {
 }
 
 /// What a coordinator is made of before it runs.
-struct Parts {
-    disk: Disk,
-    desk: Desk,
-    tools: Tools,
-    received: mpsc::UnboundedReceiver<Event>,
+pub(crate) struct Parts {
+    pub(crate) disk: Disk,
+    pub(crate) desk: Desk,
+    pub(crate) tools: Tools,
+    pub(crate) received: mpsc::UnboundedReceiver<Event>,
+}
+
+/// What a member of a group has besides.
+pub(crate) struct MemberParts {
+    pub(crate) parts: Parts,
+    pub(crate) node: Node<Replicated>,
+    pub(crate) standing: watch::Sender<Standing>,
 }
 
 impl Coordinator {
@@ -124,12 +131,10 @@ impl Coordinator {
         let link = PeerLink::new();
         let store = Store::Directory(data_dir.subdirectory("replica")?);
         let replication = ReplicationConfig { timers, alone, ..ReplicationConfig::new(id, members, store) };
-        let node = Node::start(replication, PeerNetwork(link.clone()), Replicated::default()).await?;
-        let group = Group::new(node.clone(), link, id);
-        let machine = node.clone();
-        let in_use: InUse = Box::new(move || plugins_in_use(&machine.machine().state));
-        let (standing, watched) = watch::channel(Standing::Following(None));
-        let Parts { disk, desk, tools, received } = assemble(config, data_dir, in_use, watched, Some(group))?;
+        let network = PeerNetwork(link.clone());
+        let MemberParts { parts, node, standing } =
+            assemble_member(config, data_dir, replication, link, network).await?;
+        let Parts { disk, desk, tools, received } = parts;
         let turns = node.clone();
         let main = move |stopped| node::take_turns(turns, tools, standing, received, stopped);
         Ok(Self::run(disk, desk, main, Some(node)))
@@ -227,6 +232,24 @@ impl fmt::Debug for Coordinator {
 fn plugins_in_use(state: &State) -> BTreeSet<Sha256> {
     let live = state.live_jobs().into_iter().filter_map(|job| state.spec(job).map(|spec| spec.plugin.sha256));
     live.collect()
+}
+
+/// Starts the replica of a member, and makes ready what leads and serves with it. It follows until it [takes its turn](node::take_turns).
+pub(crate) async fn assemble_member(
+    config: Config,
+    data_dir: DataDir,
+    replication: ReplicationConfig,
+    link: PeerLink,
+    network: impl Network,
+) -> Result<MemberParts, StartError> {
+    let id = replication.id;
+    let node = Node::start(replication, network, Replicated::default()).await?;
+    let group = Group::new(node.clone(), link, id);
+    let machine = node.clone();
+    let in_use: InUse = Box::new(move || plugins_in_use(&machine.machine().state));
+    let (standing, watched) = watch::channel(Standing::Following(None));
+    let parts = assemble(config, data_dir, in_use, watched, Some(group))?;
+    Ok(MemberParts { parts, node, standing })
 }
 
 fn assemble(

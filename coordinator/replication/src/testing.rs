@@ -89,6 +89,8 @@ pub struct Counts {
     pub bytes: u64,
     /// How many of them were pieces of snapshots.
     pub pieces: u64,
+    /// How many of them were lost, or had their replies lost, by [`Faults::lost_per_mille`].
+    pub lost: u64,
 }
 
 /// A message that the node `to` of the group of these founders takes for one of `from`, around a request of any bytes.
@@ -212,6 +214,7 @@ impl FaultyNetwork {
             messages: control.messages + bulk.messages,
             bytes: control.bytes + bulk.bytes,
             pieces: bulk.pieces,
+            lost: control.lost + bulk.lost,
         }
     }
 
@@ -234,8 +237,9 @@ impl FaultyNetwork {
         let is_piece = lane == Lane::Bulk && is_piece(&message);
         let fate = {
             let mut wires = self.wires();
-            wires.count(lane, message.len(), is_piece);
-            wires.fate(from, to)
+            let fate = wires.fate(from, to);
+            wires.count(lane, message.len(), is_piece, &fate);
+            fate
         };
         travel(fate.there).await;
         if fate.request_lost {
@@ -271,11 +275,12 @@ impl Wires {
         !self.cut.contains(&from) && !self.cut.contains(&to) && !self.blocked.contains(&(from, to))
     }
 
-    fn count(&mut self, lane: Lane, bytes: usize, is_piece: bool) {
+    fn count(&mut self, lane: Lane, bytes: usize, is_piece: bool, fate: &Fate) {
         let counts = self.counts.entry(lane).or_default();
         counts.messages += 1;
         counts.bytes += bytes as u64;
         counts.pieces += u64::from(is_piece);
+        counts.lost += u64::from(fate.request_lost || fate.reply_lost);
     }
 
     fn fate(&mut self, from: NodeId, to: NodeId) -> Fate {

@@ -20,6 +20,8 @@ mod coordinator;
 mod data_dir;
 mod desk;
 mod event;
+#[cfg(test)]
+mod faulty_group;
 mod group;
 mod history;
 mod main_loop;

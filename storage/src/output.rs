@@ -204,12 +204,13 @@ impl Output {
         for (name, _) in entries.iter().filter(|(name, kind)| self.is_staging_of_another(name, *kind)) {
             self.remove_if_abandoned(&self.directory.join(name))?;
         }
-        if old.is_empty() {
-            return Ok(());
+        if !old.is_empty() {
+            self.storage.remove_file(success)?;
+            self.storage.sync_directory(&self.directory)?;
+            old.iter().try_for_each(|path| self.storage.remove_file(path))?;
         }
-        self.storage.remove_file(success)?;
-        self.storage.sync_directory(&self.directory)?;
-        old.iter().try_for_each(|path| self.storage.remove_file(path))?;
+        // Also where nothing is left: an earlier try may have removed it and come no further, and what returns with the power
+        // is never looked for again.
         self.storage.sync_directory(&self.directory)
     }
 

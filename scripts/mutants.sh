@@ -3,7 +3,7 @@
 #
 #   scripts/mutants.sh [NAME…]        all of coordinator/scheduler/tests/mutants, or those named
 #
-# Each is tried with 100 and 1,000 seeds, then by the tests of single rules, and then with 10,000 seeds, until something fails. The work tree is
+# Each is tried with 100 and 1,000 seeds, then by the tests of single rules and by scripts, and then with 10,000 seeds, until something fails. The work tree is
 # not touched: patches are applied to a copy under target/mutants, or under $MUTANTS_DIR, of which each of several at once needs its own.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -47,7 +47,7 @@ seeds_find() {
 
 rules_find() {
     local tests
-    scheduler_tests rules:: && return 1
+    scheduler_tests rules:: scripted:: && return 1
     mapfile -t tests < <(sed -n 's/^---- \(.*\) stdout ----$/\1/p' "$log")
     echo "no seed of 1000; ${#tests[@]} tests, first ${tests[0]}"
 }

@@ -81,6 +81,10 @@ impl Client {
         (self.retires, self.silent_until) = (Some(at), at);
     }
 
+    pub(super) fn has_session(&self) -> bool {
+        self.id.is_some()
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.calls.is_empty() && self.jobs.is_empty()
     }
@@ -182,6 +186,24 @@ impl Life {
             let called = self.histories.tick();
             client.begin(Waiting { call: Call::Job(spec, planner), again: now, called, entries });
         }
+    }
+
+    /// A client asks for this alone, of this member and once, and then says nothing until it is told to.
+    fn ask_once(&mut self, index: usize, member: usize, call: Call) {
+        let (called, entries) = (self.histories.tick(), self.entries.len());
+        let client = &mut self.clients[index];
+        (client.target, client.silent_until) = (member, self.now);
+        client.begin(Waiting { call, again: self.now, called, entries });
+        self.act_as_client(index);
+        self.clients[index].silent_until = Timestamp::from_ms(u64::MAX);
+    }
+
+    pub(super) fn write_once(&mut self, index: usize, member: usize, key: &str, value: &str) {
+        self.ask_once(index, member, Call::Kv(Arc::new(fixtures::put(key, value))));
+    }
+
+    pub(super) fn read_once(&mut self, index: usize, member: usize, key: &str) {
+        self.ask_once(index, member, Call::Read(fixtures::blob(key)));
     }
 
     /// Somebody wants a job to end.

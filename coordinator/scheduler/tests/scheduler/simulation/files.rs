@@ -96,6 +96,17 @@ impl Files {
         (0..all.changes.len()).map(alone).collect()
     }
 
+    /// How many names have moved and may be where they were after a failure of the power.
+    pub(super) fn moves_under_way(&self) -> usize {
+        self.all().changes.iter().filter(|change| matches!(change, Change::Moved(..))).count()
+    }
+
+    /// How many names of a directory were removed and may return.
+    pub(super) fn removals_under_way(&self, directory: &Path) -> usize {
+        let removed = |change: &&Change| matches!(change, Change::Removed(name) if within(directory, name));
+        self.all().changes.iter().filter(removed).count()
+    }
+
     pub(super) fn live_files(&self, directory: &Path) -> Found {
         files_in(&self.all().live, directory)
     }

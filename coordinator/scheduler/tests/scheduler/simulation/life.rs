@@ -1,6 +1,6 @@
 //! One life: a group of coordinators, its workers, its clients, and a network and disks that cannot be trusted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::histories::Histories;
 use super::ledger::Ledger;
 use super::met::Met;
 use super::network::{Cuts, Network};
-use super::outputs::StuckCommit;
+use super::outputs::{CommitFate, StuckCommit};
 use super::rng::Rng;
 use super::store::Store;
 use super::trace::Trace;
@@ -53,6 +53,8 @@ pub(crate) struct Life {
     pub(super) files: Files,
     pub(super) outputs: Vec<PathBuf>,
     pub(super) stuck: Vec<StuckCommit>,
+    /// What becomes of the next commits, where that is not left to chance.
+    pub(super) commit_fates: VecDeque<CommitFate>,
     pub(super) done: BTreeMap<JobId, PathBuf>,
     pub(super) network: Network,
     pub(super) cuts: Cuts,
@@ -85,10 +87,23 @@ impl Life {
             ahead_reserve: rng.below(3) as u32,
             ..Settings::default()
         };
-        let state = State::new();
-        let now = Timestamp::from_ms(1_000_000);
         let members = [1, 3, 3, 3, 5][rng.below(5) as usize];
         let snapshot_entries = rng.between(5, 80);
+        let mut life = Self::of(rng, faults, settings, members, snapshot_entries);
+        life.populate();
+        life
+    }
+
+    /// A group without workers and clients.
+    pub(super) fn of(
+        rng: Rng,
+        faults: Faults,
+        settings: Settings,
+        members: usize,
+        snapshot_entries: u64,
+    ) -> Self {
+        let state = State::new();
+        let now = Timestamp::from_ms(1_000_000);
         let ledger = Ledger {
             setbacks_max: settings.setbacks_max,
             commit_tries_max: settings.commit_tries_max,
@@ -114,6 +129,7 @@ impl Life {
             files: Files::new(),
             outputs: Vec::new(),
             stuck: Vec::new(),
+            commit_fates: VecDeque::new(),
             done: BTreeMap::new(),
             network: BTreeMap::new(),
             cuts: Cuts::new(),
@@ -126,7 +142,6 @@ impl Life {
             met: Met::default(),
         };
         (0..members).for_each(|m| life.restart(m));
-        life.populate();
         life
     }
 
@@ -202,8 +217,13 @@ impl Life {
         while self.now < calm {
             self.step();
         }
+        self.end()
+    }
+
+    /// Lives on without faults until all is over, and says what it met.
+    pub(super) fn end(mut self) -> (Met, Trace) {
         self.calm_down();
-        let end = step_ms(calm, CALM_MS);
+        let end = step_ms(self.now, CALM_MS);
         while !self.is_over() {
             assert!(self.now < end, "jobs did not end: {}", self.stuck_on());
             self.step();
@@ -224,7 +244,8 @@ impl Life {
             worker.dead_until = worker.dead_until.map(|_| self.now);
         }
         for member in &mut self.members {
-            (member.paused_until, member.stalled_until, member.full_until) = (self.now, self.now, self.now);
+            (member.paused_until, member.stalled_until) = (self.now, self.now);
+            (member.full_until, member.slow_until) = (self.now, self.now);
             member.down_until = member.down_until.map(|_| self.now);
         }
         let calm = self.now;
@@ -252,8 +273,13 @@ impl Life {
         format!("{:?}", self.state.live_jobs().iter().map(explain).collect::<Vec<_>>())
     }
 
-    fn step(&mut self) {
-        self.now = step_ms(self.now, self.rng.between(10, 150));
+    pub(super) fn step(&mut self) {
+        let time = self.rng.between(10, 150);
+        self.step_by(time);
+    }
+
+    pub(super) fn step_by(&mut self, ms: u64) {
+        self.now = step_ms(self.now, ms);
         self.strike();
         self.revive_members();
         for index in 0..self.clients.len() {

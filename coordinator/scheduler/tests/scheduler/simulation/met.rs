@@ -77,6 +77,10 @@ impl Met {
         *self.counts.entry(what).or_default() += 1;
     }
 
+    pub(super) fn count(&self, what: &str) -> u64 {
+        self.counts.get(what).copied().unwrap_or(0)
+    }
+
     pub(super) fn note_fact(&mut self, fact: &Fact) {
         let what = match fact {
             Fact::WorkerLost { .. } => "worker lost",
@@ -113,11 +117,7 @@ impl Met {
 
     pub(super) fn assert_rich(&self) {
         for what in EXPECTED {
-            assert!(
-                self.counts.get(what).copied().unwrap_or(0) >= 10,
-                "the lives hardly met `{what}`: {:?}",
-                self.counts
-            );
+            assert!(self.count(what) >= 10, "the lives hardly met `{what}`: {:?}", self.counts);
         }
     }
 }

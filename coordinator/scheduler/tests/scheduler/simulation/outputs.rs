@@ -27,6 +27,25 @@ pub(super) struct StuckCommit {
     until: Timestamp,
 }
 
+/// What becomes of one try to make an output visible.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum CommitFate {
+    Succeeds,
+    /// After so many operations the process dies, alone or with all others and the power.
+    Dies {
+        steps: u64,
+        power: bool,
+    },
+    /// After so many it stands still for a while.
+    StandsStill {
+        steps: u64,
+    },
+    /// After so many there is no space left.
+    Fails {
+        steps: u64,
+    },
+}
+
 /// What is to be made visible.
 struct Commit {
     directory: PathBuf,
@@ -121,45 +140,74 @@ impl Life {
     /// Runs a commit, or so many steps of it. `None`: it is to be tried again, or the process has died.
     fn try_commit(&mut self, m: usize, job: JobId) -> Option<Result<(), String>> {
         let commit = self.commit_of(m, job)?;
-        let fate = self.rng.below(1_000);
+        if self.files.removals_under_way(&commit.directory) > 0 {
+            self.met.note("removed, and not durable");
+        }
         let files = self.files.of(m);
-        let steps = self.rng.below(STEPS_MAX);
-        let (dies, sticks, fails) =
-            (self.faults.crashed * 20, self.faults.paused * 10, self.faults.bad_commit);
-        if fate < dies {
-            self.met.note("dies in a commit");
-            drop(self.commit(Arc::new(Faulty::new(files, steps)), job, &commit));
-            self.check_whole(&commit.directory);
-            if self.rng.chance(500) {
-                self.lose_power();
-            } else {
-                self.crash(m);
+        let faulty = |steps| Arc::new(Faulty::new(files.clone(), steps));
+        let fate = self.commit_fates.pop_front().unwrap_or_else(|| self.draw_fate());
+        let done = match fate {
+            CommitFate::Succeeds => self.commit(Arc::new(files.clone()), job, &commit),
+            CommitFate::Fails { steps } | CommitFate::Dies { steps, .. } => {
+                self.commit(faulty(steps), job, &commit)
             }
-            return None;
-        }
-        if fate < dies + sticks {
-            self.met.note("stands still in a commit");
-            files.stick(true);
-            drop(self.commit(Arc::new(Faulty::new(files.clone(), steps)), job, &commit));
-            files.stick(false);
-            self.check_whole(&commit.directory);
-            let until = step_ms(self.now, self.rng.between(200, 5_000));
-            self.stuck.push(StuckCommit { m, job, until });
-            return None;
-        }
-        let done = match fate < dies + sticks + fails {
-            true => self.commit(Arc::new(Faulty::new(files, steps)), job, &commit),
-            false => self.commit(Arc::new(files), job, &commit),
+            CommitFate::StandsStill { steps } => {
+                files.stick(true);
+                let done = self.commit(faulty(steps), job, &commit);
+                files.stick(false);
+                done
+            }
         };
-        match done {
-            Ok(()) => Some(Ok(())),
-            Err(StorageError::OutputBusy(_)) => {
+        if done.is_ok() && !matches!(fate, CommitFate::Succeeds) {
+            self.met.note("ends behind a commit");
+        }
+        match (done, fate) {
+            (_, CommitFate::Dies { power, .. }) => {
+                self.met.note("dies in a commit");
+                self.check_whole(&commit.directory);
+                self.die_in_commit(m, power);
+                None
+            }
+            (_, CommitFate::StandsStill { .. }) => {
+                self.met.note("stands still in a commit");
+                self.check_whole(&commit.directory);
+                let until = step_ms(self.now, self.rng.between(200, 5_000));
+                self.stuck.push(StuckCommit { m, job, until });
+                None
+            }
+            (Ok(()), _) => Some(Ok(())),
+            (Err(StorageError::OutputBusy(_)), _) => {
                 self.met.note("commit waits");
                 None
             }
-            Err(_) if fate < dies + sticks + fails => Some(Err("no space left".to_owned())),
-            Err(error) => panic!("the commit of {job} cannot go on: {error}"),
+            (Err(_), CommitFate::Fails { .. }) => Some(Err("no space left".to_owned())),
+            (Err(error), CommitFate::Succeeds) => panic!("the commit of {job} cannot go on: {error}"),
         }
+    }
+
+    fn draw_fate(&mut self) -> CommitFate {
+        let (fate, steps) = (self.rng.below(1_000), self.rng.below(STEPS_MAX));
+        let (dies, sticks, fails) =
+            (self.faults.crashed * 20, self.faults.paused * 10, self.faults.bad_commit);
+        if fate < dies {
+            CommitFate::Dies { steps, power: self.rng.chance(500) }
+        } else if fate < dies + sticks {
+            CommitFate::StandsStill { steps }
+        } else if fate < dies + sticks + fails {
+            CommitFate::Fails { steps }
+        } else {
+            CommitFate::Succeeds
+        }
+    }
+
+    fn die_in_commit(&mut self, m: usize, power: bool) {
+        if !power {
+            return self.crash(m);
+        }
+        if self.files.moves_under_way() > 0 {
+            self.met.note("power fails while outputs move");
+        }
+        self.lose_power();
     }
 
     fn commit_of(&mut self, m: usize, job: JobId) -> Option<Commit> {

@@ -46,6 +46,8 @@ pub(crate) struct Member {
     pub(crate) stalled_until: Timestamp,
     /// Its disk takes nothing more until then.
     pub(crate) full_until: Timestamp,
+    /// It syncs nothing until then.
+    pub(crate) slow_until: Timestamp,
     /// By how much its system's clock is wrong, and by how much it was when the process began, which is what the process goes by.
     pub(crate) system_ms: i64,
     pub(super) clock_ms: i64,
@@ -70,6 +72,7 @@ impl Member {
             paused_until: Timestamp::default(),
             stalled_until: Timestamp::default(),
             full_until: Timestamp::default(),
+            slow_until: Timestamp::default(),
             system_ms: 0,
             clock_ms: 0,
             inbox: Vec::new(),

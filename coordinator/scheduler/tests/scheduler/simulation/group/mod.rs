@@ -9,6 +9,7 @@ mod election;
 mod main_loop;
 mod member;
 mod replication;
+mod script;
 mod turn;
 
 pub(super) use disk::Entry;

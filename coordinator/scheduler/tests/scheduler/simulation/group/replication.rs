@@ -61,7 +61,7 @@ impl Life {
 
     /// Now and then the disk takes its time.
     fn sync(&mut self, m: usize) {
-        if !self.rng.chance(self.faults.slow_disk) {
+        if !self.rng.chance(self.faults.slow_disk) && self.members[m].slow_until <= self.now {
             self.members[m].disk.sync();
         }
     }

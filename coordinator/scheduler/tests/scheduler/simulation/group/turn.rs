@@ -216,8 +216,10 @@ impl Life {
     fn tell(&mut self, m: usize, main_loop: &mut MainLoop, told: Vec<Message>) {
         main_loop.confirmed = self.now;
         for message in told {
-            if message.rests_on_the_state() && self.is_newest(m) {
-                self.check_told(&message);
+            match (message.rests_on_the_state(), self.is_newest(m)) {
+                (true, true) => self.check_told(&message),
+                (true, false) => self.met.note("answered late"),
+                (false, _) => {}
             }
             self.send_from(m, message);
         }

@@ -17,7 +17,7 @@ use crate::sampler::Sampler;
 use crate::state::Refused;
 
 /// Grows with every change of what facts look like in the log.
-pub const FACT_VERSION: u16 = 5;
+pub const FACT_VERSION: u16 = 6;
 
 /// Something that was decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -281,6 +281,8 @@ pub enum EndCause {
     Outdated,
     /// Its worker gave it up.
     Cancelled,
+    /// It had no slot yet, and a job of a higher priority wants one.
+    TakenBack,
 }
 
 /// How a run was lost.

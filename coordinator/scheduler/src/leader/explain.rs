@@ -139,8 +139,10 @@ impl Leader {
             watched.filter_map(|attempt| Some((attempt, self.watches.get(&attempt)?))).collect();
         if !watched.is_empty() {
             let deadline = watched.iter().map(|(_, watch)| deadline_of(watch)).min();
-            let texts: Vec<_> =
-                watched.iter().map(|(attempt, watch)| text_of_watch(*attempt, watch, now)).collect();
+            let texts: Vec<_> = watched
+                .iter()
+                .map(|(attempt, watch)| text_of_watch(*attempt, watch, self.waiting.has(*attempt), now))
+                .collect();
             return Ok(explain(texts.join("; "), deadline));
         }
         let failures = match (state_of_task.failures(), state_of_task.setbacks()) {
@@ -165,10 +167,10 @@ fn deadline_of(watch: &Watch) -> Timestamp {
     watch.progressed + Duration::from_millis(watch.timeout_ms)
 }
 
-fn text_of_watch(attempt: AttemptId, watch: &Watch, now: Timestamp) -> String {
+fn text_of_watch(attempt: AttemptId, watch: &Watch, waits: bool, now: Timestamp) -> String {
     let running_ms = now.ms.saturating_sub(watch.assigned.ms);
     let silent_ms = now.ms.saturating_sub(watch.progressed.ms);
-    if watch.waits {
+    if waits {
         return format!("{attempt} waits on {} for a slot, for {running_ms} ms", watch.worker);
     }
     let arrived = if watch.seen { "" } else { ", which has not confirmed it" };

@@ -113,10 +113,14 @@ impl Decision<'_> {
             let watch = watches.get_mut(&progress.attempt).filter(|watch| watch.worker == worker);
             let Some(watch) = watch else { continue };
             watch.seen = true;
-            watch.waits = progress.waits;
             if progress.waits {
                 // Nobody expects it to get on.
                 watch.progressed = self.now;
+                let head = self.draft.head(progress.attempt.task.job);
+                let priority = head.map_or(0, |head| head.spec.priority);
+                self.leader.waiting.add(progress.attempt, worker, priority);
+            } else {
+                self.leader.waiting.remove(progress.attempt);
             }
             if watch.ticks != progress.ticks {
                 watch.ticks = progress.ticks;
@@ -136,6 +140,8 @@ impl Decision<'_> {
         for report in &poll.reports {
             self.report(poll.worker, report);
         }
+        let slots = self.draft.worker(poll.worker).map_or(0, |worker| worker.slots);
+        self.leader.waiting.keep_last(poll.worker, slots.saturating_sub(poll.ahead) as usize);
         self.supersede(poll.worker);
         let until = self.now + Duration::from_millis(poll.wait_ms);
         let Some(contact) = self.leader.contacts.get_mut(&poll.worker) else { return };

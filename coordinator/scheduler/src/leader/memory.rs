@@ -57,8 +57,6 @@ pub(crate) struct Watch {
     pub(crate) bytes_in: u64,
     /// Its worker has said that it has it, so the assignment arrived.
     pub(crate) seen: bool,
-    /// Its worker has no slot for it yet.
-    pub(crate) waits: bool,
 }
 
 /// Workers of one machine.

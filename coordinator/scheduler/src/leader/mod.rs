@@ -21,6 +21,7 @@ mod reports;
 mod sessions;
 mod status;
 mod validate;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use self::durations::Durations;
 use self::memory::{Contact, Machine, Timer, Timers, Watch};
 use self::queue::{Shares, Turn};
 use self::sessions::Hearings;
+use self::waiting::Waiting;
 use crate::effect::{Answer, Effect};
 use crate::fact::Fact;
 use crate::input::Input;
@@ -45,6 +47,8 @@ pub struct Leader {
     settings: Settings,
     contacts: BTreeMap<WorkerId, Contact>,
     watches: BTreeMap<AttemptId, Watch>,
+    /// Those that have not begun.
+    waiting: Waiting,
     machines: BTreeMap<Arc<str>, Machine>,
     /// When attempts failed, lately, on workers where some did.
     failures: BTreeMap<WorkerId, VecDeque<Timestamp>>,
@@ -82,6 +86,7 @@ impl Leader {
             settings,
             contacts: BTreeMap::new(),
             watches: BTreeMap::new(),
+            waiting: Waiting::default(),
             machines: BTreeMap::new(),
             failures: BTreeMap::new(),
             draining: BTreeSet::new(),
@@ -233,7 +238,6 @@ impl Leader {
             ticks: 0,
             bytes_in: 0,
             seen: false,
-            waits: false,
         };
         self.watches.insert(attempt, watch);
         self.timers.set(timer, Timer::Progress(attempt));
@@ -244,6 +248,7 @@ impl Leader {
 
     fn unwatch(&mut self, attempt: AttemptId) -> Option<Watch> {
         let watch = self.watches.remove(&attempt)?;
+        self.waiting.remove(attempt);
         self.timers.unset(watch.timer, Timer::Progress(attempt));
         Some(watch)
     }

@@ -57,6 +57,7 @@ impl Decision<'_> {
                 }
             }
         }
+        self.take_back();
         self.plan_backups();
     }
 

@@ -1,5 +1,5 @@
 //! Which waiting task is next: of the job with the highest priority, and among equals of the one with the fewest running attempts, so that
-//! jobs share the slots. What runs is never taken away for another job.
+//! jobs share the slots. What runs is never taken away for another job; what waits at a worker for a slot is, for one of a higher priority.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,6 +55,11 @@ impl Shares {
     pub(crate) fn first(&self) -> Option<JobId> {
         self.order.first().map(|turn| turn.job)
     }
+
+    /// The highest of those that have a turn.
+    pub(crate) fn first_priority(&self) -> Option<i8> {
+        self.order.first().map(|turn| turn.priority.0)
+    }
 }
 
 /// Waiting tasks in the order in which they are handed out: the job whose turn it is after all that was handed out, and by index within
@@ -63,7 +68,7 @@ impl Shares {
 pub(crate) struct Queue {
     /// Where to go on in each job.
     from: BTreeMap<JobId, u32>,
-    /// Jobs that get nothing more now.
+    /// Jobs of which all was offered.
     passed: BTreeSet<JobId>,
 }
 
@@ -82,10 +87,5 @@ impl Queue {
             }
             self.passed.insert(job);
         }
-    }
-
-    /// Nothing more of this job.
-    pub(crate) fn pass(&mut self, job: JobId) {
-        self.passed.insert(job);
     }
 }

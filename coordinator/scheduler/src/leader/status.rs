@@ -92,7 +92,7 @@ impl Leader {
             }
         };
         let watched = self.watches.range(attempts_of(job, stage));
-        let waiting = watched.clone().filter(|(_, watch)| watch.waits).count();
+        let waiting = watched.clone().filter(|(attempt, _)| self.waiting.has(**attempt)).count();
         let running = running.saturating_sub(u32::try_from(waiting).unwrap_or(u32::MAX));
         let read =
             watched.fold(0u64, |sum, (attempt, watch)| sum.saturating_add(read_bytes(known, attempt, watch)));

@@ -60,6 +60,7 @@ impl Leader {
             format!("{ended:?} are over, {:?} are listed", self.history)
         })?;
         self.validate_shares(state)?;
+        self.validate_waiting()?;
         self.validate_idleness(state)
     }
 
@@ -71,6 +72,20 @@ impl Leader {
             shares.set(*job, turn);
         }
         check(shares == self.shares, || format!("jobs take turns as {:?}, not {shares:?}", self.shares))
+    }
+
+    /// Nothing waits for a slot before a task of a higher priority does.
+    fn validate_waiting(&self) -> Result<(), String> {
+        for (attempt, worker) in self.waiting.places() {
+            let watched = self.watches.get(&attempt).is_some_and(|watch| watch.worker == worker);
+            check(watched, || format!("{attempt} waits on {worker}, and nobody watches it"))?;
+        }
+        match (self.waiting.lowest(), self.shares.first_priority()) {
+            (Some((lowest, attempt)), Some(wanted)) => check(lowest >= wanted, || {
+                format!("{attempt} of priority {lowest} waits on a worker before a task of priority {wanted}")
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// No task waits while a slot waits, unless the leader will look again soon.

@@ -213,13 +213,16 @@ fn end_attempt<S: Store>(store: &mut S, attempt: AttemptId, cause: &EndCause) ->
     store.head(task.job).filter(|head| head.is_live())?;
     let live = store.task(task)?.live(attempt.number)?;
     stop(store, attempt);
-    if let EndCause::Failed { message, .. } = cause {
-        record_failure(store, task, message);
-        if let Some(worker) = store.worker_mut(live.worker) {
-            worker.failures += 1;
+    match cause {
+        EndCause::Failed { message, .. } => {
+            record_failure(store, task, message);
+            if let Some(worker) = store.worker_mut(live.worker) {
+                worker.failures += 1;
+            }
         }
-    } else {
-        store.task_mut(task)?.trouble_mut().setbacks += 1;
+        // Nothing went wrong with it.
+        EndCause::TakenBack => {}
+        _ => store.task_mut(task)?.trouble_mut().setbacks += 1,
     }
     if matches!(cause, EndCause::Failed { .. } | EndCause::TimedOut | EndCause::Cancelled) {
         store.task_mut(task)?.trouble_mut().shun(live.worker);
@@ -229,11 +232,11 @@ fn end_attempt<S: Store>(store: &mut S, attempt: AttemptId, cause: &EndCause) ->
             EndCause::Failed { .. } => &mut figures.tally.failed,
             EndCause::TimedOut => &mut figures.tally.timed_out,
             EndCause::RunsLost | EndCause::Outdated => &mut figures.tally.runs_lost,
-            EndCause::Cancelled => &mut figures.tally.cancelled,
+            EndCause::Cancelled | EndCause::TakenBack => &mut figures.tally.cancelled,
         } += 1;
     });
     // The others were ended by their worker, which knows.
-    let unknown = matches!(cause, EndCause::TimedOut | EndCause::Outdated);
+    let unknown = matches!(cause, EndCause::TimedOut | EndCause::Outdated | EndCause::TakenBack);
     Some(if unknown { vec![Effect::Cancel { worker: live.worker, attempt }] } else { Vec::new() })
 }
 

@@ -13,4 +13,5 @@ mod sampling;
 mod sessions;
 mod sharing;
 mod stragglers;
+mod taken_back;
 mod workers;

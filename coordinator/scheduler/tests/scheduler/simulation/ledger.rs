@@ -129,11 +129,14 @@ impl Ledger {
             Fact::AttemptEnded { attempt, cause, .. } => {
                 self.job(attempt.task.job);
                 assert!(self.running.remove(attempt).is_some(), "{attempt} ends twice");
-                let count = match cause {
-                    EndCause::Failed { .. } => &mut self.failures,
-                    _ => &mut self.setbacks,
+                let counts = match cause {
+                    EndCause::Failed { .. } => Some(&mut self.failures),
+                    EndCause::TakenBack => None,
+                    _ => Some(&mut self.setbacks),
                 };
-                *count.entry(attempt.task).or_default() += 1;
+                if let Some(counts) = counts {
+                    *counts.entry(attempt.task).or_default() += 1;
+                }
             }
             Fact::WorkerLost { worker, .. } => self.running.retain(|_, on| on != worker),
             Fact::RunLost { attempt, .. } => {

@@ -11,7 +11,7 @@ pub(crate) struct Met {
 }
 
 /// Each is met often in a thousand lives.
-const EXPECTED: [&str; 58] = [
+const EXPECTED: [&str; 59] = [
     "job done",
     "job failed",
     "job cancelled",
@@ -54,6 +54,7 @@ const EXPECTED: [&str; 58] = [
     "runs unreadable",
     "effects lost",
     "given ahead",
+    "taken back",
     "sample won",
     "sample lost",
     "bounds chosen",
@@ -90,6 +91,7 @@ impl Met {
             Fact::AttemptEnded { cause: EndCause::TimedOut, .. } => "timed out",
             Fact::AttemptEnded { cause: EndCause::Failed { .. }, .. } => "failed",
             Fact::AttemptEnded { cause: EndCause::Outdated, .. } => "attempt outdated",
+            Fact::AttemptEnded { cause: EndCause::TakenBack, .. } => "taken back",
             Fact::RunLost { .. } => "run lost",
             Fact::ReduceOutdated { .. } => "reduce outdated",
             Fact::CommitFailed { .. } => "commit failed",

@@ -35,6 +35,30 @@ fn wrong_usage_is_status_2_and_one_line_says_why() {
 }
 
 #[test]
+fn a_number_that_is_none_is_named_with_its_argument_and_what_is_wanted() {
+    let place = tempfile::tempdir().unwrap();
+    for (line, argument, wanted) in [
+        ("kv cas k x z --coordinator 127.0.0.1:1", "'x' for '<VERSION>'", "0 or more"),
+        (
+            "kv delete k --version 1.5 --coordinator 127.0.0.1:1",
+            "'1.5' for '--version <VERSION>'",
+            "0 or more",
+        ),
+        ("kv watch --count 0 --coordinator 127.0.0.1:1", "'0' for '--count <N>'", "1 or more"),
+        ("coordinator --listen 127.0.0.1:0 --data-dir d --id x", "'x' for '--id <N>'", "1 or more"),
+        ("members remove one --coordinator 127.0.0.1:1", "'one' for '<ID>'", "1 or more"),
+        ("worker --coordinator 127.0.0.1:1 --slots many", "'many' for '--slots <N>'", "from 1 to 4096"),
+        ("run --app wc --priority high x", "'high' for '--priority <N>'", "from -128 to 127"),
+        ("run --app wc --reduces 1e3 x", "'1e3' for '--reduces <N>'", "from 0 to 100000"),
+    ] {
+        let ended = gristmill(place.path(), line.split(' ')).is(2);
+        let first = ended.stderr.lines().next().unwrap();
+        assert!(first.contains(&format!("invalid value {argument}: write a whole number")), "{first}");
+        assert!(first.ends_with(wanted), "{first}");
+    }
+}
+
+#[test]
 fn wrong_input_is_status_2_and_nothing_is_started() {
     let place = tempfile::tempdir().unwrap();
     std::fs::write(place.path().join("a.txt"), "a\n").unwrap();

@@ -8,6 +8,8 @@ use clap::{Args, ValueEnum, ValueHint};
 use gristmill_coordinator::{Membership, Timers};
 use gristmill_protocol::parse_address;
 
+use super::units;
+
 /// `gristmill coordinator`.
 #[derive(Args, Debug)]
 pub(crate) struct CoordinatorArguments {
@@ -22,7 +24,7 @@ pub(crate) struct CoordinatorArguments {
     pub data_dir: Option<PathBuf>,
 
     /// Which member of the group this is
-    #[arg(long, value_name = "N", requires = "data_dir", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", requires = "data_dir", value_parser = units::at_least::<u64>(1))]
     pub id: Option<u64>,
 
     /// All members of the group, this one too, by the addresses at which the others reach them

@@ -38,7 +38,7 @@ pub(crate) struct JobArguments {
     pub params: Vec<(String, String)>,
 
     /// Number of reduce tasks, and so of output files [default: number of slots]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=REDUCES_MAX))]
+    #[arg(short, long, value_name = "N", value_parser = units::whole::<u32>(0..=REDUCES_MAX))]
     pub reduces: Option<u32>,
 
     /// Bytes of input per map task, such as 64MiB [default: chosen from the size of the input]
@@ -54,16 +54,18 @@ pub(crate) struct JobArguments {
     pub task_timeout: Duration,
 
     /// How many attempts of one task may fail by the app's own fault
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 4)]
+    #[arg(long, value_name = "N", value_parser = units::whole::<u32>(1..=ATTEMPTS_MAX), default_value_t = 4)]
     pub max_attempts: u32,
 
     /// Among jobs that wait for slots, those with a higher priority come first
-    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = units::whole::<i8>(-128..=127))]
     pub priority: i8,
 }
 
 /// More output files than this are a typing error.
-const REDUCES_MAX: i64 = 100_000;
+const REDUCES_MAX: i128 = 100_000;
+/// As many as can be counted.
+const ATTEMPTS_MAX: i128 = u32::MAX as i128;
 
 impl JobArguments {
     /// The options of the job, for which there will be so many slots if that is known.

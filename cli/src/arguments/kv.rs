@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
-use super::{AskArguments, examples};
+use super::{AskArguments, examples, units};
 
 /// `gristmill kv`.
 #[derive(Args, Debug)]
@@ -61,7 +61,7 @@ pub(crate) enum KvCommand {
         #[arg(value_name = "KEY")]
         key: OsString,
         /// The version that it must have; 0: it must not be there
-        #[arg(value_name = "VERSION")]
+        #[arg(value_name = "VERSION", value_parser = units::at_least::<u64>(0))]
         version: u64,
         /// Where the value is.
         #[command(flatten)]
@@ -77,7 +77,7 @@ pub(crate) enum KvCommand {
         #[arg(value_name = "KEY")]
         key: OsString,
         /// Remove it only if it has this version
-        #[arg(long, value_name = "VERSION")]
+        #[arg(long, value_name = "VERSION", value_parser = units::at_least::<u64>(0))]
         version: Option<u64>,
         /// Whom to ask, and how to tell the answer.
         #[command(flatten)]
@@ -100,10 +100,10 @@ pub(crate) enum KvCommand {
         #[arg(value_name = "PREFIX", default_value = "")]
         prefix: OsString,
         /// The revision of the store to begin with [default: the next]
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        #[arg(long, value_name = "N", value_parser = units::at_least::<u64>(1))]
         from_revision: Option<u64>,
         /// End after so many changes [default: go on until Ctrl-C]
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        #[arg(long, value_name = "N", value_parser = units::at_least::<u64>(1))]
         count: Option<u64>,
         /// Whom to ask, and how to tell the answer.
         #[command(flatten)]

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use gristmill_model::MemberChange;
 use gristmill_protocol::parse_address;
 
-use super::{AskArguments, CoordinatorAddress};
+use super::{AskArguments, CoordinatorAddress, units};
 
 /// `gristmill members`.
 #[derive(Args, Debug)]
@@ -52,7 +52,7 @@ enum MembersCommand {
     /// Let a member leave
     Remove {
         /// Its id
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "ID", value_parser = units::at_least::<u64>(1))]
         id: u64,
         /// Whom to ask, and how to tell the answer.
         #[command(flatten)]
@@ -61,7 +61,7 @@ enum MembersCommand {
     /// Let a coordinator take the place of a member
     Replace {
         /// The id of the member that leaves
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "ID", value_parser = units::at_least::<u64>(1))]
         id: u64,
         /// Id and address of the one that joins
         #[arg(value_name = "NEW=ADDR", value_parser = member)]
@@ -73,7 +73,7 @@ enum MembersCommand {
     /// Hand the leadership to a member
     Lead {
         /// Its id
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "ID", value_parser = units::at_least::<u64>(1))]
         id: u64,
         /// Whom to ask, and how to tell the answer.
         #[command(flatten)]

@@ -100,7 +100,7 @@ pub(crate) struct RunArguments {
     pub job: JobArguments,
 
     /// How many attempts run at once [default: number of processors]; 0 leaves all work to workers that join (see --listen)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=SLOTS_MAX))]
+    #[arg(long, value_name = "N", value_parser = units::whole::<u32>(0..=SLOTS_MAX))]
     pub slots: Option<u32>,
 
     /// Let workers from outside join at this address
@@ -148,7 +148,7 @@ pub(crate) struct WorkerArguments {
     pub coordinator: CoordinatorAddress,
 
     /// How many attempts run at once [default: number of processors]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=SLOTS_MAX))]
+    #[arg(long, value_name = "N", value_parser = units::whole::<u32>(1..=SLOTS_MAX))]
     pub slots: Option<u32>,
 
     /// Directory for intermediate files [default: gristmill-UID in the system's directory for temporary files]
@@ -333,7 +333,7 @@ pub(crate) struct CheckArguments {
 }
 
 /// More slots than this on one machine are a typing error.
-const SLOTS_MAX: i64 = 4096;
+const SLOTS_MAX: i128 = 4096;
 
 /// Loopback is checked where it is read; port 0 means something only to who listens.
 fn coordinator_address(text: &str) -> Result<SocketAddr, String> {

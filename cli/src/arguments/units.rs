@@ -1,6 +1,32 @@
-//! Sizes and durations as people write them: `64MiB`, `512k`, `10s`, `1.5m`.
+//! Numbers, sizes and durations as people write them: `3`, `64MiB`, `512k`, `10s`, `1.5m`.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
+
+/// A whole number in a range.
+pub(crate) fn whole<T: TryFrom<i128>>(
+    range: RangeInclusive<i128>,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| match range.end() {
+            &NO_END if text.parse().is_ok_and(|number: i128| number > NO_END) => {
+                format!("write a whole number, {NO_END} or less")
+            }
+            &NO_END => format!("write a whole number, {} or more", range.start()),
+            end => format!("write a whole number from {} to {end}", range.start()),
+        })
+    }
+}
+
+/// The same without an end that would matter to anybody.
+pub(crate) fn at_least<T: TryFrom<i128>>(
+    least: i128,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {
+    whole(least..=NO_END)
+}
+
+const NO_END: i128 = u64::MAX as i128;
 
 /// Bytes from `64MiB`, `1GiB`, `512k`, `10MB` or plain bytes. `k`, `m`, `g`, `t` and `KiB` … `TiB` are powers of 1024;
 /// `kB`, `MB`, `GB`, `TB` are powers of 1000.
@@ -65,6 +91,23 @@ fn scaled(number: &str, factor: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_that_is_none_or_out_of_range_is_told_what_is_wanted() {
+        let version = at_least::<u64>(0);
+        assert_eq!((version("0"), version("18446744073709551615")), (Ok(0), Ok(u64::MAX)));
+        for text in ["x", "", "-1", "1.5", "0x1", "٣"] {
+            assert_eq!(version(text), Err("write a whole number, 0 or more".to_owned()), "{text}");
+        }
+        let beyond = version("18446744073709551616").unwrap_err();
+        assert_eq!(beyond, "write a whole number, 18446744073709551615 or less");
+        assert_eq!(at_least::<u64>(1)("0").unwrap_err(), "write a whole number, 1 or more");
+        let priority = whole::<i8>(-128..=127);
+        assert_eq!((priority("-128"), priority("127")), (Ok(-128), Ok(127)));
+        for text in ["128", "high", "-129", ""] {
+            assert_eq!(priority(text).unwrap_err(), "write a whole number from -128 to 127", "{text}");
+        }
+    }
 
     #[test]
     fn sizes_mean_what_people_write() {

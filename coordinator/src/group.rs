@@ -48,6 +48,10 @@ impl Network for PeerNetwork {
         let sent = self.0.send(address, lane, message, timeout).await;
         sent.map_err(|error| match error {
             CallError::Refused(Refusal::Invalid(reason)) => NetworkError::Refused(reason),
+            error @ (CallError::Silent { .. } | CallError::Broken { .. }) => {
+                NetworkError::NoReply(error.to_string())
+            }
+            // One that has stopped and says so is as good as gone.
             error => NetworkError::Unreachable(error.to_string()),
         })
     }
@@ -253,5 +257,43 @@ fn to_refusal(error: MembersError) -> Refusal {
         }
         MembersError::Refused(reason) => Refusal::Invalid(reason),
         MembersError::Late(reason) | MembersError::Failed(reason) => Refusal::Unavailable(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gristmill_protocol::PROTOCOL_VERSION;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    async fn send(to: SocketAddr) -> NetworkError {
+        let (network, to) = (PeerNetwork(PeerLink::new()), to.to_string());
+        let sent = network.send(2, &to, Lane::Control, b"message".to_vec(), Duration::from_millis(200));
+        sent.await.unwrap_err()
+    }
+
+    /// Somebody who agrees to talk, and takes one message.
+    async fn hears_out(listener: &TcpListener) -> TcpStream {
+        let (mut peer, _) = listener.accept().await.unwrap();
+        peer.read_exact(&mut [0; 16]).await.unwrap();
+        let welcome = [b"\x89GRIST\r\n", &PROTOCOL_VERSION.to_le_bytes()[..], &[0; 4]].concat();
+        peer.write_all(&welcome).await.unwrap();
+        assert!(peer.read_u32().await.unwrap() > 0);
+        peer
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_is_not_there_is_told_from_one_that_does_not_reply() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (silent, _peer) = tokio::join!(send(address), hears_out(&listener));
+        assert!(matches!(silent, NetworkError::NoReply(_)), "{silent}");
+        let (broken, ()) = tokio::join!(send(address), async { drop(hears_out(&listener).await) });
+        assert!(matches!(broken, NetworkError::NoReply(_)), "{broken}");
+        drop(listener);
+        let gone = send(address).await;
+        assert!(matches!(gone, NetworkError::Unreachable(_)), "{gone}");
     }
 }

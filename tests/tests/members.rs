@@ -277,6 +277,8 @@ fn drained_worker_ends_what_it_runs_gets_no_more_and_leaves() {
     assert_like_sequential(&job(&place), &output);
     drained.process.wait().done();
     assert_eq!(group.ask(["workers"]).done().stdout().lines().count(), 1);
+    group.ask(["drain", &worker]).done();
+    group.ask(["drain", "w99"]).refused().says(&["no worker w99"]);
     group.end(vec![stays]);
 }
 

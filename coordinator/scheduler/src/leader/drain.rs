@@ -13,12 +13,14 @@ use crate::state::{Store, Worker};
 impl Decision<'_> {
     pub(crate) fn drain(&mut self, asked: Asked, worker: WorkerId) {
         let at = self.now;
+        let was_here = (WorkerId(1)..self.draft.next_worker()).contains(&worker);
         match self.draft.worker(worker).filter(|worker| worker.is_live()) {
-            None => self.refuse(asked, &NotFound::Worker(worker).into()),
             Some(known) if known.is_open() => {
                 self.record_once(asked, Fact::WorkerDraining { worker, at, asked });
             }
-            Some(_) => self.record_once(asked, Fact::RequestFulfilled { asked, at }),
+            // A script that asks again after its worker has left has what it wants.
+            _ if was_here => self.record_once(asked, Fact::RequestFulfilled { asked, at }),
+            _ => self.refuse(asked, &NotFound::Worker(worker).into()),
         }
     }
 

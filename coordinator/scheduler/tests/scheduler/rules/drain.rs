@@ -57,8 +57,24 @@ fn one_that_has_nothing_leaves_at_once() {
     world.drain(1);
     assert_eq!(world.answers(), ["w1: leave"]);
     assert_eq!(world.told(), ["w1 drains"]);
-    world.drain(7);
-    assert_eq!(world.told(), ["1000002 of c1 refused: there is no worker w7"]);
+    for (request, unknown) in [(1_000_002, 0), (1_000_003, 2), (1_000_004, 7)] {
+        world.drain(unknown);
+        assert_eq!(world.told(), [format!("{request} of c1 refused: there is no worker w{unknown}")]);
+    }
+}
+
+#[test]
+fn one_that_has_left_is_drained_however_often_that_is_asked_for() {
+    let mut world = World::with_job(0, 0, &["a", "b"]);
+    world.drain(1);
+    world.disconnect(1);
+    world.disconnect(2);
+    world.look_away();
+    for worker in [1, 1, 2] {
+        world.drain(worker);
+    }
+    let nothing = |request| format!("{request} of c1 changes nothing");
+    assert_eq!(world.told(), [1_000_002, 1_000_003, 1_000_004].map(nothing));
 }
 
 #[test]

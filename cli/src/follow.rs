@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use gristmill_coordinator::Summary;
 use gristmill_model::{JobId, JobPhase, JobStatus};
 use gristmill_protocol::Client;
 
 use crate::failure::{Exit, Failure, Outcome};
 use crate::inspect::{call_failed, now};
 use crate::output;
-use crate::render::{self, Progress, Summary};
+use crate::render::{self, Progress};
 use crate::signal::Stop;
 
 /// Longest pause between two looks at a job that changes all the time.
@@ -55,7 +56,7 @@ pub(crate) async fn follow(
 /// Tells how a job ended, and with which exit status the command has to.
 pub(crate) fn tell(status: &JobStatus, as_json: bool) -> Outcome {
     let summary = Summary::of(status, now());
-    output::result(&if as_json { render::json(&summary) } else { summary.text() })?;
+    output::result(&if as_json { render::json(&summary) } else { render::summary(&summary) })?;
     let error = match &status.phase {
         JobPhase::Failed(reason) => anyhow::anyhow!("{} failed: {reason}", status.id),
         JobPhase::Cancelled => anyhow::anyhow!("{} was cancelled", status.id),

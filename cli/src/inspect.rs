@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use gristmill_coordinator::{HistoryLine, Summary};
 use gristmill_model::{AttemptLog, NotFound, Refusal, Timestamp};
 use gristmill_protocol::{CallError, Client, Endpoint};
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use crate::arguments::{
 use crate::failure::{Exit, Failure, Outcome};
 use crate::follow;
 use crate::output;
-use crate::render::{self, Listed, Summary};
+use crate::render::{self, Listed};
 
 /// How long a coordinator that does not answer is looked for: it may just be starting, or its group choosing a leader.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -141,12 +142,10 @@ pub(crate) async fn drain(arguments: &DrainArguments) -> Outcome {
 
 /// `gristmill history`: the summary of each job that is over, and when that was.
 pub(crate) async fn history(arguments: &HistoryArguments) -> Outcome {
-    let jobs = client(&arguments.coordinator)?.jobs().await.map_err(call_failed)?;
-    let now = now();
-    for status in jobs.iter().filter(|status| status.phase.is_final()) {
-        let mut line = Listed::from(&Summary::of(status, now)).json;
-        line["submitted_ms"] = json!(status.submitted.ms);
-        line["ended_ms"] = json!(status.ended.map(|ended| ended.ms));
+    let client = client(&arguments.coordinator)?;
+    let cluster = client.info().await.map_err(call_failed)?.cluster;
+    let jobs = client.jobs().await.map_err(call_failed)?;
+    for line in jobs.iter().filter_map(|status| HistoryLine::of(cluster, status)) {
         output::result(&render::json(&line))?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use gristmill_coordinator::{Manifest, ManifestInputs, ManifestOutput, ManifestPlugin};
+use gristmill_coordinator::{Manifest, ManifestInputs, ManifestOutput, ManifestPlugin, Summary, Tasks};
 use gristmill_dataplane::{Plugin, ProgressCell, SequentialError, SequentialJob, SequentialSummary};
 use gristmill_model::{Params, PluginInfo, TaskFailure, Timestamp};
 use gristmill_storage::{Local, Output};
@@ -16,7 +16,7 @@ use crate::failure::{Failure, Outcome};
 use crate::inspect::now;
 use crate::job::Job;
 use crate::output;
-use crate::render::{self, Summary, Tasks};
+use crate::render;
 use crate::signal::Stop;
 use crate::worker;
 
@@ -77,7 +77,7 @@ pub(crate) fn sequential(arguments: &RunArguments) -> Outcome {
     };
     summary.state = if failure.is_none() { "done" } else { "failed" };
     summary.error = failure.as_ref().map(|failure| failure.error.to_string());
-    output::result(&if arguments.telling.json { render::json(&summary) } else { summary.text() })?;
+    output::result(&if arguments.telling.json { render::json(&summary) } else { render::summary(&summary) })?;
     failure.map_or(Ok(()), Err)
 }
 

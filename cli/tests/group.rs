@@ -147,10 +147,13 @@ fn the_history_is_a_document_a_line_of_each_job_that_is_over() {
     world.fake.remember(2, JobPhase::Reducing);
     world.fake.remember(3, JobPhase::Failed("no such luck".to_owned()));
     let history = world.run(&["history"]).is(0).stdout;
+    assert_eq!(world.run(&["history", "--json"]).is(0).stdout, history);
     let lines: Vec<serde_json::Value> =
         history.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2);
     assert_eq!((&lines[0]["job"], &lines[0]["state"]), (&json!("j1"), &json!("done")));
     assert_eq!((&lines[1]["job"], &lines[1]["error"]), (&json!("j3"), &json!("no such luck")));
+    assert_eq!(lines[0]["cluster"], lines[1]["cluster"]);
+    assert!(lines[0]["cluster"].is_string(), "{history}");
     assert_eq!((&lines[0]["submitted_ms"], &lines[0]["ended_ms"]), (&json!(1000), &json!(3000)));
 }

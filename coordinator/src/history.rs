@@ -3,22 +3,21 @@
 //! The coordinator forgets ended jobs after a while (see the settings); this file is for those who do not want to. It is written by the
 //! coordinator that leads when a job ends, best effort: a disk that is full costs lines here, and nothing else.
 
-use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gristmill_model::{ClusterId, JobPhase, JobStatus};
+use gristmill_model::{ClusterId, JobStatus};
 use serde::Serialize;
 use tokio_util::task::TaskTracker;
 
-use crate::manifest::tally;
+use crate::summary::Summary;
 
 /// A file of this size becomes the older one.
 const BYTES_MAX: u64 = 16 << 20;
-const NAME: &str = "history.jsonl";
-const OLDER: &str = "history.older.jsonl";
+pub(crate) const NAME: &str = "history.jsonl";
+pub(crate) const OLDER: &str = "history.older.jsonl";
 
 /// See the module. Cheap to clone.
 #[derive(Clone)]
@@ -27,23 +26,30 @@ pub(crate) struct History {
     writers: TaskTracker,
 }
 
-#[derive(Serialize)]
-struct Line<'a> {
-    cluster: String,
-    job: String,
-    app: &'a str,
-    output: String,
-    state: &'static str,
-    reason: Option<&'a str>,
-    submitted_ms: u64,
-    ended_ms: Option<u64>,
-    maps: u32,
-    reduces: u32,
-    bytes_in: u64,
-    records_out: u64,
-    attempts: BTreeMap<String, u64>,
-    counters: &'a BTreeMap<String, i64>,
-    warnings: &'a [String],
+/// A line of it, and of `gristmill history`.
+#[derive(Clone, Debug, Serialize)]
+pub struct HistoryLine {
+    /// The coordinator group that ran the job, as it prints.
+    pub cluster: String,
+    /// When it was submitted, in milliseconds since 1970.
+    pub submitted_ms: u64,
+    /// When it ended.
+    pub ended_ms: Option<u64>,
+    /// What became of it.
+    #[serde(flatten)]
+    pub summary: Summary,
+}
+
+impl HistoryLine {
+    /// Of a job that is over; none of another.
+    pub fn of(cluster: ClusterId, status: &JobStatus) -> Option<Self> {
+        status.phase.is_final().then(|| Self {
+            cluster: cluster.to_string(),
+            submitted_ms: status.submitted.ms,
+            ended_ms: status.ended.map(|at| at.ms),
+            summary: Summary::of(status, status.submitted),
+        })
+    }
 }
 
 impl History {
@@ -54,8 +60,8 @@ impl History {
 
     /// Writes the line of a job that has just ended. Does not wait for it.
     pub(crate) fn record(&self, cluster: ClusterId, status: &JobStatus) {
-        let Some(state) = state_of(&status.phase) else { return };
-        let Ok(mut line) = serde_json::to_vec(&line(cluster, status, state)) else { return };
+        let Some(line) = HistoryLine::of(cluster, status) else { return };
+        let Ok(mut line) = serde_json::to_vec(&line) else { return };
         line.push(b'\n');
         let directory = self.directory.clone();
         self.writers.spawn_blocking(move || {
@@ -70,39 +76,6 @@ impl History {
     pub(crate) async fn written(&self) {
         self.writers.close();
         self.writers.wait().await;
-    }
-}
-
-fn line<'a>(cluster: ClusterId, status: &'a JobStatus, state: &'static str) -> Line<'a> {
-    let last = if status.reduce.total == 0 { &status.map_stats } else { &status.reduce_stats };
-    Line {
-        cluster: cluster.to_string(),
-        job: status.id.to_string(),
-        app: &status.app,
-        output: status.output.to_string(),
-        state,
-        reason: match &status.phase {
-            JobPhase::Failed(reason) => Some(reason),
-            _ => None,
-        },
-        submitted_ms: status.submitted.ms,
-        ended_ms: status.ended.map(|at| at.ms),
-        maps: status.map.total,
-        reduces: status.reduce.total,
-        bytes_in: status.map_stats.bytes_in,
-        records_out: last.records_out,
-        attempts: tally(status),
-        counters: &status.counters,
-        warnings: &status.warnings,
-    }
-}
-
-fn state_of(phase: &JobPhase) -> Option<&'static str> {
-    match phase {
-        JobPhase::Done => Some("done"),
-        JobPhase::Failed(_) => Some("failed"),
-        JobPhase::Cancelled => Some("cancelled"),
-        JobPhase::Sampling | JobPhase::Mapping | JobPhase::Reducing | JobPhase::Committing => None,
     }
 }
 

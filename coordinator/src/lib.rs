@@ -31,9 +31,12 @@ mod node;
 mod replica;
 mod report_check;
 mod request;
+mod summary;
 
 pub use config::{Config, Membership};
 pub use coordinator::{Coordinator, Fault, StartError};
 pub use gristmill_replication::{Timers, repair};
 pub use gristmill_scheduler::{AvoidSettings, BackupSettings, Settings};
+pub use history::HistoryLine;
 pub use manifest::{Manifest, ManifestInputs, ManifestOutput, ManifestPlugin};
+pub use summary::{Attempts, BiggestPartition, Slowest, Summary, Tasks, state_word};

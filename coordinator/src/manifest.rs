@@ -122,7 +122,7 @@ impl ManifestOutput {
 }
 
 /// Attempts by how they ended.
-pub(crate) fn tally(status: &JobStatus) -> BTreeMap<String, u64> {
+fn tally(status: &JobStatus) -> BTreeMap<String, u64> {
     let tally = &status.attempts;
     let named = [
         ("won", tally.won),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use gristmill_tests::{Cluster, Gate, Place, Worker, gristmill, lab_books};
+use gristmill_tests::{Cluster, Gate, Place, Worker, gristmill, lab_books, until};
 use serde_json::Value;
 
 /// A finished job j1 with two maps that print, on one worker with two slots.
@@ -391,4 +391,29 @@ fn collect<'v>(value: &'v Value, visit: &mut impl FnMut(&'v Value)) {
         }
         _ => {}
     }
+}
+
+#[test]
+fn history_file_of_a_coordinator_says_what_the_command_says() {
+    let place = Place::new();
+    let group = place.group(1);
+    let worker = group.worker(1);
+    let text = place.input("a.txt", "some trouble here\n");
+    for (deed, state) in [("error", "failed"), ("say", "done")] {
+        let job = place.job("misbehave").input(&text).max_attempts(1).arg("do", deed);
+        let (id, _) = job.hand_in(&group);
+        group.until_state(&id, state);
+    }
+    let documents =
+        |text: &str| -> Vec<Value> { text.lines().map(|line| serde_json::from_str(line).unwrap()).collect() };
+    let told = documents(&group.ask(["history"]).done().stdout());
+    assert_eq!(told.iter().map(|line| &line["state"]).collect::<Vec<_>>(), ["failed", "done"]);
+    assert!(told[0]["cluster"].is_string() && told[0]["ended_ms"].is_u64(), "{told:?}");
+    // It is written beside the rest of the work.
+    until("the file to say the same", || {
+        let file = fs::read_to_string(group.data_dir(1).join("history.jsonl")).unwrap_or_default();
+        let whole = &file[..file.rfind('\n').map_or(0, |end| end + 1)];
+        (documents(whole) == told).then_some(())
+    });
+    group.end(vec![worker]);
 }

@@ -265,6 +265,10 @@ pub(crate) struct HistoryArguments {
     /// The coordinator.
     #[command(flatten)]
     pub coordinator: CoordinatorAddress,
+
+    /// Changes nothing: each line is a JSON document in any case
+    #[arg(long)]
+    json: bool,
 }
 
 /// A job as a whole, or one task of it.

@@ -4,12 +4,13 @@
 
 use std::fmt::Write;
 
+use gristmill_coordinator::Summary;
 use gristmill_model::{AttemptLog, Explanation, JobId, MemberStatus, Timestamp, WorkerStatus};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::human;
-use super::summary::{Summary, one_line};
+use super::summary::one_line;
 
 /// Something of which there are many, told twice: for people and for scripts.
 pub(crate) struct Listed {

@@ -11,4 +11,4 @@ mod summary;
 pub(crate) use key::{change, entry, shown_key, written};
 pub(crate) use listing::{Listed, attempt_log, explanation, json, member, worker};
 pub(crate) use progress::Progress;
-pub(crate) use summary::{Summary, Tasks, one_line};
+pub(crate) use summary::{one_line, summary};

@@ -3,11 +3,11 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use gristmill_coordinator::state_word;
 use gristmill_model::{JobPhase, JobStatus, StageStatus};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::human;
-use super::summary::state;
 use crate::output;
 
 /// Bars that appear and vanish within this time are only flicker.
@@ -149,7 +149,7 @@ fn pace(done: u64, total: u64, elapsed: Duration) -> (f64, String) {
 fn line(status: &JobStatus, elapsed: Duration) -> String {
     let (sample, map, reduce) = (&status.sample, &status.map, &status.reduce);
     let running = sample.running + map.running + reduce.running;
-    let mut text = format!("{} {}: ", status.id, state(&status.phase));
+    let mut text = format!("{} {}: ", status.id, state_word(&status.phase));
     if status.phase == JobPhase::Sampling {
         text += &format!("samples {}/{}, ", sample.done, sample.total);
     }

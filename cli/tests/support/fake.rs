@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures::FutureExt;
 use gristmill_model::{
-    Blob, ClientId, JobPhase, JobStatus, KvAnswer, KvChange, KvEntry, KvEvent, KvEvents, KvOp, MemberChange,
-    MemberStatus, MembersStatus, MembersVersion, NotFound, Refusal, WorkerId,
+    Blob, ClientId, ClusterId, JobPhase, JobStatus, KvAnswer, KvChange, KvEntry, KvEvent, KvEvents, KvOp,
+    MemberChange, MemberStatus, MembersStatus, MembersVersion, NotFound, Refusal, WorkerId,
 };
 use gristmill_protocol::{
-    Answer, ClientServiceRequest, ClientServiceResponse, ConnectionId, KvServiceRequest, KvServiceResponse,
-    Lane, Listener, PeerServiceRequest, PeerServiceResponse, Services, WorkerServiceRequest,
-    WorkerServiceResponse, listen, serve,
+    Answer, ClientServiceRequest, ClientServiceResponse, ConnectionId, CoordinatorInfo, KvServiceRequest,
+    KvServiceResponse, Lane, Listener, PeerServiceRequest, PeerServiceResponse, Services,
+    WorkerServiceRequest, WorkerServiceResponse, listen, serve,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -152,6 +152,13 @@ impl Services for Desk {
         use ClientServiceResponse as Response;
         let mut state = self.state();
         let response = match call {
+            Request::Info { .. } => Response::Info(Ok(CoordinatorInfo {
+                cluster: ClusterId(9),
+                version: "1.2.3".to_owned(),
+                slots: 0,
+                node: Some(1),
+                leader: Some(1),
+            })),
             Request::OpenSession { .. } => Response::OpenSession(Ok(ClientId(1))),
             Request::Drain { worker: WorkerId(4), .. } => {
                 state.drained.push(WorkerId(4));

@@ -1,6 +1,7 @@
 //! A running coordinator: started, served, finished.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -21,7 +22,7 @@ use crate::attempt_logs::AttemptLogs;
 use crate::blobs::{Blobs, InUse};
 use crate::clock::Clock;
 use crate::commit::Outputs;
-use crate::data_dir::DataDir;
+use crate::data_dir::{BLOBS, DataDir};
 use crate::desk::Desk;
 use crate::event::Event;
 use crate::group::{Group, PeerNetwork};
@@ -41,6 +42,16 @@ pub enum StartError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// It holds something that no coordinator has left there.
+    #[error(
+        "{path:?} holds {name:?}, which no coordinator has left there; choose an empty or new directory for --data-dir"
+    )]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// What it holds.
+        name: OsString,
     },
     /// Another coordinator has it.
     #[error("another coordinator is using {path:?}; stop it or choose another --data-dir")]
@@ -260,7 +271,7 @@ fn assemble(
     group: Option<Group>,
 ) -> Result<Parts, StartError> {
     let failed = |path: PathBuf| move |source| StartError::DataDir { path, source };
-    let blob_dir = data_dir.subdirectory("blobs")?;
+    let blob_dir = data_dir.subdirectory(BLOBS)?;
     let blobs = Blobs::open(blob_dir.clone(), config.blobs_bytes_max, group.is_some(), in_use);
     let blobs = Arc::new(blobs.map_err(failed(blob_dir))?);
     let log_dir = data_dir.subdirectory("logs")?;

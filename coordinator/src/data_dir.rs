@@ -5,15 +5,21 @@
 //! DIR/blobs/    plugins and job requests by their SHA-256
 //! DIR/logs/     what attempts printed
 //! DIR/replica/  the log, the vote and the snapshots of a member of a group
-//! DIR/history.jsonl   jobs that have ended, see there
+//! DIR/history.jsonl   jobs that have ended, see there; history.older.jsonl before it
 //! ```
+//! A directory with anything else in it is somebody else's, and is left alone.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use crate::StartError;
+use crate::{StartError, history};
+
+const LOCK: &str = "lock";
+/// Made by every coordinator, and soon.
+pub(crate) const BLOBS: &str = "blobs";
 
 /// An existing, locked directory. The lock ends with the value, or with the process.
 #[derive(Debug)]
@@ -29,7 +35,11 @@ impl DataDir {
             move |source| StartError::DataDir { path, source }
         };
         private_directory(path).map_err(error(path))?;
-        let lock_path = path.join("lock");
+        let lock_path = path.join(LOCK);
+        let is_ours = lock_path.is_file() && path.join(BLOBS).is_dir();
+        if !is_ours && let Some(name) = foreign(path).map_err(error(path))? {
+            return Err(StartError::Foreign { path: path.to_owned(), name });
+        }
         let options = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
         let lock = options.map_err(error(&lock_path))?;
         match lock.try_lock() {
@@ -45,6 +55,19 @@ impl DataDir {
         private_directory(&path).map_err(|source| StartError::DataDir { path: path.clone(), source })?;
         Ok(path)
     }
+}
+
+/// The name of something that no coordinator has left in this directory, which is none's yet.
+fn foreign(path: &Path) -> io::Result<Option<OsString>> {
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        // What is there when a first start was cut off, or only some of it was brought back, and what an empty file system has.
+        let known = [LOCK, BLOBS, "logs", "replica", history::NAME, history::OLDER, "lost+found"];
+        if !known.iter().any(|known| name == *known) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 /// Makes a directory, if absent, that only this user can look into: plugins, jobs and what they print are nobody else's.
@@ -68,6 +91,30 @@ mod tests {
         for path in [&directory, &logs] {
             assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o700, "{path:?}");
         }
+    }
+
+    #[test]
+    fn a_directory_that_holds_something_else_is_left_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let letters = place.path().join("letters");
+        fs::create_dir(&letters).unwrap();
+        fs::write(letters.join("letter.txt"), "dear").unwrap();
+        let error = DataDir::open(&letters).unwrap_err();
+        assert!(
+            error.to_string().contains("letter.txt") && error.to_string().contains("--data-dir"),
+            "{error}"
+        );
+        assert_eq!(fs::read_dir(&letters).unwrap().count(), 1);
+
+        let mounted = place.path().join("mounted");
+        fs::create_dir_all(mounted.join("lost+found")).unwrap();
+        DataDir::open(&mounted).unwrap().subdirectory(BLOBS).unwrap();
+        fs::write(mounted.join("note.txt"), "of the operator").unwrap();
+        drop(DataDir::open(&mounted).unwrap());
+
+        let restored = place.path().join("restored");
+        fs::create_dir_all(restored.join("replica")).unwrap();
+        DataDir::open(&restored).unwrap();
     }
 
     #[test]

@@ -200,6 +200,18 @@ fn data_directory_of_a_newer_version_is_refused() {
 }
 
 #[test]
+fn directory_with_something_else_in_it_is_refused_and_left_alone() {
+    let place = Place::new();
+    let letters = place.folder("data").join("letters");
+    fs::create_dir(&letters).unwrap();
+    fs::write(letters.join("letter.txt"), "dear").unwrap();
+    let mut command = place.command(gristmill());
+    command.args(["coordinator", "--listen", &free_address(), "--data-dir"]).arg(&letters);
+    run(&place, command).refused().says(&["letters", "holds \"letter.txt\"", "empty or new directory"]);
+    assert_eq!(fs::read_dir(&letters).unwrap().count(), 1);
+}
+
+#[test]
 fn data_directory_without_permission_is_refused() {
     let place = Place::new();
     let target = place.folder("data").join("sealed");

@@ -256,6 +256,27 @@ fn end_of_the_log_that_a_crash_tore_off_is_no_reason_to_stop() {
 }
 
 #[test]
+fn empty_file_of_the_log_is_told_as_what_it_is() {
+    let place = Place::new();
+    let mut group = place.group(1);
+    group.leader();
+    put(&group, "k", "v").done();
+    group.kill_all();
+    // As if a crash had come just when the next file was made.
+    let log = group.data_dir(1).join("replica/log");
+    fs::write(log.join("r-10_000_000_000_000_000_000.wal"), []).unwrap();
+    group.restart_all();
+    let said = group.process(1).stderr();
+    assert!(said.contains("removed an empty file, which was only begun, from the log"), "{said}");
+    assert!(!said.contains("cut "), "{said}");
+    assert_eq!(get(&group, "k"), "v");
+    group.kill_all();
+    log_files(&group, 1).iter().for_each(|log| fs::write(log, []).unwrap());
+    let ended = run(&place, group.command(1)).refused().says(&["holds no log, but the node had one"]);
+    assert!(!ended.stderr().contains("unfinished") && !ended.stderr().contains("begun"), "{ended}");
+}
+
+#[test]
 fn damage_inside_the_log_is_refused_shown_and_cut_when_told() {
     let place = Place::new();
     let mut group = place.group(1);

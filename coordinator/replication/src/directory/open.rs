@@ -49,16 +49,12 @@ pub(crate) fn open<M: Machine>(
         return Err(StartError::OtherNode { path: path.into(), found: known.id, expected: config.id });
     }
     let peers = Peers::read(path).map_err(|error| bad_file(path, &Peers::FILE, error))?;
-    let scan = checked(&log_path)?;
+    let scan = checked(&log_path, known.is_some())?;
     let snapshot_path = path.join(SNAPSHOT);
     let has_snapshot = snapshot_path.try_exists().map_err(io_error(&snapshot_path))?;
-    match &known {
-        Some(_) if scan.files.is_empty() => return Err(StartError::LogLost { path: log_path }),
-        None if has_snapshot || !scan.state.is_pristine() => {
-            let what = "it is missing, and the directory is not empty".into();
-            return Err(StartError::Damaged { path: path.join(Identity::FILE.name), offset: 0, what });
-        }
-        _ => {}
+    if known.is_none() && (has_snapshot || !scan.state.is_pristine()) {
+        let what = "it is missing, and the directory is not empty".into();
+        return Err(StartError::Damaged { path: path.join(Identity::FILE.name), offset: 0, what });
     }
     let (machine, meta, snapshot) = match has_snapshot {
         false => (initial, SnapshotMeta::default(), None),
@@ -103,13 +99,19 @@ pub(crate) fn lock(path: &Path) -> Result<File, StartError> {
     }
 }
 
-/// The log, with what a crash left unfinished taken off.
-fn checked(log_path: &Path) -> Result<Scan, StartError> {
+/// The log, with what a crash left unfinished taken off. A node that has been here before has a log.
+fn checked(log_path: &Path, was_here: bool) -> Result<Scan, StartError> {
     let mut found = scan::scan(log_path).map_err(io_error(log_path))?;
+    if was_here && found.files.is_empty() {
+        return Err(StartError::LogLost { path: log_path.into() });
+    }
     let torn = found.damage.as_ref().is_none_or(|damage| damage.torn);
     if torn && (found.damage.is_some() || !found.unfinished.is_empty()) {
-        let cut = scan::heal(&found).map_err(io_error(log_path))?;
-        tracing::warn!("cut {cut} bytes of an unfinished write off the log in {}", log_path.display());
+        let what = match scan::heal(&found).map_err(io_error(log_path))? {
+            0 => "removed an empty file, which was only begun, from".to_owned(),
+            bytes => format!("cut {bytes} bytes of an unfinished write off"),
+        };
+        tracing::warn!("{what} the log in {}", log_path.display());
         found = scan::scan(log_path).map_err(io_error(log_path))?;
     }
     match &found.damage {

@@ -319,6 +319,18 @@ async fn files_of_the_log_that_are_missing_are_missed() {
 }
 
 #[tokio::test]
+async fn a_log_that_was_emptied_is_lost_and_nothing_is_touched() {
+    let one = One::with(20, |_| {}).await;
+    let [file] = &one.log_files()[..] else { panic!("one file") };
+    File::create(file).unwrap();
+    for _ in 0..2 {
+        let error = one.found().await.unwrap_err();
+        assert!(matches!(error, StartError::LogLost { .. }), "{error}");
+        assert!(file.exists());
+    }
+}
+
+#[tokio::test]
 async fn a_lost_or_older_snapshot_is_refused() {
     let one = copied();
     fs::remove_file(one.path().join("snapshot")).unwrap();

@@ -82,7 +82,7 @@ fn second_member_with_the_same_id_has_no_effect() {
     let impostor = place.start("impostor", command);
     until("the impostor to say why it is of no use", || {
         let told = impostor.stderr();
-        told.contains("will have nothing to do with this one: node")
+        told.contains("will have nothing to do with this one: member")
             .then(|| assert!(told.contains("has lost its data")))
     });
     for number in 0..20 {
@@ -118,7 +118,7 @@ fn member_that_has_lost_its_directory_is_refused_also_after_a_restart_of_all_oth
     group.restart_all();
     for id in [1, 2] {
         until("a member to say that it refuses it", || {
-            group.process(id).stderr().contains("node 3 has lost its data").then_some(())
+            group.process(id).stderr().contains("member 3 has lost its data").then_some(())
         });
     }
     assert_eq!(get(&group, "k"), "v");
@@ -174,7 +174,7 @@ fn newcomer_with_another_list_has_no_effect_on_a_group() {
     command.arg(place.folder("data").join("stranger"));
     let stranger = place.start("stranger", command);
     until("the members to say that they refuse it", || {
-        group.process(leader).stderr().contains("node 4 of another group").then_some(())
+        group.process(leader).stderr().contains("member 4 of another group").then_some(())
     });
     assert_eq!((group.leader(), get(&group, "k").as_str()), (leader, "v"));
     stranger.kill();
@@ -272,7 +272,7 @@ fn empty_file_of_the_log_is_told_as_what_it_is() {
     assert_eq!(get(&group, "k"), "v");
     group.kill_all();
     log_files(&group, 1).iter().for_each(|log| fs::write(log, []).unwrap());
-    let ended = run(&place, group.command(1)).refused().says(&["holds no log, but the node had one"]);
+    let ended = run(&place, group.command(1)).refused().says(&["holds no log, but the member had one"]);
     assert!(!ended.stderr().contains("unfinished") && !ended.stderr().contains("begun"), "{ended}");
 }
 

@@ -24,7 +24,7 @@ pub enum StartError {
         path: PathBuf,
     },
     /// The directory was made for another node.
-    #[error("{} belongs to node {found} of its group, and this node is to be {expected}: give the data directory of node {expected}, or an empty one", path.display())]
+    #[error("{} belongs to member {found} of its group, and this is to be member {expected}: give the data directory of member {expected}, or an empty one", path.display())]
     OtherNode {
         /// The directory.
         path: PathBuf,
@@ -34,7 +34,7 @@ pub enum StartError {
         expected: NodeId,
     },
     /// The directory was made by a group with other founding members.
-    #[error("{} belongs to a group that was founded by {found}, and this node was told {given}: give the same members as ever, or an empty directory", path.display())]
+    #[error("{} belongs to a group that was founded by {found}, and this member was told {given}: give the same members as ever, or an empty directory", path.display())]
     OtherGroup {
         /// The directory.
         path: PathBuf,
@@ -74,7 +74,7 @@ pub enum StartError {
         what: String,
     },
     /// The log goes on from a snapshot that is not there.
-    #[error("{} is missing or too old: the log begins behind entry {purged}, so the state before it is lost: replace this node by a new one", path.display())]
+    #[error("{} is missing or too old: the log begins behind entry {purged}, so the state before it is lost: replace this member by a new one", path.display())]
     SnapshotLost {
         /// Where it should be.
         path: PathBuf,
@@ -82,7 +82,7 @@ pub enum StartError {
         purged: u64,
     },
     /// The node was founded, and its log has gone.
-    #[error("{} holds no log, but the node had one: its votes are lost, so replace it by a new one with another id", path.display())]
+    #[error("{} holds no log, but the member had one: its votes are lost, so replace it by a new one with another id", path.display())]
     LogLost {
         /// The directory of the log.
         path: PathBuf,
@@ -91,7 +91,7 @@ pub enum StartError {
     #[error("{0}")]
     Members(String),
     /// The engine refuses what it was given.
-    #[error("the node does not start: {0}")]
+    #[error("the member does not start: {0}")]
     Engine(String),
 }
 
@@ -102,7 +102,7 @@ pub type Leader = Option<(NodeId, String)>;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProposeError {
     /// This node does not lead in that term. The entry is nowhere, and never will be.
-    #[error("this node does not lead its group")]
+    #[error("this member does not lead its group")]
     NotLeader {
         /// Who does.
         leader: Leader,
@@ -122,13 +122,13 @@ pub enum ProposeError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfirmError {
     /// Another node leads, or none.
-    #[error("this node does not lead its group")]
+    #[error("this member does not lead its group")]
     NotLeader {
         /// Who does.
         leader: Leader,
     },
     /// Too few members answer: another one may lead already.
-    #[error("this node cannot reach enough members of its group")]
+    #[error("this member cannot reach enough members of its group")]
     NoQuorum,
     /// The node has stopped, or has been stopped.
     #[error("{0}")]
@@ -139,11 +139,11 @@ pub enum ConfirmError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeliverError {
     /// It is no message, or says what no node would say.
-    #[error("not a message of a node: {0}")]
+    #[error("not a message of a member: {0}")]
     Rubbish(String),
     /// It is of another version.
     #[error(
-        "a message of version {found}, and this node speaks version {known}: run the same version on all nodes"
+        "a message of version {found}, and this member speaks version {known}: run the same version on all members"
     )]
     Version {
         /// Its version.
@@ -153,7 +153,7 @@ pub enum DeliverError {
     },
     /// It is for another node.
     #[error(
-        "a message from node {from} for node {to}, and this is node {here}: compare the members' addresses"
+        "a message from member {from} for member {to}, and this is member {here}: compare the members' addresses"
     )]
     OtherNode {
         /// Who sent it.
@@ -165,7 +165,7 @@ pub enum DeliverError {
     },
     /// It comes from a group with other founding members.
     #[error(
-        "a message from node {from} of another group: compare the founding members that the nodes were given"
+        "a message from member {from} of another group: compare the founding members that the members were given"
     )]
     OtherGroup {
         /// Who sent it.
@@ -186,7 +186,7 @@ pub enum DeliverError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MembersError {
     /// Another node leads, or none.
-    #[error("this node does not lead its group")]
+    #[error("this member does not lead its group")]
     NotLeader {
         /// Who does.
         leader: Leader,

@@ -32,6 +32,6 @@ pub(crate) fn cannot_keep(what: &str, directory: &str, error: &io::Error) -> Str
         _ => "see to the disk",
     };
     format!(
-        "the {what} in {directory} cannot be kept: {error}; nothing more is acknowledged here: {cure} and start the node again"
+        "the {what} in {directory} cannot be kept: {error}; nothing more is acknowledged here: {cure} and start the member again"
     )
 }

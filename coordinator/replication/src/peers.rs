@@ -96,11 +96,11 @@ impl Place {
 /// What to say of a peer that has lost its store.
 pub(crate) fn lost_store(id: NodeId) -> String {
     format!(
-        "node {id} has lost its data, and with it votes and entries it had acknowledged: replace it by a new node with another id"
+        "member {id} has lost its data, and with it votes and entries it had acknowledged: replace it by a new member with another id"
     )
 }
 
 /// What to say if a peer cannot be remembered.
 pub(crate) fn not_kept(id: NodeId, error: &io::Error) -> String {
-    format!("node {id} cannot be noted as a peer: {error}")
+    format!("member {id} cannot be noted as a peer: {error}")
 }

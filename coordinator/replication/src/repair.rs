@@ -88,7 +88,7 @@ pub enum CutError {
     #[error(transparent)]
     Unusable(#[from] StartError),
     /// Cutting would not make it usable.
-    #[error("{}: {why}; replace this node by a new one", path.display())]
+    #[error("{}: {why}; replace this member by a new one", path.display())]
     Hopeless {
         /// The file.
         path: PathBuf,
@@ -149,7 +149,7 @@ fn missing(
     let is_damaged = |name: &str| damage.iter().any(|damage| damage.path == directory.join(name));
     let mut missing = Vec::new();
     if has_identity && found.files.is_empty() && found.damage.is_none() {
-        missing.push(at("log", "it holds no log, but the node had one".into()));
+        missing.push(at("log", "it holds no log, but the member had one".into()));
     }
     let is_empty = snapshot.is_none() && found.state.is_pristine();
     if !has_identity && !is_damaged(Identity::FILE.name) && !is_empty {

@@ -48,7 +48,7 @@ impl<M: Machine> Node<M> {
         }
         // The engine takes a ballot of this very node, coming from another, for its own.
         if request.ballot().node != from {
-            return Err(DeliverError::Rubbish("it speaks for another node".into()));
+            return Err(DeliverError::Rubbish("it speaks for another member".into()));
         }
         match self.0.peers.has(from, lineage).await {
             Ok(true) => Ok(request),
@@ -95,7 +95,7 @@ impl<M: Machine> Node<M> {
 
     async fn take_piece(&self, piece: Piece) -> Result<PieceTaken, DeliverError> {
         if !piece.ballot.won {
-            return Err(DeliverError::Rubbish("a snapshot of a node that does not lead".into()));
+            return Err(DeliverError::Rubbish("a snapshot of a member that does not lead".into()));
         }
         let mut incoming = self.0.incoming.lock().await;
         let (vote, applied) = {

@@ -103,7 +103,7 @@ impl<M: Machine> Node<M> {
         self.known(id)?;
         if self.members().members.iter().all(|member| member.id == id || !member.voter) {
             return Err(MembersError::Refused(format!(
-                "node {id} is the last that votes: a group needs one"
+                "member {id} is the last that votes: a group needs one"
             )));
         }
         self.within(patience, "too few members answer", async {
@@ -130,7 +130,7 @@ impl<M: Machine> Node<M> {
         // In a group on its way from some voters to others, that may be this very change, whose leader was lost.
         if by == id || self.votes(by) && !self.is_changing() {
             return Err(MembersError::Refused(format!(
-                "node {by} votes already, and cannot take another's place: a new node needs a new id"
+                "member {by} votes already, and cannot take another's place: a new member needs a new id"
             )));
         }
         self.within(patience, LATE, async {
@@ -151,9 +151,9 @@ impl<M: Machine> Node<M> {
             return Ok(());
         }
         if !self.votes(to) {
-            return Err(MembersError::Refused(format!("node {to} is no voting member of the group")));
+            return Err(MembersError::Refused(format!("there is no voting member {to} in the group")));
         }
-        self.within(patience, "the other node has not taken over", async {
+        self.within(patience, "the other member has not taken over", async {
             let asked = self.0.engine.trigger().transfer_leader(to).await;
             asked.map_err(|_| MembersError::Failed(self.failure()))?;
             self.until(|metrics| metrics.current_leader.is_some_and(|leader| leader != self.0.id)).await?;
@@ -174,7 +174,7 @@ impl<M: Machine> Node<M> {
         if self.members().members.iter().any(|member| member.id == id) {
             return Ok(());
         }
-        Err(MembersError::Refused(format!("node {id} is no member of the group")))
+        Err(MembersError::Refused(format!("there is no member {id} in the group")))
     }
 
     fn votes(&self, id: NodeId) -> bool {
@@ -192,7 +192,7 @@ impl<M: Machine> Node<M> {
             if member.id == id && member.address != address {
                 let known = member.address;
                 return Err(MembersError::Refused(format!(
-                    "node {id} is a member already, at {known}: a new node needs a new id"
+                    "member {id} is a member already, at {known}: a new member needs a new id"
                 )));
             }
             if member.id != id && member.address == address {

@@ -109,7 +109,7 @@ impl<M: Machine> Node<M> {
     }
 
     fn failure(&self) -> String {
-        self.0.health.failure().unwrap_or("this node was stopped").to_owned()
+        self.0.health.failure().unwrap_or("this member was stopped").to_owned()
     }
 }
 

@@ -167,7 +167,7 @@ impl<M: Machine> Applied<M> {
 
     fn unreadable(&self, at: &LogId, error: &postcard::Error) -> io::Error {
         let what = format!(
-            "entry {} of the log cannot be read by this version ({error}): start the node with the version that wrote it, or a later one",
+            "entry {} of the log cannot be read by this version ({error}): start the member with the version that wrote it, or a later one",
             at.index
         );
         self.0.health.fail(|| what.clone());

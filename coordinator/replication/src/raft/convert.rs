@@ -148,7 +148,7 @@ impl TryFrom<Append> for AppendEntriesRequest<Types> {
 
     fn try_from(append: Append) -> Result<Self, Nonsense> {
         if !append.ballot.won {
-            return Err(Nonsense("entries of a node that does not lead"));
+            return Err(Nonsense("entries of a member that does not lead"));
         }
         let mut previous = append.previous;
         for entry in &append.entries {
@@ -259,7 +259,7 @@ impl TryFrom<Transfer> for TransferLeaderRequest<Types> {
 
     fn try_from(transfer: Transfer) -> Result<Self, Nonsense> {
         if !transfer.from.won {
-            return Err(Nonsense("leadership handed over by a node that does not lead"));
+            return Err(Nonsense("leadership handed over by a member that does not lead"));
         }
         Ok(Self::new(transfer.from.into(), transfer.to, transfer.last.map(LogId::from)))
     }

@@ -100,7 +100,7 @@ impl<N: Network, M> Link<N, M> {
     /// A node whom the others refuse would be silent otherwise: it waits for them as for any who are not there.
     fn tell(&self, error: &NetworkError) {
         if let NetworkError::Refused(reason) = error {
-            self.told.warn(format!("node {} will have nothing to do with this one: {reason}", self.to));
+            self.told.warn(format!("member {} will have nothing to do with this one: {reason}", self.to));
         }
     }
 

@@ -64,7 +64,7 @@ async fn a_leader_that_is_removed_is_followed_by_another() {
     world.agree("end", 2).await;
     assert_eq!(
         world.node(second).remove_member(first, PATIENCE).await,
-        Err(MembersError::Refused(format!("node {first} is no member of the group")))
+        Err(MembersError::Refused(format!("there is no member {first} in the group")))
     );
 }
 

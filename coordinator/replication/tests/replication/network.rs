@@ -149,7 +149,7 @@ async fn a_message_in_the_name_of_its_receiver_is_refused() {
     let message = seal(2, 1, &world.founders(), &append).unwrap();
     let refused = world.node(1).deliver(&message).await;
     assert!(
-        matches!(&refused, Err(DeliverError::Rubbish(what)) if what.contains("another node")),
+        matches!(&refused, Err(DeliverError::Rubbish(what)) if what.contains("another member")),
         "{refused:?}"
     );
     world.agree("a", 3).await;

@@ -67,6 +67,38 @@ fn second_process_in_a_data_directory_is_refused() {
 }
 
 #[test]
+fn member_that_listens_elsewhere_than_the_others_believe_is_told_so() {
+    let place = Place::new();
+    let mut group = place.group(3);
+    group.leader();
+    group.kill(1);
+    let of_another = group.address_of(2).to_owned();
+    group.kill(2);
+    run(&place, with(&place, &group, 1, &[("--listen", &of_another)])).refused().says(&[
+        &of_another,
+        "has member 2",
+        "this is member 1",
+    ]);
+    let elsewhere = free_address();
+    let command = with(&place, &group, 1, &[("--listen", &elsewhere)]);
+    group.restart_as(1, command);
+    let said = group.process(1).stderr().to_owned();
+    let warning = format!(
+        "listens at {elsewhere}, but by --peers the others look for member 1 at {}",
+        group.address_of(1)
+    );
+    assert_eq!(said.matches(&warning).count(), 1, "{said}");
+    group.restart(2);
+    let said = group.process(2).stderr().to_owned();
+    assert!(!said.contains("listens at"), "{said}");
+    // It may lead, but nobody finds it.
+    group.kill(1);
+    group.restart(1);
+    put(&group, "k", "v").done();
+    group.end(vec![]);
+}
+
+#[test]
 fn second_member_with_the_same_id_has_no_effect() {
     let place = Place::new();
     let group = place.group(3);

@@ -70,6 +70,12 @@ impl CoordinatorArguments {
         if addresses.len() < members.len() {
             return Err("--peers gives two members the same address".to_owned());
         }
+        let taken = |(member, address): &&(u64, SocketAddr)| *member != id && *address == here;
+        if let Some((other, address)) = self.peers.iter().filter(|_| !self.join).find(taken) {
+            return Err(format!(
+                "--listen {address} is where --peers has member {other}, and this is member {id}"
+            ));
+        }
         match (self.join, members.contains_key(&id)) {
             (true, false) | (false, true) => Ok(Membership { id, members, timers, alone: false }),
             (true, true) => Err(format!("member {id} founded the group by --peers, so it cannot join it")),
@@ -78,6 +84,15 @@ impl CoordinatorArguments {
             }
             (false, false) => Err(format!("--peers does not name member {id}, which this is by its --id")),
         }
+    }
+}
+
+impl CoordinatorArguments {
+    /// Where the others believe a member to be that listens here, if that is somewhere else. Something may lie between, such as a tunnel,
+    /// but mostly it is a typing error, by which nobody reaches it.
+    pub(crate) fn reached_at(&self, here: SocketAddr) -> Option<SocketAddr> {
+        let listed = self.peers.iter().find(|(member, _)| Some(*member) == self.id);
+        listed.map(|(_, address)| *address).filter(|address| *address != here)
     }
 }
 
@@ -126,6 +141,21 @@ mod tests {
         assert_eq!((group.id, group.members.len()), (2, 3));
         assert_eq!(membership(4, "1=127.0.0.1:1", true).unwrap().members.len(), 1);
         assert!(membership(1, "1=127.0.0.1:1", true).is_err());
+    }
+
+    #[test]
+    fn whoever_listens_elsewhere_than_the_list_says_is_noticed() {
+        let here: SocketAddr = "127.0.0.1:7079".parse().unwrap();
+        let peers = "1=127.0.0.1:7071,2=127.0.0.1:7079";
+        assert_eq!(arguments(2, peers, false).reached_at(here), None);
+        assert_eq!(arguments(0, "", false).reached_at(here), None);
+        assert_eq!(arguments(3, peers, true).reached_at(here), None);
+        let relayed = arguments(1, "1=127.0.0.1:7071,2=127.0.0.1:7072", false);
+        assert_eq!(relayed.reached_at(here), Some("127.0.0.1:7071".parse().unwrap()));
+        assert!(relayed.membership(here).is_ok());
+        let of_another = membership(1, peers, false).unwrap_err();
+        assert_eq!(of_another, "--listen 127.0.0.1:7079 is where --peers has member 2, and this is member 1");
+        assert!(membership(3, peers, true).is_ok(), "it may take the place of one that was removed");
     }
 
     #[test]

@@ -20,10 +20,10 @@
 //! disk fails stops ([`Role::Failed`]) and acknowledges nothing more.
 //!
 //! # Why these crates
-//! *openraft 0.10.0-alpha.37*, pinned exactly. The stable 0.9 has no pre-vote and no handing over of leadership, and neither the
-//! fuzzer nor the Jepsen suite that the 0.10 line is tested by; moving later means writing storage and network anew. Nothing of it
-//! shows in this crate's face, in its files or in its messages, so a newer one is a change of this crate alone. Each term has one
-//! leader at most (openraft can also do otherwise): the term of an entry says who decided it.
+//! *openraft 0.10.0-alpha.37*, pinned exactly: the newest there is, which ARCHITECTURE.md weighs. The stable 0.9 has no pre-vote and no
+//! handing over of leadership, and neither the fuzzer nor the Jepsen suite that the 0.10 line is tested by; moving later means writing
+//! storage and network anew. Nothing of it shows in this crate's face, in its files or in its messages, so a newer one is a change of
+//! this crate alone. Each term has one leader at most (openraft can also do otherwise): the term of an entry says who decided it.
 //!
 //! *raft-log* keeps the log: made for this engine, group commit in one thread, and with its flush wait at zero little more than a
 //! bare sync. It takes a damaged length in its last file for the end of the log, so a scan of our own looks at the files first.

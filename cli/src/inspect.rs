@@ -30,6 +30,7 @@ pub(crate) fn call_failed(error: CallError) -> Failure {
     let hint = match &error {
         // What is missing is a majority, which the error says.
         CallError::Leaderless { .. } => None,
+        CallError::NoMember { .. } => Some("give the addresses of its members as --coordinator"),
         error if error.is_unreachable() => {
             Some("start one with `gristmill coordinator --listen ADDR`, or check --coordinator")
         }

@@ -22,6 +22,8 @@ pub(crate) enum Standing {
     Leading,
     /// Another leads, or none; the address is where.
     Following(Option<String>),
+    /// It is no member; the addresses are those of the members.
+    NoMember(Vec<String>),
 }
 
 impl Standing {
@@ -30,6 +32,7 @@ impl Standing {
         match self {
             Self::Leading => None,
             Self::Following(leader) => Some(Refusal::NotLeader { leader: leader.clone() }),
+            Self::NoMember(members) => Some(Refusal::NoMember { members: members.join(",") }),
         }
     }
 }
@@ -38,6 +41,8 @@ impl Standing {
 /// there is one line, and one when it is over.
 #[derive(Default)]
 struct Log {
+    /// It was told that this is no member.
+    is_outside: bool,
     /// A leadership has ended, and it was not told what came after it.
     has_lost: bool,
 }
@@ -54,7 +59,18 @@ impl Log {
         tracing::warn!(term, "this coordinator no longer leads");
     }
 
+    fn is_no_member(&mut self, members: &[String]) {
+        if !std::mem::replace(&mut self.is_outside, true) {
+            let members = members.join(",");
+            tracing::warn!(
+                members,
+                "this coordinator is no member of its group, having been removed or not added yet: end it, unless it is to be added"
+            );
+        }
+    }
+
     fn follows(&mut self, leader: Option<&str>) {
+        self.is_outside &= leader.is_none();
         if let Some(leader) = leader
             && std::mem::take(&mut self.has_lost)
         {
@@ -100,7 +116,7 @@ pub(crate) async fn take_turns(
                 // The role may be the same as before: an entry whose fate was not known ends a leadership of ours, not the term.
                 tokio::select! {
                     _ = stop.wait_for(|stop| *stop) => return Ok(()),
-                    _ = timeout(LEAD_AGAIN, roles.changed()) => {}
+                    _ = timeout(LEAD_AGAIN, roles.changed()) => continue,
                     () = refuse_all(&mut events, &standing) => return Ok(()),
                 }
             }
@@ -108,12 +124,17 @@ pub(crate) async fn take_turns(
                 let leader = leader.map(|(_, address)| address);
                 log.follows(leader.as_deref());
                 standing.send_replace(Standing::Following(leader));
-                tokio::select! {
-                    _ = stop.wait_for(|stop| *stop) => return Ok(()),
-                    changed = roles.changed() => if changed.is_err() { return Ok(()) },
-                    () = refuse_all(&mut events, &standing) => return Ok(()),
-                }
             }
+            Role::NoMember { members } => {
+                let members: Vec<String> = members.into_values().collect();
+                log.is_no_member(&members);
+                standing.send_replace(Standing::NoMember(members));
+            }
+        }
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            changed = roles.changed() => if changed.is_err() { return Ok(()) },
+            () = refuse_all(&mut events, &standing) => return Ok(()),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gristmill_model::Refusal;
+use rand::seq::IteratorRandom;
 use tarpc::client::RpcError;
 use tarpc::context;
 use tokio::sync::Mutex;
@@ -39,6 +40,17 @@ pub enum CallError {
     Leaderless {
         /// Where the group should be.
         endpoint: String,
+    },
+    /// A coordinator answers that was removed from its group, and none of the group does.
+    #[error(
+        "the coordinator at {endpoint} is no member of its group, having been removed or not added yet; the members are at \
+         {members}"
+    )]
+    NoMember {
+        /// The coordinator.
+        endpoint: String,
+        /// Where it believes the members to be.
+        members: String,
     },
     /// The connection broke during the call, again and again.
     #[error("the connection to {endpoint} broke in `{call}`")]
@@ -93,7 +105,11 @@ impl CallError {
     pub fn is_unreachable(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::Leaderless { .. } | Self::Broken { .. } | Self::Silent { .. }
+            Self::Unreachable { .. }
+                | Self::Leaderless { .. }
+                | Self::NoMember { .. }
+                | Self::Broken { .. }
+                | Self::Silent { .. }
         )
     }
 }
@@ -163,6 +179,15 @@ impl<C: Caller> Redial<C> {
                 self.endpoint.does_not_lead(connection.address(), leader.as_deref());
                 Some(CallError::Leaderless { endpoint: self.endpoint.to_string() })
             }
+            Err(CallError::Refused(Refusal::NoMember { members })) => {
+                // Any: one that has died is not tried for ever.
+                let member = members.split(',').choose(&mut rand::rng());
+                self.endpoint.does_not_lead(connection.address(), member);
+                let endpoint = connection
+                    .address()
+                    .map_or_else(|| self.endpoint.to_string(), |address| address.to_string());
+                Some(CallError::NoMember { endpoint, members: members.clone() })
+            }
             Err(CallError::Broken { .. } | CallError::Silent { .. }) => {
                 self.endpoint.failed(connection.address());
                 None
@@ -221,11 +246,13 @@ pub(crate) struct Tries {
     /// Since when nobody answers.
     since: Instant,
     backoff: Backoff,
+    /// Who answered that is no member, and whom it named.
+    outsider: Option<(String, String)>,
 }
 
 impl Tries {
     pub(crate) fn new(patience: Duration) -> Self {
-        Self { patience, since: Instant::now(), backoff: Backoff::default() }
+        Self { patience, since: Instant::now(), backoff: Backoff::default(), outsider: None }
     }
 
     /// Waits for the next try after this failure, or returns it when there is no patience for one.
@@ -234,9 +261,16 @@ impl Tries {
         if self.backoff.is_fresh() && !matches!(error, CallError::Unreachable { .. }) {
             self.since = Instant::now();
         }
+        if let CallError::NoMember { endpoint, members } = &error {
+            self.outsider = Some((endpoint.clone(), members.clone()));
+        }
         let pause = self.backoff.after(&error);
         if self.since.elapsed() + pause > self.patience {
-            return Err(error);
+            // That those whom it named are not there either says less.
+            return Err(match self.outsider.take() {
+                Some((endpoint, members)) => CallError::NoMember { endpoint, members },
+                None => error,
+            });
         }
         tracing::debug!(call = name, %error, ?pause, "try again");
         sleep(pause).await;

@@ -142,7 +142,13 @@ impl KvTask {
 /// Whether a refusal can be of a group that is in trouble, rather than of a call that is wrong.
 fn is_of_the_moment(refusal: &gristmill_model::Refusal) -> bool {
     use gristmill_model::Refusal;
-    matches!(refusal, Refusal::NotLeader { .. } | Refusal::Unavailable(_) | Refusal::UnknownClient)
+    matches!(
+        refusal,
+        Refusal::NotLeader { .. }
+            | Refusal::NoMember { .. }
+            | Refusal::Unavailable(_)
+            | Refusal::UnknownClient
+    )
 }
 
 fn entry(entry: KvEntry) -> Answer {

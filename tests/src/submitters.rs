@@ -97,7 +97,8 @@ async fn submit(
     let answered = recorder.now();
     if let Err(CallError::Refused(refusal)) = &answer {
         use gristmill_model::Refusal;
-        let passes = matches!(refusal, Refusal::NotLeader { .. } | Refusal::Unavailable(_));
+        let passes =
+            matches!(refusal, Refusal::NotLeader { .. } | Refusal::NoMember { .. } | Refusal::Unavailable(_));
         assert!(passes, "submission {}: {refusal}", request.key.request.0);
     }
     recorder.add(Operation {

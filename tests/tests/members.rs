@@ -170,6 +170,29 @@ fn leader_and_follower_are_removed_while_a_job_runs() {
 }
 
 #[test]
+fn member_that_was_removed_says_so_and_sends_callers_to_the_others() {
+    let place = Place::new();
+    let mut group = place.group(3);
+    group.ask(["kv", "put", "k", "v"]).done();
+    let (leader, follower) = (group.leader(), group.follower());
+    for removed in [follower, leader] {
+        change(&group, &["remove", &removed.to_string()]).done();
+        let says = || group.process(removed).stderr().matches("is no member of its group").count();
+        until("it to say so", || (says() > 0).then_some(()));
+        assert_eq!(group.only(removed).ask(["kv", "get", "k"]).done().stdout(), "v");
+        assert_eq!(says(), 1, "{}", group.process(removed).stderr());
+    }
+    let [last] = voters(&group)[..] else { panic!("one is left") };
+    let address = group.address_of(last).to_owned();
+    group.kill(last);
+    let told = group.only(follower).ask(["kv", "get", "k"]).found_no_coordinator();
+    told.says(&["is no member of its group", group.address_of(follower), &address, "--coordinator"]);
+    group.restart(last);
+    // They end like any other.
+    group.end(vec![]);
+}
+
+#[test]
 fn dead_member_is_replaced_by_a_new_one_while_a_job_runs() {
     job_goes_on_while(|group| {
         let dead = group.follower();

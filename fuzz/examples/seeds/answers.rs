@@ -85,6 +85,7 @@ fn client() -> Vec<Vec<u8>> {
         Refusal::Unavailable("ending".to_owned()),
         Refusal::NotLeader { leader: Some("127.0.0.1:1".to_owned()) },
         Refusal::UnknownClient,
+        Refusal::NoMember { members: "127.0.0.1:1,127.0.0.1:2".to_owned() },
     ];
     let answers = [
         Client::Info(Ok(info())),

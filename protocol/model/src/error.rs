@@ -44,6 +44,14 @@ pub enum Refusal {
     /// The session in which it was asked is over, or never was.
     #[error("this client's session is over; what it asks again is not executed")]
     UnknownClient,
+    /// The coordinator was removed from its group, or is not added yet: whoever wants the group asks its members.
+    #[error(
+        "this coordinator is no member of its group, having been removed or not added yet; the members are at {members}"
+    )]
+    NoMember {
+        /// Where they are: addresses with commas between them.
+        members: String,
+    },
 }
 
 /// An id that names nothing.

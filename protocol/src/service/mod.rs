@@ -2,7 +2,7 @@
 //!
 //! Every mutating call may be repeated: submissions, cancellations, drains and writes carry a request key, changes of the members the
 //! state of the group for which they are meant, reports name their attempt, a registration names its incarnation. A coordinator that does not lead its group refuses them all with
-//! [`NotLeader`](gristmill_model::Refusal::NotLeader), but for those of its peers. Messages stay far below
+//! [`NotLeader`](gristmill_model::Refusal::NotLeader) or [`NoMember`](gristmill_model::Refusal::NoMember), but for those of its peers. Messages stay far below
 //! [`FRAME_BYTES_MAX`](crate::limits::FRAME_BYTES_MAX) by construction: long lists are asked for in pages, large messages go in parts.
 
 mod client;
@@ -21,4 +21,4 @@ pub use worker::{
 };
 
 /// Grows with every incompatible change of a message.
-pub const PROTOCOL_VERSION: u32 = 5;
+pub const PROTOCOL_VERSION: u32 = 6;

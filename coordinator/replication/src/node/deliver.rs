@@ -6,22 +6,31 @@ use openraft::raft::TransferLeaderError;
 use tokio::task::spawn_blocking;
 
 use super::Node;
+use super::role::addresses;
 use crate::error::DeliverError;
 use crate::machine::Machine;
+use crate::network::NodeId;
 use crate::peers::not_kept;
 use crate::raft::applied::SnapshotData;
 use crate::raft::convert::{Nonsense, position};
 use crate::raft::types::{Snapshot, SnapshotMeta, Vote};
 use crate::raft::wire::{
-    Answer, Appended, Ballot, Message, Piece, PieceTaken, Reply, Request, Voted, WIRE_VERSION,
+    Answer, Appended, Ballot, Message, Piece, PieceTaken, Position, Removed, Reply, Request, Voted,
+    WIRE_VERSION,
 };
 use crate::snapshot::{Incoming, Taken};
+
+/// A request that may be looked at.
+struct Admitted {
+    from: NodeId,
+    request: Request,
+}
 
 impl<M: Machine> Node<M> {
     /// Takes a message that a peer has [sent](crate::Network::send), and returns the reply to it. Refusals are told once in the log.
     pub async fn deliver(&self, message: &[u8]) -> Result<Vec<u8>, DeliverError> {
         let reply = match self.admit(message).await {
-            Ok(request) => self.serve(request).await,
+            Ok(Admitted { from, request }) => self.serve(from, request).await,
             Err(refusal) => Err(refusal),
         };
         let reply = reply.inspect_err(|refusal| self.0.told.warn(format!("refused {refusal}")))?;
@@ -29,7 +38,7 @@ impl<M: Machine> Node<M> {
         postcard::to_stdvec(&answer).map_err(|error| DeliverError::Failed(error.to_string()))
     }
 
-    async fn admit(&self, message: &[u8]) -> Result<Request, DeliverError> {
+    async fn admit(&self, message: &[u8]) -> Result<Admitted, DeliverError> {
         match message.first() {
             None => return Err(DeliverError::Rubbish("no bytes".into())),
             Some(&found) if found != WIRE_VERSION => {
@@ -51,14 +60,19 @@ impl<M: Machine> Node<M> {
             return Err(DeliverError::Rubbish("it speaks for another member".into()));
         }
         match self.0.peers.has(from, lineage).await {
-            Ok(true) => Ok(request),
+            Ok(true) => Ok(Admitted { from, request }),
             Ok(false) => Err(DeliverError::LostStore { from }),
             Err(error) => Err(DeliverError::Failed(not_kept(from, &error))),
         }
     }
 
-    async fn serve(&self, request: Request) -> Result<Reply, DeliverError> {
+    async fn serve(&self, from: NodeId, request: Request) -> Result<Reply, DeliverError> {
         let engine = &self.0.engine;
+        if let Request::Vote(candidacy) | Request::PreVote(candidacy) = &request
+            && let Some(removed) = self.removal_of(from, candidacy.last)
+        {
+            return Ok(Reply::Removed(removed));
+        }
         Ok(match request {
             Request::Append(append) => {
                 let append = append.try_into().map_err(rubbish)?;
@@ -91,6 +105,18 @@ impl<M: Machine> Node<M> {
                 Reply::Piece(taken.await.map_err(|error| DeliverError::Failed(error.to_string()))??)
             }
         })
+    }
+
+    /// Whether a candidate whose log ends there has missed its removal. It could not win anyway: this node has a later entry, which is
+    /// committed.
+    fn removal_of(&self, candidate: NodeId, last: Option<Position>) -> Option<Removed> {
+        let metrics = self.0.engine.metrics();
+        let metrics = metrics.borrow_watched();
+        let at = position(metrics.membership_config.log_id().as_ref())?;
+        let is_certain = position(metrics.last_applied.as_ref()) >= Some(at);
+        let membership = metrics.membership_config.membership();
+        let missed = is_certain && last < Some(at) && membership.get_node(&candidate).is_none();
+        missed.then(|| Removed { at, members: addresses(membership) })
     }
 
     async fn take_piece(&self, piece: Piece) -> Result<PieceTaken, DeliverError> {

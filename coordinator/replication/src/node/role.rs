@@ -1,5 +1,6 @@
 //! What a node is: told to whoever has to know, whenever it changes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use openraft::async_runtime::WatchReceiver;
@@ -9,7 +10,10 @@ use tokio::sync::watch;
 
 use crate::error::Leader;
 use crate::health::Health;
-use crate::raft::types::Types;
+use crate::network::NodeId;
+use crate::raft::convert::position;
+use crate::raft::types::{Membership, Types};
+use crate::raft::wire::Removed;
 
 /// What a node is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +22,11 @@ pub enum Role {
     Following {
         /// Who leads.
         leader: Leader,
+    },
+    /// This node is no member of the group: it was removed, or is not added yet.
+    NoMember {
+        /// Who is, by id, with their addresses.
+        members: BTreeMap<NodeId, String>,
     },
     /// This node leads in this term, and has applied all that was committed before it. It may find out late that it no longer
     /// does: only an outcome or a confirmation tells for sure.
@@ -49,7 +58,16 @@ pub(super) fn leads(metrics: &Metrics, term: u64) -> bool {
         && metrics.current_term == term
 }
 
-pub(super) fn role(metrics: &Metrics, health: &Health) -> Role {
+/// What a node was told of its own place in the group, beside what its log says.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// It was a member once, as a founder or as it has seen itself.
+    pub(super) was_member: bool,
+    /// What others have told it.
+    pub(super) removed: watch::Receiver<Option<Removed>>,
+}
+
+pub(super) fn role(metrics: &Metrics, health: &Health, place: &Place) -> Role {
     if let Err(fatal) = &metrics.running_state {
         let reason = match health.failure() {
             Some(reason) => reason.to_owned(),
@@ -61,8 +79,24 @@ pub(super) fn role(metrics: &Metrics, health: &Health) -> Role {
     if is_ready(metrics) && leads(metrics, term) {
         return Role::Leading { term };
     }
+    // What makes others the members may have come here since.
+    let since = position(metrics.membership_config.log_id().as_ref());
+    if let Some(removed) = place.removed.borrow().as_ref().filter(|removed| since < Some(removed.at)) {
+        return Role::NoMember { members: removed.members.clone() };
+    }
     let leader = leader(metrics).filter(|(id, _)| *id != metrics.id);
-    Role::Following { leader }
+    let members = addresses(metrics.membership_config.membership());
+    let is_member = members.is_empty() || members.contains_key(&metrics.id);
+    // One that is being added reads of the members of earlier times, but from a leader; one that was removed may remember its last.
+    match is_member || (leader.is_some() && !place.was_member) {
+        true => Role::Following { leader },
+        false => Role::NoMember { members },
+    }
+}
+
+/// The members with their addresses.
+pub(super) fn addresses(membership: &Membership) -> BTreeMap<NodeId, String> {
+    membership.nodes().map(|(id, node)| (*id, node.addr.clone())).collect()
 }
 
 /// Whether all that earlier leaders had committed is applied: the first entry of a term is its leader's own.
@@ -74,18 +108,29 @@ pub(super) fn is_ready(metrics: &Metrics) -> bool {
 pub(super) async fn watch_role(
     mut metrics: WatchReceiverOf<Types, Metrics>,
     health: Arc<Health>,
+    mut place: Place,
     told: watch::Sender<Role>,
 ) {
     loop {
-        let now = role(&metrics.borrow_and_update(), &health);
+        place.removed.mark_unchanged();
+        let now = {
+            let metrics = metrics.borrow_and_update();
+            place.was_member |= metrics.membership_config.membership().get_node(&metrics.id).is_some();
+            role(&metrics, &health, &place)
+        };
         let ended = matches!(now, Role::Failed { .. });
         told.send_if_modified(|before| {
             let changed = *before != now;
             *before = now;
             changed
         });
-        if ended || metrics.changed().await.is_err() {
+        if ended {
             break;
+        }
+        tokio::select! {
+            changed = metrics.changed() => if changed.is_err() { break },
+            // Its end is that of the engine.
+            Ok(()) = place.removed.changed() => {}
         }
     }
 }

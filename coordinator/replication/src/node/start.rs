@@ -11,7 +11,7 @@ use openraft::impls::BasicNode;
 use openraft::{Raft, SnapshotPolicy, StorageHelper};
 use tokio::sync::watch;
 
-use super::role::{Role, watch_role};
+use super::role::{Place, Role, watch_role};
 use super::{Engine, Node, Running, alone};
 use crate::config::{Config, Store};
 use crate::directory::{self, Identity, Opened};
@@ -65,6 +65,8 @@ impl<M: Machine> Node<M> {
         let group = GroupId::of(&identity.founders);
         let peers = Arc::new(peers);
         let refusals = Arc::new(Told::default());
+        let (removed, heard) = watch::channel(None);
+        let place = Place { was_member: identity.founders.contains_key(&config.id), removed: heard };
         let links: Links<N, M> = Links {
             network,
             from: config.id,
@@ -73,6 +75,7 @@ impl<M: Machine> Node<M> {
             peers: peers.clone(),
             timers: config.timers,
             told: refusals.clone(),
+            removed: Arc::new(removed),
             machine: PhantomData,
         };
         let engine = Raft::new(config.id, engine_config, links, log.clone(), applied.clone())
@@ -86,7 +89,7 @@ impl<M: Machine> Node<M> {
         }
         let (told, role) = watch::channel(Role::Following { leader: None });
         let tasks = vec![
-            tokio::spawn(watch_role(engine.metrics(), health.clone(), told)),
+            tokio::spawn(watch_role(engine.metrics(), health.clone(), place, told)),
             tokio::spawn(take_snapshots(engine.clone(), applied.clone())),
         ];
         Ok(Self(Arc::new(Running {

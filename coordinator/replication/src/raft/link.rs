@@ -14,11 +14,13 @@ use openraft::raft::{
 };
 use openraft::type_config::TypeConfigExt;
 use openraft::{OptionalSend, StorageError};
+use tokio::sync::watch;
 
 use super::applied::SnapshotData;
 use super::types::{EncodedEntry, Snapshot, Types, Vote};
 use super::wire::{
-    Answer, Append, Ballot, Candidacy, Message, Piece, PieceTaken, Reply, Request, Transfer, WIRE_VERSION,
+    Answer, Append, Ballot, Candidacy, Message, Piece, PieceTaken, Removed, Reply, Request, Transfer,
+    WIRE_VERSION,
 };
 use crate::config::Timers;
 use crate::group::GroupId;
@@ -40,6 +42,7 @@ pub(crate) struct Links<N, M> {
     pub(crate) peers: Arc<Peers>,
     pub(crate) timers: Timers,
     pub(crate) told: Arc<Told>,
+    pub(crate) removed: Arc<watch::Sender<Option<Removed>>>,
     pub(crate) machine: PhantomData<fn() -> M>,
 }
 
@@ -54,6 +57,8 @@ pub(crate) struct Link<N, M> {
     peers: Arc<Peers>,
     timers: Timers,
     told: Arc<Told>,
+    /// That this node was removed, as far as others have said so.
+    removed: Arc<watch::Sender<Option<Removed>>>,
     machine: PhantomData<fn() -> M>,
 }
 
@@ -71,6 +76,7 @@ impl<N: Network, M: Machine> RaftNetworkFactory<Types> for Links<N, M> {
             peers: self.peers.clone(),
             timers: self.timers,
             told: self.told.clone(),
+            removed: self.removed.clone(),
             machine: PhantomData,
         }
     }
@@ -91,7 +97,19 @@ impl<N: Network, M> Link<N, M> {
             .inspect_err(|error| self.tell(error))?;
         let answer: Answer = postcard::from_bytes(&reply).map_err(|_| strange())?;
         match self.peers.has(self.to, answer.lineage).await {
-            Ok(true) => Ok(answer.reply),
+            Ok(true) => match answer.reply {
+                Reply::Removed(removed) => {
+                    self.removed.send_if_modified(|known| {
+                        let is_newer = known.as_ref().is_none_or(|known| known.at < removed.at);
+                        if is_newer {
+                            *known = Some(removed);
+                        }
+                        is_newer
+                    });
+                    Err(NetworkError::Refused("it says that this member was removed".into()))
+                }
+                reply => Ok(reply),
+            },
             Ok(false) => Err(NetworkError::Refused(lost_store(self.to))),
             Err(error) => Err(NetworkError::Refused(not_kept(self.to, &error))),
         }

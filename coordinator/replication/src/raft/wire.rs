@@ -14,7 +14,7 @@ use crate::group::GroupId;
 use crate::network::NodeId;
 
 /// The first byte of every message. A node refuses any other.
-pub(crate) const WIRE_VERSION: u8 = 1;
+pub(crate) const WIRE_VERSION: u8 = 2;
 
 /// A message, with what a receiver must know before it looks at the request.
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,6 +64,15 @@ pub(crate) enum Reply {
     /// Whether the node will try to take over.
     Transfer(bool),
     Piece(PieceTaken),
+    /// To a candidate: it is no member any more.
+    Removed(Removed),
+}
+
+/// What a candidate is told that has missed its own removal: its log ends before an entry that is committed, and makes others the members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Removed {
+    pub(crate) at: Position,
+    pub(crate) members: BTreeMap<NodeId, String>,
 }
 
 /// Where an entry stands in the log, and under which term.

@@ -68,6 +68,35 @@ async fn a_leader_that_is_removed_is_followed_by_another() {
     );
 }
 
+/// By a follower that hears of it from the others, by one that was away when it happened, and by the leader itself.
+#[tokio::test(start_paused = true)]
+async fn a_member_that_was_removed_knows_it_and_knows_the_others() {
+    let mut world = World::new(5).await;
+    world.agree("begin", 5).await;
+    let (first, _) = world.leader().await;
+    let [here, away, ..] = world.others(&[first])[..] else { panic!("four others") };
+    world.crash(away).await;
+    for removed in [here, away, first] {
+        let (leader, _) = world.leader().await;
+        world.node(leader).remove_member(removed, PATIENCE).await.unwrap();
+    }
+    world.restart(away).await;
+    let left: Vec<_> = world.others(&[here, away, first]);
+    for removed in [here, away, first] {
+        let mut role = world.node(removed).leadership();
+        let known = role.wait_for(|role| matches!(role, Role::NoMember { .. })).await.unwrap().clone();
+        let Role::NoMember { members } = known else { panic!("{known:?}") };
+        assert!(left.iter().all(|id| members.get(id) == Some(&format!("node-{id}"))), "{members:?}");
+        assert!(!members.contains_key(&removed), "{members:?}");
+    }
+    world.agree("without them", 2).await;
+    // Whoever comes back is told by what it learns.
+    let (leader, _) = world.leader().await;
+    world.node(leader).add_member(here, &format!("node-{here}"), PATIENCE).await.unwrap();
+    let mut role = world.node(here).leadership();
+    role.wait_for(|role| matches!(role, Role::Following { leader: Some(_) })).await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_member_is_replaced_in_one_step_under_load() {
     let mut world = World::new(3).await;

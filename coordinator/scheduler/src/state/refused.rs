@@ -26,6 +26,7 @@ impl Refused {
             | Refusal::Version { .. }
             | Refusal::Unavailable(_)
             | Refusal::NotLeader { .. }
+            | Refusal::NoMember { .. }
             | Refusal::UnknownClient => return None,
         };
         Some(Self(Arc::new(refusal)))

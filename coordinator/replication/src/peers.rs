@@ -36,10 +36,20 @@ enum Place {
 impl Peers {
     pub(crate) const FILE: Sealed = Sealed { name: "peers", magic: b"GMPEERS\0", version: 1 };
 
-    /// As a directory remembers them.
-    pub(crate) fn read(directory: &Path) -> Result<Self, SealedError> {
-        let known = Self::FILE.read(directory)?.unwrap_or_default();
-        Ok(Self::of(known, Place::Directory(directory.into())))
+    /// As a directory remembers them, if it does.
+    pub(crate) fn read(directory: &Path) -> Result<Option<Self>, SealedError> {
+        let known = Self::FILE.read(directory)?;
+        Ok(known.map(|known| Self::of(known, Place::Directory(directory.into()))))
+    }
+
+    /// For a directory that has met nobody yet.
+    pub(crate) fn new(directory: &Path) -> Self {
+        Self::of(Lineages::new(), Place::Directory(directory.into()))
+    }
+
+    /// Makes a directory one that remembers nobody.
+    pub(crate) fn forget(directory: &Path) -> io::Result<()> {
+        Self::FILE.write(directory, &Lineages::new())
     }
 
     /// As a store in memory does.
@@ -92,6 +102,9 @@ impl Place {
         }
     }
 }
+
+/// What is wrong where the list is gone.
+pub(crate) const FORGOTTEN: &str = "it is missing, and with it which stores the other members have: one that has lost its own would be taken for the one it was";
 
 /// What to say of a peer that has lost its store.
 pub(crate) fn lost_store(id: NodeId) -> String {

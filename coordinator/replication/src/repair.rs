@@ -12,7 +12,7 @@ use crate::directory::{Identity, Sealed, SealedError, lock};
 use crate::error::StartError;
 use crate::log::scan::{self, LogDamage, Scan};
 use crate::network::NodeId;
-use crate::peers::Peers;
+use crate::peers::{FORGOTTEN, Peers};
 use crate::snapshot::{BadSnapshot, SNAPSHOT, Verified, verify};
 
 /// What a data directory holds.
@@ -121,7 +121,10 @@ pub fn cut(directory: &Path) -> Result<Cut, CutError> {
             }
             set_aside(&snapshot, damage.offset, &mut cut)?;
         } else if damage.path == peers {
-            set_aside(&peers, 0, &mut cut)?;
+            if peers.exists() {
+                set_aside(&peers, 0, &mut cut)?;
+            }
+            Peers::forget(directory).map_err(|source| StartError::Io { path: peers.clone(), source })?;
         } else if damage.path.parent() == Some(directory) {
             return Err(CutError::Hopeless { path: damage.path.clone(), why: damage.what.clone() });
         }
@@ -181,9 +184,10 @@ fn examine(directory: &Path) -> Result<(Report, Scan), StartError> {
         Ok(identity) => identity,
         Err(error) => bad_file(&Identity::FILE, error).map(|()| None)?,
     };
-    if let Err(error) = Peers::read(directory) {
-        bad_file(&Peers::FILE, error)?;
-    }
+    let forgotten = match Peers::read(directory) {
+        Ok(peers) => peers.is_none(),
+        Err(error) => bad_file(&Peers::FILE, error).map(|()| false)?,
+    };
     let log = directory.join("log");
     let found = scan::scan(&log).map_err(|source| io_error(&log, source))?;
     for path in &found.unfinished {
@@ -194,8 +198,8 @@ fn examine(directory: &Path) -> Result<(Report, Scan), StartError> {
         damage.push(Damage { path: path.clone(), offset: *offset, what: what.clone(), heals: *torn });
     }
     let path = directory.join(SNAPSHOT);
-    let snapshot = match verify(&path) {
-        Ok(verified) => verified.map(|Verified { bytes, last }| SnapshotFile { bytes, last }),
+    let verified = match verify(&path) {
+        Ok(verified) => verified,
         Err(BadSnapshot::Io(source)) => return Err(io_error(&path, source)),
         Err(error) => {
             let offset = if let BadSnapshot::Damaged { offset, .. } = error { offset } else { 0 };
@@ -204,6 +208,12 @@ fn examine(directory: &Path) -> Result<(Report, Scan), StartError> {
         }
     };
     let state = &found.state;
+    if forgotten && (state.has_met_others() || verified.as_ref().is_some_and(|snapshot| snapshot.has_several))
+    {
+        let path = directory.join(Peers::FILE.name);
+        damage.push(Damage { path, offset: 0, what: FORGOTTEN.into(), heals: false });
+    }
+    let snapshot = verified.map(|Verified { bytes, last, .. }| SnapshotFile { bytes, last });
     damage.extend(missing(directory, identity.is_some(), &damage, &found, snapshot));
     let report = Report {
         node: identity.as_ref().map(|identity| identity.id),

@@ -13,7 +13,7 @@ use crate::health::Health;
 use crate::log::scan::{self, Scan};
 use crate::log::{DiskLog, LogStore};
 use crate::machine::{Machine, ReadError};
-use crate::peers::Peers;
+use crate::peers::{FORGOTTEN, Peers};
 use crate::raft::types::SnapshotMeta;
 use crate::snapshot::{
     BadSnapshot, LoadError, SNAPSHOT, SNAPSHOT_VERSION, SnapshotStore, load, remove_unfinished,
@@ -48,7 +48,7 @@ pub(crate) fn open<M: Machine>(
     {
         return Err(StartError::OtherNode { path: path.into(), found: known.id, expected: config.id });
     }
-    let peers = Peers::read(path).map_err(|error| bad_file(path, &Peers::FILE, error))?;
+    let known_peers = Peers::read(path).map_err(|error| bad_file(path, &Peers::FILE, error))?;
     let scan = checked(&log_path, known.is_some())?;
     let snapshot_path = path.join(SNAPSHOT);
     let has_snapshot = snapshot_path.try_exists().map_err(io_error(&snapshot_path))?;
@@ -72,6 +72,13 @@ pub(crate) fn open<M: Machine>(
     {
         return Err(StartError::SnapshotLost { path: snapshot_path, purged });
     }
+    let has_met_others = scan.state.has_met_others()
+        || snapshot.as_ref().is_some_and(|snapshot| snapshot.about.members.are_several());
+    let peers = match known_peers {
+        Some(peers) => peers,
+        None if has_met_others => return Err(damaged(&path.join(Peers::FILE.name), 0, FORGOTTEN)),
+        None => Peers::new(path),
+    };
     let log = DiskLog::open(&log_path, config.log_file_bytes, health.clone()).map_err(io_error(&log_path))?;
     let identity = match known {
         Some(known) => known,

@@ -13,7 +13,7 @@ use raft_log::codeq::Decode;
 use raft_log::{RaftLogAction, RaftLogRecord, WALRecord};
 
 use super::codec::Stored;
-use crate::raft::wire::{Ballot, Position};
+use crate::raft::wire::{Ballot, Body, Position};
 
 type Record = RaftLogRecord<Stored>;
 
@@ -54,6 +54,8 @@ pub(crate) struct Replayed {
     pub(crate) last: Option<Position>,
     pub(crate) committed: Option<Position>,
     pub(crate) purged: Option<Position>,
+    /// An entry made several nodes the voters.
+    has_several: bool,
     /// The indices of the entries that are there.
     entries: Option<(u64, u64)>,
 }
@@ -186,6 +188,12 @@ impl Replayed {
         self.entries.map_or(0, |(first, last)| last - first + 1)
     }
 
+    /// Whether the node has heard of another one, as far as the entries that are there tell. The first is that by which the group was
+    /// founded, by each founder for itself.
+    pub(crate) fn has_met_others(&self) -> bool {
+        self.has_several && self.last.is_some_and(|last| last.index > 0)
+    }
+
     /// Whether nothing was ever written.
     pub(crate) fn is_pristine(&self) -> bool {
         self.vote.is_none() && self.last.is_none()
@@ -205,7 +213,10 @@ impl Replayed {
                 }
                 self.vote = Some(*ballot);
             }
-            WALRecord::Action(RaftLogAction::Append(at, _)) => self.append(*at)?,
+            WALRecord::Action(RaftLogAction::Append(at, body)) => {
+                self.append(*at)?;
+                self.has_several |= matches!(body, Body::Members(members) if members.are_several());
+            }
             WALRecord::Action(RaftLogAction::Commit(at)) => self.committed = Some(*at),
             WALRecord::Action(RaftLogAction::TruncateAfter(kept)) => {
                 let kept_index = kept.map(|at| at.index);

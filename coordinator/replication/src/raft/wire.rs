@@ -125,6 +125,11 @@ pub(crate) struct Members {
 }
 
 impl Members {
+    /// Whether there are several who vote: none of them gets beyond the founding without having heard of another.
+    pub(crate) fn are_several(&self) -> bool {
+        self.voters.iter().flatten().collect::<BTreeSet<_>>().len() > 1
+    }
+
     /// Who is in a group that was not founded yet.
     pub(crate) fn nobody() -> Self {
         Self { voters: Vec::new(), addresses: BTreeMap::new() }

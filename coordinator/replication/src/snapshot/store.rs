@@ -123,6 +123,8 @@ pub(crate) fn load<M: Machine>(path: &Path) -> Result<(M, StoredSnapshot), LoadE
 pub(crate) struct Verified {
     pub(crate) bytes: u64,
     pub(crate) last: Option<u64>,
+    /// Whether several voted when it was taken.
+    pub(crate) has_several: bool,
 }
 
 /// Checks every byte of the snapshot at `path`, if there is one, without knowing the state in it.
@@ -134,8 +136,9 @@ pub(crate) fn verify(path: &Path) -> Result<Option<Verified>, BadSnapshot> {
     let mut reader = SnapshotReader::new(BufReader::with_capacity(128 << 10, file))?;
     io::copy(&mut reader, &mut io::sink()).map_err(bad_file)?;
     let last = reader.about().last.map(|last| last.index);
+    let has_several = reader.about().members.are_several();
     let (bytes, _) = reader.finish()?;
-    Ok(Some(Verified { bytes, last }))
+    Ok(Some(Verified { bytes, last, has_several }))
 }
 
 /// Reads a snapshot in memory.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gristmill_replication::{Config, MembersError, Node, NodeId, Role, StartError, Store};
+use gristmill_replication::{Config, MembersError, Node, NodeId, Role, StartError, Store, repair};
 
 use crate::ledger::Ledger;
 use crate::world::World;
@@ -217,6 +217,27 @@ async fn a_node_that_has_lost_its_store_is_refused_also_after_all_others_were_do
     assert_eq!(world.leader_now(), None, "one that remembers and one that does not are no majority");
     world.restart(2).await;
     world.agree("after", 2).await;
+    world.stop().await;
+}
+
+/// Without it, a member that has lost its store would be believed.
+#[tokio::test]
+async fn a_list_of_peers_that_was_removed_is_missed() {
+    let mut world = World::on_disk(3, |_| {}).await;
+    world.agree("before", 3).await;
+    world.crash(1).await;
+    let Store::Directory(directory) = world.store(1) else { panic!("it is on disk") };
+    std::fs::remove_file(directory.join("peers")).unwrap();
+    let started = Node::start(world.config(1), world.network.wire(1), Ledger::default()).await;
+    let refused = started.map(|_| "it starts").unwrap_err();
+    assert!(refused.to_string().contains("which stores the other members have"), "{refused}");
+    let report = repair::inspect(&directory).unwrap();
+    let [damage] = &report.damage[..] else { panic!("{report:?}") };
+    assert!(damage.path.ends_with("peers") && !damage.heals, "{damage:?}");
+    assert_eq!(repair::cut(&directory).unwrap().kept_in, []);
+    assert_eq!(repair::inspect(&directory).unwrap().damage, []);
+    world.restart(1).await;
+    world.agree("after", 3).await;
     world.stop().await;
 }
 

@@ -109,6 +109,8 @@ struct Wires {
     random: SmallRng,
     faults: Faults,
     nodes: BTreeMap<NodeId, Deliver>,
+    /// How often a node has died: what it says after that is heard by nobody.
+    deaths: BTreeMap<NodeId, u64>,
     cut: BTreeSet<NodeId>,
     /// One way: from, to.
     blocked: BTreeSet<(NodeId, NodeId)>,
@@ -119,6 +121,7 @@ struct Wires {
 #[derive(Clone)]
 pub struct Wire {
     from: NodeId,
+    life: u64,
     network: FaultyNetwork,
 }
 
@@ -129,15 +132,16 @@ impl FaultyNetwork {
             random: SmallRng::seed_from_u64(seed),
             faults: Faults::default(),
             nodes: BTreeMap::new(),
+            deaths: BTreeMap::new(),
             cut: BTreeSet::new(),
             blocked: BTreeSet::new(),
             counts: BTreeMap::new(),
         })))
     }
 
-    /// The end that a node sends by.
+    /// The end that a node sends by, until it is [detached](Self::detach).
     pub fn wire(&self, from: NodeId) -> Wire {
-        Wire { from, network: self.clone() }
+        Wire { from, life: self.wires().life(from), network: self.clone() }
     }
 
     /// Delivers to this node from now on.
@@ -154,9 +158,11 @@ impl FaultyNetwork {
         self.wires().nodes.insert(node.id(), deliver);
     }
 
-    /// Delivers nothing to this node any more.
+    /// The node is dead: delivers nothing to it any more, and nothing that it has sent or sends, replies included.
     pub fn detach(&self, id: NodeId) {
-        self.wires().nodes.remove(&id);
+        let mut wires = self.wires();
+        wires.nodes.remove(&id);
+        *wires.deaths.entry(id).or_default() += 1;
     }
 
     /// What happens to messages from now on.
@@ -229,7 +235,7 @@ impl FaultyNetwork {
 
     async fn carry(
         &self,
-        from: NodeId,
+        (from, life): (NodeId, u64),
         to: NodeId,
         lane: Lane,
         message: Vec<u8>,
@@ -242,20 +248,22 @@ impl FaultyNetwork {
             fate
         };
         travel(fate.there).await;
-        if fate.request_lost {
+        if fate.request_lost || self.wires().life(from) != life {
             std::future::pending::<()>().await;
         }
         let Some(deliver) = self.wires().reach(from, to) else {
             sleep(fate.silence).await;
             return Err(NetworkError::Unreachable(format!("node {to} is cut off")));
         };
+        let served_in = self.wires().life(to);
         if fate.doubled {
             tokio::spawn(deliver(message.clone()));
         }
         // To its end, whether or not anybody still waits for the reply.
         let reply = tokio::spawn(deliver(message)).await;
         travel(fate.back).await;
-        if fate.reply_lost || !self.wires().is_open(to, from) {
+        let is_dead = self.wires().life(to) != served_in;
+        if fate.reply_lost || is_dead || !self.wires().is_open(to, from) {
             std::future::pending::<()>().await;
         }
         match reply {
@@ -266,6 +274,11 @@ impl FaultyNetwork {
 }
 
 impl Wires {
+    /// Which life of the node this is.
+    fn life(&self, id: NodeId) -> u64 {
+        self.deaths.get(&id).copied().unwrap_or(0)
+    }
+
     fn reach(&self, from: NodeId, to: NodeId) -> Option<Deliver> {
         let node = self.nodes.get(&to)?;
         self.is_open(from, to).then(|| node.clone())
@@ -328,7 +341,7 @@ impl Network for Wire {
         message: Vec<u8>,
         timeout: Duration,
     ) -> Result<Vec<u8>, NetworkError> {
-        let carried = self.network.carry(self.from, to, lane, message);
+        let carried = self.network.carry((self.from, self.life), to, lane, message);
         match tokio::time::timeout(timeout, carried).await {
             Ok(reply) => reply,
             Err(_) => Err(NetworkError::NoReply(format!("within {} ms", timeout.as_millis()))),

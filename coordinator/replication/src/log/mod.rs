@@ -8,6 +8,7 @@ mod disk;
 mod gather;
 mod memory;
 pub(crate) mod scan;
+mod slow;
 
 use std::fmt::Debug;
 use std::io;
@@ -104,7 +105,7 @@ impl RaftLogStorage<Types> for LogStore {
     async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
         match self {
             Self::Memory(log) => {
-                log.save_vote(*vote);
+                log.save_vote(*vote).await;
                 Ok(())
             }
             Self::Disk(log) => log.save_vote(vote).await,
@@ -135,8 +136,7 @@ impl RaftLogStorage<Types> for LogStore {
     {
         match self {
             Self::Memory(log) => {
-                log.append(entries);
-                callback.io_completed(Ok(()));
+                log.append(entries, || callback.io_completed(Ok(())));
                 Ok(())
             }
             Self::Disk(log) => log.append(entries, callback),

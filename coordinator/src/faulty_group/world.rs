@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(10);
 /// Two of the longest election timeouts.
 pub(super) const ELECTIONS: Duration = Duration::from_millis(1200);
+/// How long a member's disk takes at most to sync.
+pub(super) const SYNC_MAX: Duration = Duration::from_millis(10);
 /// Bytes of log between two snapshots, where there are any.
 pub(super) const SNAPSHOT_LOG_BYTES: u64 = 1_000;
 
@@ -71,7 +73,7 @@ impl World {
             seed,
             network: FaultyNetwork::new(seed),
             wires: ClientWires::new(seed),
-            stores: (1..=members).map(|id| (id, MemoryStore::default())).collect(),
+            stores: (1..=members).map(|id| (id, MemoryStore::slow(SYNC_MAX))).collect(),
             members: BTreeMap::new(),
             snapshots,
             leaders: Leaders::default(),
@@ -133,11 +135,13 @@ impl World {
         self.members.insert(id, member);
     }
 
-    /// Kills a member. Its store stays.
+    /// Kills a member. Its store stays, but for what is not synced.
     pub(super) async fn crash(&mut self, id: NodeId) {
         self.network.detach(id);
         self.wires.close(id);
         if let Some(member) = self.members.remove(&id) {
+            let store = self.stores.get_mut(&id).expect("each member has a store");
+            *store = store.after_crash();
             member.kill().await;
             self.crashes += 1;
         }

@@ -6,9 +6,9 @@ use gristmill_linearizable::{Answer, Call};
 use gristmill_replication::testing::Faults;
 use tokio::time::{Instant, sleep};
 
-use super::history::judge;
-use super::line::{Line, SIZES, history};
-use super::load::Keys;
+use super::history::{History, judge};
+use super::line::{Line, SIZES};
+use super::load::{Keys, work};
 use super::world::{ELECTIONS, SYNC_MAX, World};
 
 const REORDERING: Faults = Faults { long_reordering: true, ..Faults::UNRELIABLE };
@@ -27,7 +27,7 @@ async fn speed() {
     for members in SIZES {
         let world = World::new(members).await;
         world.leader().await;
-        let (history, mut clerk) = (history(), world.clerk(0));
+        let (history, mut clerk) = (History::default(), world.clerk(0));
         clerk.operate(&history, "k", Call::Get).await;
         let (begun, before) = (Instant::now(), world.network.total().messages);
         for number in 1..=WRITES {
@@ -61,7 +61,7 @@ async fn swaps_that_were_won_are_versions(members: u64, lossy: Option<Faults>) {
     if let Some(faults) = lossy {
         world.make_unreliable(faults);
     }
-    let history = history();
+    let history = History::default();
     let clients = (0..5).map(|number| {
         let (mut clerk, history) = (world.clerk(number), history.clone());
         tokio::spawn(async move {
@@ -105,7 +105,7 @@ async fn unreliable_one_key() {
     for members in SIZES {
         let world = World::new(members).await;
         world.make_unreliable(Faults::UNRELIABLE);
-        let history = history();
+        let history = History::default();
         let clients = (0..5).map(|number| {
             let (mut clerk, history) = (world.clerk(number), history.clone());
             tokio::spawn(async move {
@@ -138,7 +138,7 @@ async fn unreliable_one_key() {
 async fn one_partition() {
     for members in SIZES {
         let world = World::new(members).await;
-        let history = history();
+        let history = History::default();
         let put = |value: &str| Call::Put(value.as_bytes().to_vec().into());
         let mut major = world.clerk(0);
         major.operate(&history, "k", put("before")).await;
@@ -194,7 +194,37 @@ async fn many_partitions_one_client() {
 #[tokio::test(start_paused = true)]
 async fn many_partitions_many_clients() {
     for members in SIZES {
-        Line { partitions: true, ..Line::calm(members, 5) }.run().await;
+        Line { partitions: true, keys: Keys::Shared(3), ..Line::calm(members, 5) }.run().await;
+    }
+}
+
+/// Nobody reaches anybody for so long that the leader gives its clients up; then it leads on, in the same term, and what it had written
+/// before is certain after all.
+#[tokio::test(start_paused = true)]
+async fn nobody_reaches_anybody() {
+    for members in SIZES {
+        let world = World::new(members).await;
+        let history = History::default();
+        let clients = (0..5).map(|number| {
+            let clerk = world.clerk(number);
+            tokio::spawn(work(clerk, Keys::Shared(2), history.clone()))
+        });
+        let clients = clients.collect();
+        for _ in 0..5 {
+            world.pass(Duration::from_secs(1)).await;
+            let alone: Vec<_> = world.ids().into_iter().map(|id| [id]).collect();
+            world.network.split(&alone.iter().map(<[_; 1]>::as_slice).collect::<Vec<_>>());
+            let time = Duration::from_millis(2500 + world.network.roll(2000));
+            world.pass(time).await;
+            world.network.heal();
+            let before = history.answered();
+            world.until("an answer", || (history.answered() > before).then_some(())).await;
+        }
+        history.end();
+        world.join("an answer for everybody", clients).await;
+        println!("{} leaderships", world.leaderships());
+        world.converge().await;
+        judge(history);
     }
 }
 

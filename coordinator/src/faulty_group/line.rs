@@ -1,9 +1,8 @@
 //! One line of the lists of tests: how many members and clients, what goes wrong, and what must hold all the same.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use gristmill_linearizable::{Call, Recorder};
+use gristmill_linearizable::Call;
 use gristmill_replication::NodeId;
 use gristmill_replication::testing::Faults;
 use tokio::time::Instant;
@@ -172,9 +171,4 @@ pub(super) async fn logs_are_short(world: &World, ids: &[NodeId]) {
         log <= LOG_MAX * SNAPSHOT_LOG_BYTES && snapshot > 0
     };
     world.until("short logs, and snapshots", || ids.iter().all(is_short).then_some(())).await;
-}
-
-/// An empty history.
-pub(super) fn history() -> History {
-    Arc::new(Recorder::default())
 }

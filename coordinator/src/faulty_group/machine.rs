@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::clerk::Clerk;
 use super::history::{History, judge};
-use super::line::{SIZES, history};
+use super::line::SIZES;
 use super::world::{ELECTIONS, SNAPSHOT_LOG_BYTES, World};
 
 /// So many clients, numbered from there on, call a leader that is cut off.
@@ -50,7 +50,7 @@ async fn pending(world: &World, to: NodeId, key: &str) -> Vec<JoinHandle<bool>> 
 #[tokio::test(start_paused = true)]
 async fn basic() {
     for members in SIZES {
-        let (world, history) = (World::new(members).await, history());
+        let (world, history) = (World::new(members).await, History::default());
         let mut clerk = world.clerk(0);
         for piece in 0..10 {
             append(&mut clerk, &history, piece).await;
@@ -66,7 +66,7 @@ async fn basic() {
 #[tokio::test(start_paused = true)]
 async fn concurrent() {
     for members in SIZES {
-        let (world, history) = (World::new(members).await, history());
+        let (world, history) = (World::new(members).await, History::default());
         let clients = (0..50).map(|number| {
             let (mut clerk, history) = (world.clerk(number), history.clone());
             tokio::spawn(async move { append(&mut clerk, &history, number).await })
@@ -85,7 +85,7 @@ async fn concurrent() {
 #[tokio::test(start_paused = true)]
 async fn leader_failure() {
     for members in SIZES {
-        let (world, history) = (World::new(members).await, history());
+        let (world, history) = (World::new(members).await, History::default());
         let mut clerk = world.clerk(0);
         append(&mut clerk, &history, 0).await;
         let leader = world.leader().await;
@@ -104,7 +104,7 @@ async fn leader_failure() {
 #[tokio::test(start_paused = true)]
 async fn leader_partition() {
     for members in SIZES {
-        let (world, history) = (World::new(members).await, history());
+        let (world, history) = (World::new(members).await, History::default());
         let mut clerk = world.clerk(0);
         append(&mut clerk, &history, 0).await;
         let leader = world.leader().await;
@@ -132,7 +132,7 @@ async fn leader_partition() {
 #[tokio::test(start_paused = true)]
 async fn restart_replay() {
     for members in SIZES {
-        let (mut world, history) = (World::new(members).await, history());
+        let (mut world, history) = (World::new(members).await, History::default());
         let mut clerk = world.clerk(0);
         for piece in 0..100 {
             append(&mut clerk, &history, piece).await;
@@ -167,7 +167,7 @@ async fn shutdown() {
 #[tokio::test(start_paused = true)]
 async fn restart_submit() {
     for members in SIZES {
-        let (mut world, history) = (World::new(members).await, history());
+        let (mut world, history) = (World::new(members).await, History::default());
         let mut clerk = world.clerk(0);
         for piece in 0..50 {
             append(&mut clerk, &history, piece).await;
@@ -198,7 +198,7 @@ async fn restart_submit() {
 #[tokio::test(start_paused = true)]
 async fn snapshot() {
     for members in SIZES {
-        let (mut world, history) = (World::with_snapshots(members).await, history());
+        let (mut world, history) = (World::with_snapshots(members).await, History::default());
         let mut clerk = world.clerk(0);
         for piece in 0..100 {
             append(&mut clerk, &history, piece).await;

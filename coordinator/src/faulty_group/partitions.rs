@@ -7,7 +7,7 @@ use gristmill_replication::testing::FaultyNetwork;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-/// Puts each member on one of two sides, anew every second or so, until it is aborted. How often is in the handle's hands.
+/// Puts each member on one of two sides, anew every second or so, until it is aborted.
 pub(super) fn keep_parting(network: FaultyNetwork, members: Vec<NodeId>) -> JoinHandle<()> {
     tokio::spawn(async move {
         loop {

@@ -10,8 +10,8 @@ use gristmill_replication::Machine;
 use gristmill_replication::testing::Faults;
 use tokio::time::sleep;
 
-use super::history::judge;
-use super::line::{Line, history};
+use super::history::{History, judge};
+use super::line::Line;
 use super::load::Keys;
 use super::world::World;
 use crate::replica::Replicated;
@@ -29,7 +29,7 @@ fn state_bytes(world: &World, id: u64) -> usize {
 #[tokio::test(start_paused = true)]
 async fn reliable_put() {
     for members in SIZES {
-        let (world, history) = (World::new(members).await, history());
+        let (world, history) = (World::new(members).await, History::default());
         let mut clerk = world.clerk(0);
         let value = |value: &str| value.as_bytes().to_vec().into();
         let version = |answer: Option<Answer>| match answer {
@@ -61,7 +61,7 @@ async fn put_concurrent_reliable() {
 #[tokio::test(start_paused = true)]
 async fn unreliable_net() {
     for members in SIZES {
-        let (world, history) = (World::new(members).await, history());
+        let (world, history) = (World::new(members).await, History::default());
         world.make_unreliable(Faults::UNRELIABLE);
         let mut clerk = world.clerk(0);
         for version in 0..100 {
@@ -80,7 +80,7 @@ async fn unreliable_net() {
 async fn mem_put_many_clients_reliable() {
     const CLIENTS: u64 = 2_000;
     for members in SIZES {
-        let (world, history) = (World::new(members).await, history());
+        let (world, history) = (World::new(members).await, History::default());
         let mut first = world.clerk(0);
         first.operate(&history, "k", Call::Put(b"v".to_vec().into())).await;
         world.converge().await;
@@ -108,7 +108,7 @@ async fn mem_get_put_append() {
     const VALUE: usize = 256 << 10;
     const CLIENTS: usize = 10;
     for members in SIZES {
-        let (world, history) = (World::new(members).await, history());
+        let (world, history) = (World::new(members).await, History::default());
         for number in 0..CLIENTS {
             let mut clerk = world.clerk(number as u64);
             clerk.operate(&history, "k", Call::Put(vec![b'v'; VALUE].into())).await;
@@ -151,7 +151,7 @@ async fn lock_many_clients_unreliable() {
 async fn lock(clients: u64, lossy: Option<Faults>) {
     const TIMES: usize = 5;
     for members in SIZES {
-        let (world, history) = (World::new(members).await, history());
+        let (world, history) = (World::new(members).await, History::default());
         if let Some(faults) = lossy {
             world.make_unreliable(faults);
         }

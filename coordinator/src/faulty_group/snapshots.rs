@@ -4,8 +4,8 @@ use gristmill_linearizable::{Answer, Call};
 use gristmill_replication::testing::Faults;
 use tokio::time::Instant;
 
-use super::history::judge;
-use super::line::{Line, SIZES, history, logs_are_short};
+use super::history::{History, judge};
+use super::line::{Line, SIZES, logs_are_short};
 use super::load::Keys;
 use super::world::{ELECTIONS, SYNC_MAX, World};
 
@@ -20,7 +20,7 @@ async fn snapshot_rpc() {
     // Of no length that a short log could hold.
     const WRITES: u64 = 400;
     for members in SIZES {
-        let (world, history) = (World::with_snapshots(members).await, history());
+        let (world, history) = (World::with_snapshots(members).await, History::default());
         let put = |number: u64| Call::Put(number.to_string().into_bytes().into());
         let mut clerk = world.clerk(0);
         clerk.operate(&history, "a", put(0)).await;
@@ -61,7 +61,7 @@ async fn snapshot_rpc() {
 async fn snapshot_size() {
     const CHANGE_BYTES: u64 = 24;
     for members in SIZES {
-        let (world, history) = (World::with_snapshots(members).await, history());
+        let (world, history) = (World::with_snapshots(members).await, History::default());
         let mut clerk = world.clerk(0);
         let begun = Instant::now();
         for _ in 0..200 {
@@ -86,7 +86,7 @@ async fn snapshot_size() {
 async fn snapshot_speed() {
     const WRITES: u32 = 1000;
     for members in SIZES {
-        let (world, history) = (World::with_snapshots(members).await, history());
+        let (world, history) = (World::with_snapshots(members).await, History::default());
         let mut clerk = world.clerk(0);
         clerk.operate(&history, "k", Call::Get).await;
         let begun = Instant::now();

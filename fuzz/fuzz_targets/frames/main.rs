@@ -24,8 +24,8 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// Two or three connections with their pipes and queues, and the runtime: far less than the largest frame.
-const CONNECTIONS_BYTES: usize = 2 << 20;
+/// A message as it is read, two or three connections with their pipes and queues, and the runtime: less than the largest frame.
+const CONNECTIONS_BYTES: usize = messages::FIXED_BYTES + (2 << 20);
 
 fn connected(bytes: &[u8], conversation: impl Future<Output = ()>) {
     memory::stays_within(CONNECTIONS_BYTES, bytes.len(), || {

@@ -12,8 +12,9 @@ use serde::de::DeserializeOwned;
 
 use crate::memory;
 
-/// What is held while a message is told apart from rubbish.
-const FIXED_BYTES: usize = 64 << 10;
+/// For a list, room is made at once for as many elements as it says, if so many bytes are there, but never more than a mebibyte; a message
+/// has lists in lists.
+pub(crate) const FIXED_BYTES: usize = 2 << 20;
 
 pub(crate) fn read_and_written_again(bytes: &[u8]) {
     let Some((kind, bytes)) = bytes.split_first() else { return };

@@ -49,7 +49,7 @@ async fn many_calls_at_once_to_one_and_to_many_get_each_its_own_reply() {
             })
             .collect();
         for (number, call) in calls.into_iter().enumerate() {
-            let expected = DeliverError::Version { found: 10 + number as u8 % 100, known: 1 };
+            let expected = DeliverError::Version { found: 10 + number as u8 % 100, known: 2 };
             assert_eq!(call.await.unwrap(), Err(NetworkError::Refused(expected.to_string())));
         }
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use openraft::LogState;
 use tokio::time::sleep;
@@ -55,7 +54,7 @@ pub(super) enum Write {
 impl MemoryStore {
     /// A store like a disk whose syncs take up to this long.
     #[cfg(any(test, feature = "testing"))]
-    pub fn slow(sync_max: Duration) -> Self {
+    pub fn slow(sync_max: std::time::Duration) -> Self {
         let disk = Some(SlowDisk::new(sync_max, Log::default()));
         Self::of(Kept { disk, ..Kept::default() })
     }

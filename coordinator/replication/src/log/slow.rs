@@ -23,11 +23,13 @@ pub(super) struct SlowDisk {
 }
 
 impl SlowDisk {
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn new(sync_max: Duration, synced: Log) -> Self {
         Self { sync_max, synced, unsynced: VecDeque::new(), written: 0 }
     }
 
     /// What is left of it after a crash.
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn after_crash(&self) -> Self {
         Self::new(self.sync_max, self.synced.clone())
     }

@@ -52,7 +52,8 @@ impl StateDir {
         };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(cannot)?;
         let ours = |entry: &fs::DirEntry| [NAME, NEW, LOCK].iter().any(|name| entry.file_name() == *name);
-        let was_here = path.join(LOCK).is_file();
+        // Before a run says which job it is, it leaves nothing but its lock; a coordinator's directory has one, too.
+        let was_here = path.join(NAME).is_file();
         let foreign = fs::read_dir(path).map_err(cannot)?.flatten().any(|entry| !was_here && !ours(&entry));
         if foreign {
             return Err(Failure::wrong(format!(
@@ -185,7 +186,8 @@ mod tests {
         let foreign = parent.path().join("letters");
         fs::create_dir(&foreign).unwrap();
         fs::write(foreign.join("letter.txt"), "dear").unwrap();
+        fs::write(foreign.join(LOCK), "").unwrap();
         assert!(refusal(&foreign, true).contains("no run has left"));
-        assert_eq!(fs::read_dir(&foreign).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(&foreign).unwrap().count(), 2);
     }
 }

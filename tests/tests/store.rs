@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "what helps a test is as strict as the test")]
 
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -398,6 +398,12 @@ fn connections_leave_the_log_its_files() {
         caller
     };
     let mut callers: Vec<TcpStream> = (0..200).map(call).collect();
+    // Before they all have their answers, those that wait would take the places of those that leave.
+    for caller in &mut callers {
+        caller.set_read_timeout(Some(PATIENCE)).unwrap();
+        let answer = caller.read(&mut [0; 64]);
+        assert!(!matches!(&answer, Err(error) if error.kind() == ErrorKind::WouldBlock), "no answer");
+    }
     callers.drain(..20);
     let value = place.input("value", vec![b'v'; 900_000]);
     // More than one file of the log holds.

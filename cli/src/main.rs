@@ -36,6 +36,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use gristmill_sdk::{SIMD_LEVELS, SIMD_VARIABLE};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
@@ -57,12 +58,22 @@ fn main() -> ExitCode {
         Err(status) => return ExitCode::from(status),
     };
     start_log(matches!(command, Command::Coordinator(_) | Command::Worker(_)));
-    match perform(command) {
+    match check_environment().and_then(|()| perform(command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::error(&failure.to_string());
             ExitCode::from(failure.exit as u8)
         }
+    }
+}
+
+/// A variable that is misspelt would be silently without effect.
+fn check_environment() -> Outcome {
+    match std::env::var_os(SIMD_VARIABLE) {
+        Some(asked) if !SIMD_LEVELS.iter().any(|level| asked == **level) => Err(Failure::wrong(
+            format_args!("{SIMD_VARIABLE} is `{}`; it can be {}", asked.display(), SIMD_LEVELS.join(", ")),
+        )),
+        _ => Ok(()),
     }
 }
 

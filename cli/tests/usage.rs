@@ -89,6 +89,16 @@ fn wrong_input_is_status_2_and_nothing_is_started() {
 }
 
 #[test]
+fn instructions_that_there_are_not_are_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let mut jobs = command(place.path());
+    jobs.args(["jobs", "--coordinator", "127.0.0.1:1"]);
+    let asked = ended(jobs.env("GRISTMILL_SIMD", "mmx").output().unwrap()).is(2);
+    asked.says("GRISTMILL_SIMD is `mmx`; it can be avx512, avx2, sse2, neon, portable");
+    ended(jobs.env("GRISTMILL_SIMD", "portable").output().unwrap()).is(3);
+}
+
+#[test]
 fn no_coordinator_is_status_3() {
     let place = tempfile::tempdir().unwrap();
     let ended = gristmill(place.path(), ["jobs", "--coordinator", "127.0.0.1:1"]).is(3);

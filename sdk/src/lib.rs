@@ -81,6 +81,7 @@ pub use error::{Error, Result};
 pub use hash::partition_of;
 pub use output::Output;
 pub use params::{Param, Params};
+pub use scan::{SIMD_LEVELS, SIMD_VARIABLE};
 pub use split::{Fields, Lines, Records, Split, fields};
 pub use text::ToText;
 pub use values::Values;

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
+use gristmill_sdk::{SIMD_LEVELS, SIMD_VARIABLE};
 use gristmill_tests::{Compression, Place, Random, permit, unprivileged_job};
 
 #[test]
@@ -192,6 +193,25 @@ fn compressed_inputs_give_what_plain_ones_give() {
         let packed = place.input(format!("packed.{}", compression.suffix()), members);
         let job = place.job("wc").slots(2).reduces(2).split_size("4k").input(packed);
         assert!(job.run_like_sequential().parts() == plain.parts(), "{compression:?}");
+    }
+}
+
+#[test]
+fn whatever_instructions_are_used_the_output_is_the_same() {
+    let place = Place::new();
+    let mut text = Random::new(4).text(300_000);
+    text.extend("zwölf Boxkämpfer — ЖЁЛТЫЙ, 東京 x\u{301}y \u{1F600}\n".repeat(200).into_bytes());
+    text.extend((0..200_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 11) as u8));
+    let text = place.input("text", text);
+    for app in ["wc", "indexer", "sort", "grep"] {
+        let job = place.job(app).slots(2).split_size("100k").input(&text);
+        let job = if app == "grep" { job.arg("pattern", "ö|x") } else { job.reduces(2) };
+        let expected = job.run().done().output();
+        for level in SIMD_LEVELS {
+            let job = job.clone().env(SIMD_VARIABLE, level);
+            assert_eq!(job.run().done().output().parts(), expected.parts(), "{app} by {level}");
+            assert_eq!(job.sequential().done().output().bytes(), expected.bytes(), "{app} by {level}");
+        }
     }
 }
 

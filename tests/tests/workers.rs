@@ -277,11 +277,13 @@ fn workers_may_share_a_work_directory() {
 fn slot_is_given_no_secrets_and_no_files_but_its_own() {
     let place = Place::new();
     let gate = Gate::new(&place);
-    let running = gate.holds(job(&place).slots(1), "map").env("PASSWORD", "swordfish").start();
+    let job = job(&place).slots(1).env("PASSWORD", "swordfish").env("GRISTMILL_SIMD", "portable");
+    let running = gate.holds(job, "map").start();
     gate.until_waiting(1);
     for slot in children(running.id()) {
         let environment = fs::read(format!("/proc/{slot}/environ")).unwrap();
         assert!(!environment.windows(9).any(|window| window == b"swordfish"), "a slot knows the password");
+        assert!(environment.split(|byte| *byte == 0).any(|variable| variable == b"GRISTMILL_SIMD=portable"));
         let files = fs::read_dir(format!("/proc/{slot}/fd")).unwrap();
         let targets: BTreeSet<_> = files.map(|file| fs::read_link(file.unwrap().path()).unwrap()).collect();
         // The control channel, one pipe for both streams of output, nothing to read; then files of this test.

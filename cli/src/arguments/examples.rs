@@ -8,7 +8,8 @@ Examples:
 
 Exit status: 0 done; 1 the job failed or was cancelled; 2 wrong usage or input, nothing was started;
 3 no coordinator.
-Set GRISTMILL_LOG, such as GRISTMILL_LOG=debug, to see what happens inside.";
+Set GRISTMILL_LOG, such as GRISTMILL_LOG=debug, to see what happens inside, and GRISTMILL_SIMD to
+hold it to avx512, avx2, sse2, neon or portable where the processor has better instructions.";
 
 pub(super) const RUN: &str = "\
 Examples:

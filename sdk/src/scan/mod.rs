@@ -1,7 +1,8 @@
 //! Bytes of some kind, found 64 at a time: windows of 64 bytes become numbers of 64 bits, one where such a byte stands.
 //!
 //! Which instructions do that is chosen when the process runs, once: AVX-512, AVX2 or SSE2 on x86-64, NEON on 64-bit ARM, and plain
-//! arithmetic elsewhere. All give the same; tests compare them.
+//! arithmetic elsewhere. All give the same; tests compare them. The environment can ask for less than the processor has, for a debugger
+//! that does not know its instructions, or a virtual machine that promises what it has not.
 
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -12,6 +13,13 @@ mod x86;
 use std::sync::OnceLock;
 
 pub(crate) use portable::beyond_ascii;
+
+/// The variable of the environment with the best instructions that may be used, one of [`SIMD_LEVELS`]. One that this processor does not
+/// have asks for nothing.
+pub const SIMD_VARIABLE: &str = "GRISTMILL_SIMD";
+
+/// What [`SIMD_VARIABLE`] can ask for.
+pub const SIMD_LEVELS: [&str; 5] = ["avx512", "avx2", "sse2", "neon", "portable"];
 
 /// How many bytes one mask is about.
 pub(crate) const WINDOW: usize = 64;
@@ -25,6 +33,8 @@ pub(crate) type Window = [u8; WINDOW];
 /// One way of making masks. The functions fill as many masks as there are windows; `out` has room.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Level {
+    /// One of [`SIMD_LEVELS`].
+    name: &'static str,
     /// Which bytes are ASCII letters; says whether any byte is beyond ASCII.
     letters: unsafe fn(windows: &[Window], out: &mut [u64]) -> bool,
     /// Which bytes are this one.
@@ -46,7 +56,14 @@ impl Level {
     #[inline]
     fn best() -> Self {
         static BEST: OnceLock<Level> = OnceLock::new();
-        *BEST.get_or_init(|| Self::available().first().copied().unwrap_or(portable::LEVEL))
+        *BEST.get_or_init(|| Self::at_most(std::env::var(SIMD_VARIABLE).ok().as_deref()))
+    }
+
+    /// The best that is no better than this one.
+    fn at_most(asked: Option<&str>) -> Self {
+        let available = Self::available();
+        let asked = available.iter().find(|level| Some(level.name) == asked);
+        *asked.or(available.first()).unwrap_or(&portable::LEVEL)
     }
 
     #[inline]
@@ -246,6 +263,17 @@ mod tests {
                 prop_assert_eq!(&masks(&bytes, Kind::Letters, level), &plain, "{:?}", level);
             }
         }
+    }
+
+    #[test]
+    fn the_level_that_is_asked_for_is_taken_where_there_is_one() {
+        for level in Level::available() {
+            assert!(SIMD_LEVELS.contains(&level.name));
+            assert_eq!(Level::at_most(Some(level.name)).name, level.name);
+        }
+        let best = Level::available()[0].name;
+        assert_eq!(Level::at_most(None).name, best);
+        assert_eq!(Level::at_most(Some("other")).name, best);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::arch::aarch64::{
 
 use super::{Level, Window};
 
-pub(super) const LEVEL: Level = Level { letters, equal };
+pub(super) const LEVEL: Level = Level { name: "neon", letters, equal };
 
 #[target_feature(enable = "neon")]
 fn letters(windows: &[Window], out: &mut [u64]) -> bool {

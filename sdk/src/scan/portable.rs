@@ -2,7 +2,7 @@
 
 use super::{Level, Window};
 
-pub(super) const LEVEL: Level = Level { letters, equal };
+pub(super) const LEVEL: Level = Level { name: "portable", letters, equal };
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x80 * ONES;

@@ -15,10 +15,10 @@ pub(super) fn levels() -> impl Iterator<Item = Level> {
     let avx512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
     let avx2 = is_x86_feature_detected!("avx2");
     let known = [
-        (avx512, Level { letters: letters_512, equal: equal_512 }),
-        (avx2, Level { letters: letters_256, equal: equal_256 }),
+        (avx512, Level { name: "avx512", letters: letters_512, equal: equal_512 }),
+        (avx2, Level { name: "avx2", letters: letters_256, equal: equal_256 }),
         // Every x86-64 has it.
-        (true, Level { letters: letters_128, equal: equal_128 }),
+        (true, Level { name: "sse2", letters: letters_128, equal: equal_128 }),
     ];
     known.into_iter().filter_map(|(has, level)| has.then_some(level))
 }

@@ -7,10 +7,13 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use gristmill_sdk::SIMD_VARIABLE;
+
 use crate::config::SlotCommand;
 
-/// What is handed on from the agent's environment: how text and time look. Everything else stays behind.
-const HANDED_ON: [&str; 4] = ["LANG", "LC_ALL", "LC_CTYPE", "TZ"];
+/// What is handed on from the agent's environment: how text and time look, and which instructions are to be used. Everything else stays
+/// behind.
+pub(super) const HANDED_ON: [&str; 5] = ["LANG", "LC_ALL", "LC_CTYPE", "TZ", SIMD_VARIABLE];
 
 /// A child with the agent's ends of its channels.
 pub(super) struct Started {

@@ -17,7 +17,7 @@ async fn a_plugin_sees_a_clean_environment_bounded_memory_and_a_private_director
     let world = World::new(1);
     let log = world.log_of(world.map(0, "look")).await;
     let environment = lines(&log, "env");
-    let handed_on = ["LANG=", "LC_ALL=", "LC_CTYPE=", "TZ="];
+    let handed_on = ["LANG=", "LC_ALL=", "LC_CTYPE=", "TZ=", "GRISTMILL_SIMD="];
     let mut own: Vec<_> =
         environment.into_iter().filter(|v| !handed_on.iter().any(|h| v.starts_with(h))).collect();
     own.sort_unstable();

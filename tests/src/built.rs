@@ -95,7 +95,7 @@ fn origin() -> (PathBuf, String) {
 
 /// The packages in the folders of apps. Each is named as its folder.
 fn apps() -> Vec<String> {
-    let folders = [workspace().join("apps"), workspace().join("tests/apps")];
+    let folders = ["apps", "tests/apps", "bench/plugins"].map(|folder| workspace().join(folder));
     let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("the apps are there"));
     let apps = entries.map(|entry| entry.expect("the apps can be listed").path());
     apps.filter(|app| app.join("Cargo.toml").is_file())

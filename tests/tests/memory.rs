@@ -72,6 +72,33 @@ fn words_that_are_all_different_are_counted_within_the_memory() {
 }
 
 #[test]
+fn the_commonest_words_are_found_within_the_memory() {
+    let place = Place::new();
+    let text = place.input("text.txt", distinct_words(5, 24 << 20));
+    for mebibytes in [16, 32] {
+        spills_within(mebibytes, &place.job("topk").reduces(2).input(&text));
+    }
+}
+
+#[test]
+fn words_cut_as_in_a_textbook_are_counted_within_the_memory() {
+    let place = Place::new();
+    let text = place.input("text.txt", distinct_words(6, 24 << 20));
+    for mebibytes in [16, 32] {
+        spills_within(mebibytes, &place.job("textbook").reduces(2).input(&text));
+    }
+}
+
+#[test]
+fn any_number_of_reduces_keeps_to_the_memory() {
+    let place = Place::new();
+    let text = place.input("text.txt", distinct_words(8, 24 << 20));
+    for reduces in [1, 30, 1000] {
+        spills_within(16, &place.job("wc").reduces(reduces).input(&text));
+    }
+}
+
+#[test]
 fn an_index_is_made_within_the_memory() {
     let place = Place::new();
     let document = |seed| {
@@ -110,6 +137,33 @@ fn lines_are_sorted_within_the_memory() {
     let input = place.input("lines.txt", lines(32 << 20, 150));
     for mebibytes in [16, 32] {
         spills_within(mebibytes, &place.job("sort").reduces(2).input(&input));
+    }
+}
+
+#[test]
+fn lines_are_found_within_the_memory() {
+    let place = Place::new();
+    let input = place.input("lines.txt", lines(48 << 20, 150));
+    for pattern in ["^00ff", "x", "7.*x$"] {
+        keeps_to(16, &place.job("grep").split_size("1GiB").input(&input).arg("pattern", pattern));
+    }
+}
+
+#[test]
+fn lines_are_joined_within_the_memory() {
+    let place = Place::new();
+    let mut random = Random::new(9);
+    let mut side = |name: &str| {
+        let mut text = String::with_capacity(17 << 20);
+        while text.len() < 16 << 20 {
+            let padding = "x".repeat(random.below(80) as usize);
+            writeln!(text, "{},{name}{:x},{padding}", random.below(400_000), random.number()).unwrap();
+        }
+        place.input(format!("{name}.csv"), text)
+    };
+    let inputs = [side("left"), side("right")];
+    for mebibytes in [16, 32] {
+        spills_within(mebibytes, &place.job("join").reduces(2).inputs(&inputs));
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) fn call_failed(error: CallError) -> Failure {
     let hint = match &error {
         // What is missing is a majority, which the error says.
         CallError::Leaderless { .. } => None,
+        // It is there, and another one is no cure.
+        CallError::Unreachable { source, .. } if source.is_full() => None,
         CallError::NoMember { .. } => Some("give the addresses of its members as --coordinator"),
         error if error.is_unreachable() => {
             Some("start one with `gristmill coordinator --listen ADDR`, or check --coordinator")
@@ -163,9 +165,9 @@ fn tell(name: &str, listed: impl Iterator<Item = Listed>, as_json: bool) -> Outc
 
 #[cfg(test)]
 mod tests {
-    use gristmill_model::JobId;
-
     use super::*;
+    use gristmill_model::JobId;
+    use gristmill_protocol::{ConnectError, PreambleError};
 
     #[test]
     fn a_coordinator_that_says_no_is_not_a_missing_coordinator() {
@@ -183,6 +185,15 @@ mod tests {
         assert!(failure.to_string().contains("a majority of its members"), "{failure}");
         let undecided = call_failed(CallError::Undecided { call: "put" });
         assert_eq!(undecided.exit, Exit::Failed);
+    }
+
+    #[test]
+    fn a_full_coordinator_is_there_and_starting_another_is_no_cure() {
+        let address = "127.0.0.1:1".to_owned();
+        let source = ConnectError::Preamble { address: address.clone(), source: PreambleError::Busy };
+        let failure = call_failed(CallError::Unreachable { endpoint: address, source });
+        assert_eq!((failure.exit, &failure.hint), (Exit::NoCoordinator, &None));
+        assert!(failure.to_string().contains("too many connections; try again later"), "{failure}");
     }
 
     #[tokio::test]

@@ -91,6 +91,15 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// Whether a coordinator is there, which has as many connections as it takes.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Preamble { source, .. } => matches!(source, PreambleError::Busy),
+            Self::Shared(error) => error.is_full(),
+            Self::Dial { .. } | Self::Address(_) | Self::Lost { .. } => false,
+        }
+    }
+
     /// What the caller is told when trying again is of no use.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         match self {

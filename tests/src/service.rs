@@ -26,6 +26,12 @@ impl<'p> Service<'p> {
         (0..count).map(|_| self.worker(slots)).collect()
     }
 
+    /// Waits until so many workers have joined and not left. A job that comes before may find one alone, which is given more than others.
+    pub fn until_workers(&self, count: usize) {
+        let listed = || self.ask(["workers"]).done().stdout().lines().count();
+        until(&format!("{count} workers to be listed"), || (listed() == count).then_some(()));
+    }
+
     /// Asks something: `gristmill WORDS --coordinator ADDRESS`.
     pub fn ask<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Ended {
         let mut command = self.place.command(gristmill());

@@ -114,7 +114,8 @@ fn attempt_that_hangs_is_taken_away_and_given_out_again() {
         let job = once(&place, job(&place, "hang", at)).task_timeout("1s").option("--json");
         let ended = job.run().done();
         assert_eq!(ended.output().bytes(), COUNTS);
-        assert_eq!(ended.json()["attempts"]["timed_out"], 1, "{at}: {ended}");
+        // A busy machine may keep others waiting for as long.
+        assert!(ended.json()["attempts"]["timed_out"].as_u64() >= Some(1), "{at}: {ended}");
     }
 }
 

@@ -29,6 +29,7 @@ fn worker_killed_in_its_maps_costs_nothing_but_time() {
     let gate = Gate::new(&place);
     let cluster = place.cluster();
     let (victim, survivor) = (cluster.worker(1), cluster.worker(1));
+    cluster.until_workers(2);
     let (id, output) = gate.holds(job(&place), "map").hand_in(&cluster);
     gate.until_waiting(2);
     victim.process.kill();
@@ -109,14 +110,13 @@ fn worker_that_comes_back_as_a_zombie_changes_nothing_and_is_of_use_again() {
     let gate = Gate::new(&place);
     let cluster = place.cluster();
     let (zombie, survivor) = (cluster.worker(1), cluster.worker(1));
+    cluster.until_workers(2);
     let (id, output) = gate.holds(job(&place), "map").hand_in(&cluster);
     gate.until_waiting(2);
     let slots = zombie.slots();
     stop(&zombie, &slots);
-    until("the zombie to be taken for dead", || {
-        let workers = cluster.ask(["workers"]).done().stdout();
-        (workers.lines().count() == 1).then_some(())
-    });
+    // It is taken for dead.
+    cluster.until_workers(1);
     gate.open();
     let status = cluster.until_done(&id);
     assert_eq!(status["attempts"]["worker_lost"], 1, "{status}");

@@ -77,7 +77,7 @@ async fn a_worker_beats_seldom_while_it_has_nothing_to_do_and_often_as_soon_as_i
     let mut world = World::without_worker();
     world.coordinator.rest_for(u64::MAX);
     world.start_worker(1);
-    world.coordinator.heartbeats(1).await;
+    until(|| world.coordinator.heartbeats_so_far() == 1).await;
     clock.coordinator.heartbeats(20).await;
     assert_eq!(world.coordinator.heartbeats_so_far(), 1);
 

@@ -95,8 +95,12 @@ fn maps_are_called_once_for_each_split() {
             let place = Place::new();
             let job =
                 place.job("jobcount").reduces(3).arg("dir", place.new_folder().display()).inputs(lab_books());
-            let output = house.run(&place, &job.arg("ms", 400)).done().output();
-            assert_eq!(output.bytes(), b"a 8\n", "{house:?}");
+            let ended = house.run(&place, &job.arg("ms", 400).option("--json")).done();
+            let called = String::from_utf8(ended.output().bytes()).unwrap();
+            let called: u64 = called.trim().strip_prefix("a ").unwrap().parse().unwrap();
+            // On a busy machine one may be slow enough to be given to another slot as well.
+            let backups = ended.json()["attempts"]["backups"].as_u64().unwrap();
+            assert!((8..=8 + backups).contains(&called), "{house:?}: {called} calls, {backups} backups");
         }
     });
 }

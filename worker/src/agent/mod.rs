@@ -201,7 +201,7 @@ impl Agent {
 
     /// When to beat next; `None` when not registered.
     fn next_beat(&self) -> Option<Instant> {
-        Some(self.registration.as_ref()?.beats.next(self.is_idle()))
+        Some(self.registration.as_ref()?.beats.next(self.is_idle(), self.slots.patience()))
     }
 
     /// Whether nobody waits for anything of it: no attempt is here, no report, and no file that a job may need or that is to be removed.

@@ -135,6 +135,12 @@ impl Slots {
         self.slots.iter().filter(|slot| slot.busy.is_some()).count()
     }
 
+    /// How long the least patient attempt in a slot may be without progress.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        let busy = self.slots.iter().filter_map(|slot| slot.busy.as_ref());
+        busy.map(|busy| Duration::from_millis(busy.assignment.task_timeout_ms)).min()
+    }
+
     /// A free slot whose process can take `assignment`: best one that has loaded its plugin, then a fresh one, then one that gets a new
     /// process.
     pub(super) fn choose(&mut self, assignment: &Assignment) -> Option<SlotIndex> {

@@ -41,6 +41,7 @@ struct State {
     running: Vec<Progress>,
     heartbeats: u64,
     /// How seldom workers that join are to beat with nothing to do; never more often than else.
+    heartbeat_ms: u64,
     idle_heartbeat_ms: u64,
     blobs: BTreeMap<Sha256, Vec<u8>>,
     blob_calls: u32,
@@ -232,6 +233,11 @@ impl Coordinator {
         self.state().heartbeats
     }
 
+    /// Workers that join from now on are to beat that seldom.
+    pub(crate) fn beat_every(&self, heartbeat_ms: u64) {
+        self.change(|state| state.heartbeat_ms = heartbeat_ms);
+    }
+
     /// Workers that join from now on are to beat that seldom while they have nothing to do.
     pub(crate) fn rest_for(&self, idle_heartbeat_ms: u64) {
         self.change(|state| state.idle_heartbeat_ms = idle_heartbeat_ms);
@@ -351,7 +357,7 @@ impl Coordinator {
                 worker,
                 cluster: CLUSTER,
                 live_jobs,
-                heartbeat_ms: 10,
+                heartbeat_ms: state.heartbeat_ms,
                 idle_heartbeat_ms: state.idle_heartbeat_ms,
             }
         })
@@ -375,7 +381,8 @@ impl Coordinator {
 
     fn blob(&self, sha256: Sha256, offset: u64) -> Result<Blob, Refusal> {
         let before = self.state().before_blob.take();
-        before.into_iter().for_each(|act| act());
+        // It may wait for the worker, which runs on the same threads.
+        before.into_iter().for_each(tokio::task::block_in_place);
         let mut state = self.state();
         state.blob_calls += 1;
         let all = state.blobs.get(&sha256).ok_or_else(|| Refusal::UnknownBlob(sha256.to_string()))?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gristmill_model::Outcome;
+use gristmill_model::{Assignment, Outcome};
 use gristmill_protocol::Endpoint;
 use gristmill_worker::{SlotCommand, WorkerConfig, WorkerError};
 
@@ -97,6 +97,20 @@ async fn a_worker_beats_seldom_while_it_has_nothing_to_do_and_often_as_soon_as_i
     clock.coordinator.heartbeats(20).await;
     assert!(world.coordinator.heartbeats_so_far() <= before + 1);
     clock.finish().await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_is_told_as_often_as_a_short_time_for_it_asks() {
+    let mut world = World::without_worker();
+    world.coordinator.beat_every(u64::MAX);
+    world.start_worker(1);
+    let running = Assignment { task_timeout_ms: 100, ..world.map(0, "loop") };
+    world.coordinator.give(running.clone());
+    world.coordinator.progress(running.attempt, 1).await;
+    world.coordinator.heartbeats(5).await;
+    world.coordinator.cancel(running.attempt);
+    world.coordinator.report(running.attempt).await;
     world.finish().await;
 }
 

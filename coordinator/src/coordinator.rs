@@ -140,8 +140,11 @@ impl Coordinator {
         let data_dir = DataDir::open(&config.data_dir)?;
         let Membership { id, members, timers, alone } = membership;
         let link = PeerLink::new();
+        // It is there before blobs are.
+        let was_here = data_dir.has_blobs();
         let store = Store::Directory(data_dir.subdirectory("replica")?);
-        let replication = ReplicationConfig { timers, alone, ..ReplicationConfig::new(id, members, store) };
+        let replication =
+            ReplicationConfig { timers, alone, was_here, ..ReplicationConfig::new(id, members, store) };
         let network = PeerNetwork(link.clone());
         let MemberParts { parts, node, standing } =
             assemble_member(config, data_dir, replication, link, network).await?;

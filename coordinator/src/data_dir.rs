@@ -36,7 +36,7 @@ impl DataDir {
         };
         private_directory(path).map_err(error(path))?;
         let lock_path = path.join(LOCK);
-        let is_ours = lock_path.is_file() && path.join(BLOBS).is_dir();
+        let is_ours = lock_path.is_file() && has_blobs(path);
         if !is_ours && let Some(name) = foreign(path).map_err(error(path))? {
             return Err(StartError::Foreign { path: path.to_owned(), name });
         }
@@ -49,12 +49,21 @@ impl DataDir {
         }
     }
 
+    /// Whether a coordinator has been here.
+    pub(crate) fn has_blobs(&self) -> bool {
+        has_blobs(&self.path)
+    }
+
     /// A directory below, made if absent.
     pub(crate) fn subdirectory(&self, name: &str) -> Result<PathBuf, StartError> {
         let path = self.path.join(name);
         private_directory(&path).map_err(|source| StartError::DataDir { path: path.clone(), source })?;
         Ok(path)
     }
+}
+
+fn has_blobs(path: &Path) -> bool {
+    path.join(BLOBS).is_dir()
 }
 
 /// The name of something that no coordinator has left in this directory, which is none's yet.

@@ -376,6 +376,28 @@ fn member_that_was_away_for_long_catches_up_by_a_snapshot() {
 }
 
 #[test]
+fn coordinator_whose_replica_was_removed_does_not_begin_anew() {
+    let place = Place::new();
+    let mut group = place.group(1);
+    group.ask(["kv", "put", "k", "v"]).done();
+    group.kill_all();
+    let replica = group.data_dir(1).join("replica");
+    let kept = place.folder("data").join("kept");
+    fs::rename(&replica, &kept).unwrap();
+    for remains in [&[][..], &["log"]] {
+        for name in remains {
+            fs::create_dir_all(replica.join(name)).unwrap();
+        }
+        place.start("coordinator", group.command(1)).wait().refused().says(&["replica", "--data-dir"]);
+    }
+    fs::remove_dir_all(&replica).unwrap();
+    fs::rename(&kept, &replica).unwrap();
+    group.restart_all();
+    assert_eq!(group.ask(["kv", "get", "k"]).done().stdout(), "v");
+    group.end(vec![]);
+}
+
+#[test]
 fn connections_leave_the_log_its_files() {
     let place = Place::new();
     let address = free_address();

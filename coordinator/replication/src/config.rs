@@ -20,6 +20,8 @@ pub struct Config {
     pub alone: bool,
     /// Where the log and the snapshots are kept.
     pub store: Store,
+    /// Whether the store is known to have held this node, so that an empty one has lost it.
+    pub was_here: bool,
     /// When a leader is missed.
     pub timers: Timers,
     /// After how many bytes of log the next snapshot is taken.
@@ -40,6 +42,7 @@ impl Config {
             members,
             alone: false,
             store,
+            was_here: false,
             timers: Timers::LAN,
             snapshot_log_bytes: 64 << 20,
             kept_bytes: 64 << 20,

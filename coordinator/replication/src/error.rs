@@ -87,6 +87,12 @@ pub enum StartError {
         /// The directory of the log.
         path: PathBuf,
     },
+    /// Nothing is left of the node.
+    #[error("{} is empty or was removed, but held this member: its jobs and keys are lost; bring it back, or begin with a new --data-dir (in a group: with another id)", path.display())]
+    Lost {
+        /// The directory of the node.
+        path: PathBuf,
+    },
     /// The members given make no sense.
     #[error("{0}")]
     Members(String),

@@ -56,6 +56,9 @@ pub(crate) fn open<M: Machine>(
         let what = "it is missing, and the directory is not empty".into();
         return Err(StartError::Damaged { path: path.join(Identity::FILE.name), offset: 0, what });
     }
+    if known.is_none() && config.was_here {
+        return Err(StartError::Lost { path: path.into() });
+    }
     let (machine, meta, snapshot) = match has_snapshot {
         false => (initial, SnapshotMeta::default(), None),
         true => {

@@ -1,6 +1,7 @@
 //! `gristmill repair`: shows what is in a coordinator's log, and cuts off what is damaged when it is told to.
 
 use std::fmt::Write;
+use std::{fs, io};
 
 use gristmill_coordinator::repair::{self, Cut, Report};
 
@@ -11,9 +12,16 @@ use crate::output;
 /// Looks at, or mends, the log in a data directory that no coordinator uses.
 pub(crate) fn repair(arguments: &RepairArguments) -> Outcome {
     let directory = arguments.data_dir.join("replica");
-    if !directory.is_dir() {
-        let nothing = anyhow::anyhow!("{} is no --data-dir of a coordinator", arguments.data_dir.display());
-        return Err(Failure::usage(nothing));
+    match fs::metadata(&directory) {
+        Ok(found) if found.is_dir() => {}
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            let unreadable = anyhow::Error::new(error).context(format!("look into {}", directory.display()));
+            return Err(Failure::usage(unreadable));
+        }
+        _ => {
+            let nothing = format!("{} is no --data-dir of a coordinator", arguments.data_dir.display());
+            return Err(Failure::wrong(nothing));
+        }
     }
     let report = repair::inspect(&directory).map_err(Failure::usage)?;
     output::result(&text(&report))?;

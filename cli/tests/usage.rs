@@ -79,6 +79,7 @@ fn wrong_input_is_status_2_and_nothing_is_started() {
         (&["run", "--app", "wc", "--slots", "0", "a.txt"], "--listen"),
         (&["run", "--app", "wc", "--arg", "k=1", "--arg", "k=2", "a.txt"], "given twice"),
         (&["repair", "--data-dir", "empty"], "no --data-dir of a coordinator"),
+        (&["repair", "--data-dir", "a.txt"], "a.txt/replica: Not a directory"),
     ] {
         let ended = gristmill(place.path(), arguments).is(2).says(part).says("gristmill: error: ");
         assert!(ended.stdout.is_empty() && !ended.stderr.contains("RUST_BACKTRACE"), "{}", ended.stderr);

@@ -14,7 +14,7 @@ pub(crate) struct JobArguments {
     /// The app: a crate directory, a library file, or the name of a bundled app
     ///
     /// A path that exists wins over a bundled app of the same name. A crate directory (one with a Cargo.toml) is built with
-    /// cargo, in release; its library target must have crate-type "cdylib". Bundled apps: wc, indexer, grep, sort, topk, join;
+    /// cargo, in release; its library target must have crate-type "cdylib". Bundled apps: wc, indexer, grep, sort, terasort, topk, join;
     /// they are looked for beside the gristmill executable and in ../lib/gristmill.
     #[arg(long, value_name = "APP")]
     pub app: PathBuf,

@@ -61,7 +61,8 @@ fn put_bytes(json: &mut Map<String, Value>, name: &str, Blob(bytes): &Blob) {
     match std::str::from_utf8(bytes) {
         Ok(text) => json.insert(name.to_owned(), json!(text)),
         Err(_) => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+            let hex: String = digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect();
             json.insert(format!("{name}_hex"), json!(hex))
         }
     };

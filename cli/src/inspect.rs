@@ -47,7 +47,7 @@ pub(crate) fn call_failed(error: CallError) -> Failure {
     };
     let exit = match &error {
         CallError::Unsendable { .. } | CallError::Undecided { .. } => Exit::Failed,
-        CallError::Refused(Refusal::UnknownClient) => Exit::Failed,
+        CallError::Refused(Refusal::UnknownClient | Refusal::NotDone(_)) => Exit::Failed,
         CallError::Refused(Refusal::Unavailable(_)) => Exit::NoCoordinator,
         CallError::Refused(_) => Exit::Usage,
         _ => Exit::NoCoordinator,

@@ -1,5 +1,6 @@
 //! The group that this coordinator is a member of: its messages, its members, and the blobs that must outlive any one of them.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -51,6 +52,7 @@ impl Network for PeerNetwork {
             error @ (CallError::Silent { .. } | CallError::Broken { .. }) => {
                 NetworkError::NoReply(error.to_string())
             }
+            CallError::Unreachable { source, .. } => NetworkError::Unreachable(chain(&source)),
             // One that has stopped and says so is as good as gone.
             error => NetworkError::Unreachable(error.to_string()),
         })
@@ -250,13 +252,22 @@ async fn on<T: Send + 'static>(
     done.map_err(|error| error.to_string())?.map_err(|refusal| refusal.to_string())
 }
 
+/// An error with its causes: whom it meets has not asked for anything, and needs to see what the system says.
+fn chain(error: &dyn Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", chain(source)),
+        None => error.to_string(),
+    }
+}
+
 fn to_refusal(error: MembersError) -> Refusal {
     match error {
         MembersError::NotLeader { leader } => {
             Refusal::NotLeader { leader: leader.map(|(_, address)| address) }
         }
         MembersError::Refused(reason) => Refusal::Invalid(reason),
-        MembersError::Late(reason) | MembersError::Failed(reason) => Refusal::Unavailable(reason),
+        MembersError::Late(reason) => Refusal::NotDone(reason),
+        MembersError::Failed(reason) => Refusal::Unavailable(reason),
     }
 }
 
@@ -295,5 +306,8 @@ mod tests {
         drop(listener);
         let gone = send(address).await;
         assert!(matches!(gone, NetworkError::Unreachable(_)), "{gone}");
+        let gone = gone.to_string();
+        let says = format!("cannot be reached: connect to {address}: Connection refused");
+        assert!(gone.starts_with(&says), "{gone}");
     }
 }

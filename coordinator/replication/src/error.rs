@@ -200,7 +200,8 @@ pub enum MembersError {
     /// It makes no sense as things are.
     #[error("{0}")]
     Refused(String),
-    /// It has not happened in time. What was begun goes on: a new member stays a learner, or may become a voter yet.
+    /// It has not happened in time, or cannot as things are. What was begun goes on: a new member stays a learner, or may become a voter
+    /// yet.
     #[error("{0}")]
     Late(String),
     /// The node has stopped, or has been stopped.

@@ -40,6 +40,7 @@ mod network;
 mod node;
 mod peers;
 mod raft;
+mod reach;
 pub mod repair;
 mod snapshot;
 #[cfg(feature = "testing")]

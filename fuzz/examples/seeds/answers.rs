@@ -86,6 +86,7 @@ fn client() -> Vec<Vec<u8>> {
         Refusal::NotLeader { leader: Some("127.0.0.1:1".to_owned()) },
         Refusal::UnknownClient,
         Refusal::NoMember { members: "127.0.0.1:1,127.0.0.1:2".to_owned() },
+        Refusal::NotDone("late".to_owned()),
     ];
     let answers = [
         Client::Info(Ok(info())),

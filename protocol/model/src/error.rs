@@ -52,6 +52,9 @@ pub enum Refusal {
         /// Where they are: addresses with commas between them.
         members: String,
     },
+    /// It was tried and has not come about. What is in the way goes by no waiting: somebody has to see to it before it is asked again.
+    #[error("{0}")]
+    NotDone(String),
 }
 
 /// An id that names nothing.

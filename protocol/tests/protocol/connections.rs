@@ -67,6 +67,7 @@ async fn every_refusal_survives_the_wire() {
         Refusal::Unavailable("ending".to_owned()),
         Refusal::UnknownClient,
         Refusal::NotFound(NotFound::Worker(WorkerId(4))),
+        Refusal::NotDone("late".to_owned()),
     ];
     for refusal in refusals {
         let told = refusal.clone();

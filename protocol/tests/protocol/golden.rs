@@ -186,6 +186,7 @@ fn the_bytes_of_messages_change_only_with_the_version() {
     let leader = Some("127.0.0.1:1".to_owned());
     let not_leader = KvServiceResponse::Get(Err(Refusal::NotLeader { leader }));
     let no_member = KvServiceResponse::Get(Err(Refusal::NoMember { members: "a:1,b:2".to_owned() }));
+    let not_done = ClientServiceResponse::ChangeMembers(Err(Refusal::NotDone("late".to_owned())));
     let got = [
         hex(&hello()),
         hex(&poll()),
@@ -201,12 +202,13 @@ fn the_bytes_of_messages_change_only_with_the_version() {
         hex(&part()),
         hex(&not_leader),
         hex(&no_member),
+        hex(&not_done),
     ];
-    assert_eq!(PROTOCOL_VERSION, 6);
+    assert_eq!(PROTOCOL_VERSION, 7);
     assert_eq!(got, GOLDEN);
 }
 
-const GOLDEN: [&str; 14] = [
+const GOLDEN: [&str; 15] = [
     "000101770304016d0107010100",
     "0102030102030407000c0300042f72756e0affffffffffffffffff01010a0201000000000000000200000101630102686907000c03020316016d000007000c030400070202000501016bac020000000000000000000000000005",
     "01000307000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e30020800010101077061747465726e0178048080808002904e042f6f7574000105612e747874062f612e747874408001e80701016b07000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e30020800010101077061747465726e0178048080808002904e042f6f757401011407000c0309ababababababababababababababababababababababababababababababababac0202776305312e302e30020800010101077061747465726e0178048080808002904e042f6f7574020105612e747874062f612e747874408001e807070107010100010001060101",
@@ -221,4 +223,5 @@ const GOLDEN: [&str; 14] = [
     "0101ac0202020909",
     "010107010b3132372e302e302e313a31",
     "01010907613a312c623a32",
+    "0e010a046c617465",
 ];

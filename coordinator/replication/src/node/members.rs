@@ -7,7 +7,7 @@ use openraft::ChangeMembers;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ClientWriteError, RaftError};
 use openraft::impls::BasicNode;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Node;
 use super::role::Metrics;
@@ -42,8 +42,10 @@ pub struct Member {
     pub behind: Option<u64>,
 }
 
-/// What is wrong with a new member that does not come.
-const LATE: &str = "the new member has not caught up";
+/// How long a new member is waited for while no message gets through to it. One that only takes long to answer is waited for longer.
+const UNREACHED_MAX: Duration = Duration::from_secs(10);
+/// How often it is looked whether messages get through.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 type Change = ChangeMembers<NodeId, BasicNode>;
 
@@ -80,7 +82,7 @@ impl<M: Machine> Node<M> {
         address: &str,
         patience: Duration,
     ) -> Result<(), MembersError> {
-        self.within(patience, LATE, self.learn(id, address)).await
+        self.within(patience, |waited| self.not_come(id, waited), self.learn(id, address)).await
     }
 
     /// Adds a member: it learns all entries first, and votes once it has caught up. Its id must never have been another's. The new
@@ -91,7 +93,7 @@ impl<M: Machine> Node<M> {
         address: &str,
         patience: Duration,
     ) -> Result<(), MembersError> {
-        self.within(patience, LATE, async {
+        self.within(patience, |waited| self.not_come(id, waited), async {
             self.learn(id, address).await?;
             self.change(Change::AddVoterIds(BTreeSet::from([id]))).await
         })
@@ -106,7 +108,7 @@ impl<M: Machine> Node<M> {
                 "member {id} is the last that votes: a group needs one"
             )));
         }
-        self.within(patience, "too few members answer", async {
+        self.within(patience, |waited| after("too few members answer", waited), async {
             if self.votes(id) {
                 self.change(Change::RemoveVoters(BTreeSet::from([id]))).await?;
             }
@@ -133,7 +135,7 @@ impl<M: Machine> Node<M> {
                 "member {by} votes already, and cannot take another's place: a new member needs a new id"
             )));
         }
-        self.within(patience, LATE, async {
+        self.within(patience, |waited| self.not_come(by, waited), async {
             self.learn(by, address).await?;
             let add = Change::AddVoterIds(BTreeSet::from([by]));
             let remove = Change::RemoveVoters(BTreeSet::from([id]));
@@ -153,7 +155,7 @@ impl<M: Machine> Node<M> {
         if !self.votes(to) {
             return Err(MembersError::Refused(format!("there is no voting member {to} in the group")));
         }
-        self.within(patience, "the other member has not taken over", async {
+        self.within(patience, |waited| after("the other member has not taken over", waited), async {
             let asked = self.0.engine.trigger().transfer_leader(to).await;
             asked.map_err(|_| MembersError::Failed(self.failure()))?;
             self.until(|metrics| metrics.current_leader.is_some_and(|leader| leader != self.0.id)).await?;
@@ -202,13 +204,39 @@ impl<M: Machine> Node<M> {
         }
         let node = BasicNode { addr: address.to_owned() };
         self.change(Change::AddNodes(BTreeMap::from([(id, node)]))).await?;
-        self.until(|metrics| {
+        let caught_up = self.until(|metrics| {
             let Some(replication) = &metrics.replication else { return true };
             let matching = replication.get(&id).cloned().flatten().map(|at| at.index);
             let wanted = metrics.last_log_index.map(|last| last.saturating_sub(CAUGHT_UP));
             matching.is_some() && matching >= wanted
-        })
-        .await
+        });
+        tokio::select! {
+            caught_up = caught_up => caught_up,
+            waited = self.unreached(id) => Err(MembersError::Late(self.not_come(id, waited))),
+        }
+    }
+
+    /// Returns when nothing has got through to a node for too long.
+    async fn unreached(&self, id: NodeId) -> Duration {
+        let begun = Instant::now();
+        loop {
+            if let Some(trouble) = self.0.reach.trouble(id).filter(|trouble| !trouble.is_slow) {
+                let waited = trouble.since.max(begun).elapsed();
+                if waited >= UNREACHED_MAX {
+                    return waited;
+                }
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// What to say of a new member that has not come into the group.
+    fn not_come(&self, id: NodeId, waited: Duration) -> String {
+        let late = after(&format!("member {id} has not caught up"), waited);
+        let why = self.0.reach.trouble(id).map_or_else(String::new, |trouble| format!(": {}", trouble.why));
+        format!(
+            "{late}{why}; it is a learner now, which counts for nothing: repeat this when that is mended, or `gristmill members remove {id}`"
+        )
     }
 
     async fn until(&self, reached: impl Fn(&Metrics) -> bool) -> Result<(), MembersError> {
@@ -233,12 +261,13 @@ impl<M: Machine> Node<M> {
     async fn within(
         &self,
         patience: Duration,
-        late: &str,
+        late: impl Fn(Duration) -> String,
         act: impl Future<Output = Result<(), MembersError>>,
     ) -> Result<(), MembersError> {
-        match timeout(patience, act).await {
-            Ok(done) => done,
-            Err(_) => Err(MembersError::Late(format!("{late} after {} ms", patience.as_millis()))),
-        }
+        timeout(patience, act).await.unwrap_or_else(|_| Err(MembersError::Late(late(patience))))
     }
+}
+
+fn after(what: &str, waited: Duration) -> String {
+    format!("{what} after {} s", waited.as_secs())
 }

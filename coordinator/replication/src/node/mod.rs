@@ -29,6 +29,7 @@ use crate::network::NodeId;
 use crate::peers::Peers;
 use crate::raft::applied::Applied;
 use crate::raft::types::Types;
+use crate::reach::Reach;
 use crate::snapshot::Incoming;
 use crate::told::Told;
 
@@ -51,6 +52,7 @@ struct Running<M: Machine> {
     incoming: Arc<tokio::sync::Mutex<Option<Incoming>>>,
     /// The refusals, its own and those of its peers, that were told already.
     told: Arc<Told>,
+    reach: Arc<Reach>,
     tasks: Vec<JoinHandle<()>>,
     /// Of the directory: given back when the log is closed.
     lock: Mutex<Option<File>>,

@@ -25,6 +25,7 @@ use crate::peers::Peers;
 use crate::raft::applied::{Applied, Bounds};
 use crate::raft::link::Links;
 use crate::raft::types::{SnapshotMeta, StoredMembership};
+use crate::reach::Reach;
 use crate::snapshot::SnapshotStore;
 use crate::told::Told;
 
@@ -65,6 +66,7 @@ impl<M: Machine> Node<M> {
         let group = GroupId::of(&identity.founders);
         let peers = Arc::new(peers);
         let refusals = Arc::new(Told::default());
+        let reach = Arc::new(Reach::default());
         let (removed, heard) = watch::channel(None);
         let place = Place { was_member: identity.founders.contains_key(&config.id), removed: heard };
         let links: Links<N, M> = Links {
@@ -75,6 +77,7 @@ impl<M: Machine> Node<M> {
             peers: peers.clone(),
             timers: config.timers,
             told: refusals.clone(),
+            reach: reach.clone(),
             removed: Arc::new(removed),
             machine: PhantomData,
         };
@@ -105,6 +108,7 @@ impl<M: Machine> Node<M> {
             role,
             incoming: Arc::default(),
             told: refusals,
+            reach,
             tasks,
             lock: Mutex::new(lock),
         })))

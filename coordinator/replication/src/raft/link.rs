@@ -27,6 +27,7 @@ use crate::group::GroupId;
 use crate::machine::Machine;
 use crate::network::{Lane, Network, NetworkError, NodeId};
 use crate::peers::{Peers, lost_store, not_kept};
+use crate::reach::Reach;
 use crate::snapshot::StoredSnapshot;
 use crate::told::Told;
 
@@ -42,6 +43,7 @@ pub(crate) struct Links<N, M> {
     pub(crate) peers: Arc<Peers>,
     pub(crate) timers: Timers,
     pub(crate) told: Arc<Told>,
+    pub(crate) reach: Arc<Reach>,
     pub(crate) removed: Arc<watch::Sender<Option<Removed>>>,
     pub(crate) machine: PhantomData<fn() -> M>,
 }
@@ -57,6 +59,7 @@ pub(crate) struct Link<N, M> {
     peers: Arc<Peers>,
     timers: Timers,
     told: Arc<Told>,
+    reach: Arc<Reach>,
     /// That this node was removed, as far as others have said so.
     removed: Arc<watch::Sender<Option<Removed>>>,
     machine: PhantomData<fn() -> M>,
@@ -66,6 +69,7 @@ impl<N: Network, M: Machine> RaftNetworkFactory<Types> for Links<N, M> {
     type Network = Link<N, M>;
 
     async fn new_client(&mut self, to: NodeId, node: &BasicNode) -> Link<N, M> {
+        self.reach.clear(to);
         Link {
             network: self.network.clone(),
             from: self.from,
@@ -76,6 +80,7 @@ impl<N: Network, M: Machine> RaftNetworkFactory<Types> for Links<N, M> {
             peers: self.peers.clone(),
             timers: self.timers,
             told: self.told.clone(),
+            reach: self.reach.clone(),
             removed: self.removed.clone(),
             machine: PhantomData,
         }
@@ -94,32 +99,42 @@ impl<N: Network, M> Link<N, M> {
         let reply = tokio::time::timeout(patience.saturating_mul(2), sent)
             .await
             .unwrap_or_else(|_| Err(NetworkError::NoReply("in time".into())))
-            .inspect_err(|error| self.tell(error))?;
-        let answer: Answer = postcard::from_bytes(&reply).map_err(|_| strange())?;
+            .inspect_err(|error| self.failed(error))?;
+        let answer: Answer =
+            postcard::from_bytes(&reply).map_err(|_| strange()).inspect_err(|error| self.failed(error))?;
         match self.peers.has(self.to, answer.lineage).await {
-            Ok(true) => match answer.reply {
-                Reply::Removed(removed) => {
-                    self.removed.send_if_modified(|known| {
-                        let is_newer = known.as_ref().is_none_or(|known| known.at < removed.at);
-                        if is_newer {
-                            *known = Some(removed);
-                        }
-                        is_newer
-                    });
-                    Err(NetworkError::Refused("it says that this member was removed".into()))
-                }
-                reply => Ok(reply),
-            },
-            Ok(false) => Err(NetworkError::Refused(lost_store(self.to))),
-            Err(error) => Err(NetworkError::Refused(not_kept(self.to, &error))),
+            Ok(true) => self.reach.clear(self.to),
+            Ok(false) => return Err(self.refused(lost_store(self.to))),
+            Err(error) => return Err(self.refused(not_kept(self.to, &error))),
+        }
+        match answer.reply {
+            Reply::Removed(removed) => {
+                self.removed.send_if_modified(|known| {
+                    let is_newer = known.as_ref().is_none_or(|known| known.at < removed.at);
+                    if is_newer {
+                        *known = Some(removed);
+                    }
+                    is_newer
+                });
+                Err(NetworkError::Refused("it says that this member was removed".into()))
+            }
+            reply => Ok(reply),
         }
     }
 
     /// A node whom the others refuse would be silent otherwise: it waits for them as for any who are not there.
-    fn tell(&self, error: &NetworkError) {
+    fn failed(&self, error: &NetworkError) {
         if let NetworkError::Refused(reason) = error {
             self.told.warn(format!("member {} will have nothing to do with this one: {reason}", self.to));
         }
+        self.reach.failed(self.to, format!("it {error}"), matches!(error, NetworkError::NoReply(_)));
+    }
+
+    /// It is this node that will have nothing to do with the peer. One that only ever replies is refused nowhere else.
+    fn refused(&self, reason: String) -> NetworkError {
+        self.told.warn(format!("refused {reason}"));
+        self.reach.failed(self.to, format!("refused {reason}"), false);
+        NetworkError::Refused(reason)
     }
 
     /// How long entries of so many bytes may take: they are written to a disk at the other end.

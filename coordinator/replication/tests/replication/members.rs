@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use gristmill_replication::{Config, MembersError, Node, NodeId, Role, StartError, Store, repair};
 
+use tokio::time::Instant;
+
 use crate::ledger::Ledger;
 use crate::world::World;
 
@@ -44,11 +46,34 @@ async fn a_member_that_never_comes_stays_a_learner() {
     let mut world = World::new(3).await;
     let (leader, _) = world.leader().await;
     let late = world.node(leader).add_member(9, "nowhere", Duration::from_secs(5)).await;
-    assert!(matches!(late, Err(MembersError::Late(_))), "{late:?}");
+    let why = "has not caught up after 5 s: it cannot be reached: node 9 is cut off; it is a learner now";
+    assert!(matches!(&late, Err(MembersError::Late(late)) if late.contains(why)), "{late:?}");
+    let begun = Instant::now();
+    let late = world.node(leader).add_member(9, "nowhere", PATIENCE).await;
+    assert!(matches!(&late, Err(MembersError::Late(late)) if late.contains("after 10 s")), "{late:?}");
+    assert!(begun.elapsed() < PATIENCE, "it is waited for as if it were only slow");
     assert_eq!(voters(&world.node(leader)), [1, 2, 3]);
     world.agree("still three", 3).await;
     world.node(leader).remove_member(9, PATIENCE).await.unwrap();
     assert_eq!(world.node(leader).members().members.len(), 3);
+}
+
+/// It only replies, so nobody else would say what is wrong with it.
+#[tokio::test(start_paused = true)]
+async fn a_new_member_under_an_id_that_is_known_by_another_store_is_told_so() {
+    let mut world = World::new(3).await;
+    let (leader, _) = world.leader().await;
+    let former = newcomer(&world, 4).await;
+    world.node(leader).add_member(4, "node-4", PATIENCE).await.unwrap();
+    world.node(leader).remove_member(4, PATIENCE).await.unwrap();
+    former.shutdown().await;
+    world.network.detach(4);
+    let _new = newcomer(&world, 4).await;
+    let (leader, _) = world.leader().await;
+    let refused = world.node(leader).add_member(4, "node-4", PATIENCE).await;
+    let why = "member 4 has not caught up after 10 s: refused member 4 has lost its data";
+    assert!(matches!(&refused, Err(MembersError::Late(late)) if late.contains(why)), "{refused:?}");
+    assert_eq!(voters(&world.node(leader)), [1, 2, 3]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,6 +27,7 @@ impl Refused {
             | Refusal::Unavailable(_)
             | Refusal::NotLeader { .. }
             | Refusal::NoMember { .. }
+            | Refusal::NotDone(_)
             | Refusal::UnknownClient => return None,
         };
         Some(Self(Arc::new(refusal)))

@@ -155,6 +155,7 @@ fn a_refusal_is_recorded_if_it_is_final_and_once() {
         Refusal::UnknownClient,
         Refusal::NotLeader { leader: None },
         Refusal::NoMember { members: "a:1".into() },
+        Refusal::NotDone("late".into()),
     ];
     world.happen(&passing.map(|refusal| refuse(1, refusal)));
     assert_eq!((world.told(), answer(&world, 1, 1)), (vec![], Ok(None)));

@@ -21,6 +21,8 @@ pub struct Group<'p> {
     /// What it was founded with: `1=ADDR,2=ADDR,…`.
     peers: String,
     wires: Option<Wires>,
+    /// Whether a leader is given time before it is replaced.
+    is_steady: bool,
     /// For questions that are asked all the time: a process for each would be slow.
     runtime: Runtime,
 }
@@ -64,6 +66,14 @@ impl<'p> Group<'p> {
         Self::found(place, members, None, "member")
     }
 
+    /// The same for a test that wants one leader all along: one that gets no processor for a moment is not replaced.
+    pub fn start_steady(place: &'p Place, members: u64) -> Self {
+        let mut group = Self::assemble(place, members, None, "member");
+        group.is_steady = true;
+        group.restart_all();
+        group
+    }
+
     /// A second group in the same place, whose data directories have another name.
     pub fn start_in(place: &'p Place, members: u64, name: &str) -> Self {
         Self::found(place, members, None, name)
@@ -96,7 +106,7 @@ impl<'p> Group<'p> {
         let peers: Vec<_> = members.iter().map(|(id, member)| format!("{id}={}", member.address)).collect();
         let service = Service { place, address: addresses.join(",") };
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-        Self { service, members, peers: peers.join(","), wires, runtime }
+        Self { service, members, peers: peers.join(","), wires, is_steady: false, runtime }
     }
 
     /// The wires, if it was started with some.
@@ -170,9 +180,15 @@ impl<'p> Group<'p> {
 
     /// A member that does not lead.
     pub fn follower(&self) -> u64 {
+        self.leader_and_follower().1
+    }
+
+    /// The member that leads and one that does not, at one moment.
+    pub fn leader_and_follower(&self) -> (u64, u64) {
         let leader = self.leader();
         let others = self.members.iter().filter(|(id, member)| **id != leader && member.process.is_some());
-        *others.map(|(id, _)| id).next().expect("a group with a running follower")
+        let follower = *others.map(|(id, _)| id).next().expect("a group with a running follower");
+        (leader, follower)
     }
 
     /// Kills a member with SIGKILL.
@@ -259,6 +275,9 @@ impl<'p> Group<'p> {
         }
         if member.begins == Begins::Joining {
             command.arg("--join");
+        }
+        if self.is_steady {
+            command.args(["--network", "wide"]);
         }
         command
     }

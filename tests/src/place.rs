@@ -78,6 +78,11 @@ impl Place {
         Group::start(self, members)
     }
 
+    /// The same, whose leader stays when the machine is busy.
+    pub fn steady_group(&self, members: u64) -> Group<'_> {
+        Group::start_steady(self, members)
+    }
+
     /// Runs `gristmill` with these arguments to its end.
     pub fn gristmill<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ended {
         let mut command = self.command(gristmill());

@@ -101,7 +101,7 @@ fn member_that_listens_elsewhere_than_the_others_believe_is_told_so() {
 #[test]
 fn second_member_with_the_same_id_has_no_effect() {
     let place = Place::new();
-    let group = place.group(3);
+    let group = place.steady_group(3);
     let leader = group.leader();
     put(&group, "k", "before").done();
     let elsewhere = place.folder("data").join("impostor");
@@ -236,7 +236,7 @@ fn peer_list_that_disagrees_is_refused() {
 #[test]
 fn newcomer_with_another_list_has_no_effect_on_a_group() {
     let place = Place::new();
-    let group = place.group(3);
+    let group = place.steady_group(3);
     let leader = group.leader();
     put(&group, "k", "v").done();
     // It takes itself for the fourth of four founders.

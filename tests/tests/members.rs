@@ -46,7 +46,7 @@ fn change(group: &Group<'_>, words: &[&str]) -> Ended {
 fn job_goes_on_while(befall: impl FnOnce(&mut Group<'_>)) {
     let place = Place::new();
     let gate = Gate::new(&place);
-    let mut group = place.group(3);
+    let mut group = place.steady_group(3);
     let workers = group.workers(2, 1);
     let (id, output) = gate.holds(job(&place), "map").hand_in(&group);
     gate.until_waiting(2);
@@ -61,7 +61,7 @@ fn job_goes_on_while(befall: impl FnOnce(&mut Group<'_>)) {
 #[test]
 fn members_are_listed_with_their_leader() {
     let place = Place::new();
-    let group = place.group(3);
+    let group = place.steady_group(3);
     let leader = group.leader();
     let told = group.ask(["members", "--json"]).done().json();
     assert_eq!(told["leader"], leader, "{told}");
@@ -154,7 +154,7 @@ fn leader_and_follower_are_removed_while_a_job_runs() {
             let joins = format!("{id}={}", group.address_of(id));
             change(group, &["add", &joins]).done();
         }
-        let (leader, follower) = (group.leader(), group.follower());
+        let (leader, follower) = group.leader_and_follower();
         change(group, &["remove", &follower.to_string()]).done();
         change(group, &["remove", &leader.to_string()]).done();
         for id in [leader, follower] {
@@ -172,9 +172,9 @@ fn leader_and_follower_are_removed_while_a_job_runs() {
 #[test]
 fn member_that_was_removed_says_so_and_sends_callers_to_the_others() {
     let place = Place::new();
-    let mut group = place.group(3);
+    let mut group = place.steady_group(3);
     group.ask(["kv", "put", "k", "v"]).done();
-    let (leader, follower) = (group.leader(), group.follower());
+    let (leader, follower) = group.leader_and_follower();
     for removed in [follower, leader] {
         change(&group, &["remove", &removed.to_string()]).done();
         let says = || group.process(removed).stderr().matches("is no member of its group").count();
@@ -226,8 +226,8 @@ fn leadership_is_handed_over_while_a_job_runs() {
 #[test]
 fn change_that_comes_late_a_second_time_is_not_made_again() {
     let place = Place::new();
-    let mut group = place.group(3);
-    let leader = group.leader();
+    let mut group = place.steady_group(3);
+    let (leader, heir) = group.leader_and_follower();
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let client = Client::new(Endpoint::parse(group.address()).unwrap(), DEADLINE);
     let seen = || runtime.block_on(client.members()).unwrap().version;
@@ -235,7 +235,7 @@ fn change_that_comes_late_a_second_time_is_not_made_again() {
         let made = runtime.block_on(client.change_members_of(seen, change));
         made.map(drop).map_err(|error| error.to_string())
     };
-    let (of_three, heir) = (seen(), group.follower());
+    let of_three = seen();
     let lead = MemberChange::Lead { id: heir };
     make(of_three, &lead).unwrap();
     group.lead(leader);

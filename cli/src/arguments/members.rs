@@ -109,7 +109,8 @@ impl MembersCommand {
 
 fn member(text: &str) -> Result<Member, String> {
     let (id, address) = text.split_once('=').ok_or("write an id and an address, such as 4=127.0.0.1:7074")?;
-    let id = id.parse().map_err(|_| format!("`{id}` is not an id; write a number, such as 4"))?;
+    let wrong = || format!("`{id}` is not an id; write a number from 1 on, such as 4");
+    let id = id.parse().ok().filter(|id| *id > 0).ok_or_else(wrong)?;
     let address = parse_address(address).map_err(|error| error.to_string())?;
     if address.port() == 0 {
         return Err("port 0 is nobody's; give the address at which the coordinator listens".to_owned());
@@ -125,9 +126,15 @@ mod tests {
     fn a_member_is_an_id_and_an_address() {
         let address = "127.0.0.1:7074".parse().unwrap();
         assert_eq!(member("4=127.0.0.1:7074"), Ok(Member { id: 4, address }));
-        for wrong in
-            ["4", "x=127.0.0.1:1", "=127.0.0.1:1", "-1=127.0.0.1:1", "4=127.0.0.1:0", "4=192.0.2.1:1"]
-        {
+        for wrong in [
+            "4",
+            "x=127.0.0.1:1",
+            "=127.0.0.1:1",
+            "-1=127.0.0.1:1",
+            "0=127.0.0.1:1",
+            "4=127.0.0.1:0",
+            "4=192.0.2.1:1",
+        ] {
             assert!(member(wrong).is_err(), "{wrong}");
         }
     }

@@ -190,6 +190,9 @@ impl<M: Machine> Node<M> {
 
     /// Makes the node a learner, and waits until it has caught up.
     async fn learn(&self, id: NodeId, address: &str) -> Result<(), MembersError> {
+        if id == 0 {
+            return Err(MembersError::Refused("0 is no member's id: give a number from 1 on".to_owned()));
+        }
         for member in self.members().members {
             if member.id == id && member.address != address {
                 let known = member.address;

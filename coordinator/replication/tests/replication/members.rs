@@ -201,6 +201,9 @@ async fn ids_and_addresses_are_not_given_twice() {
     assert!(matches!(same_address, Err(MembersError::Refused(_))), "{same_address:?}");
     let same_id = node.add_member(1, "elsewhere", PATIENCE).await;
     assert!(matches!(same_id, Err(MembersError::Refused(_))), "{same_id:?}");
+    let no_id = node.add_member(0, "elsewhere", PATIENCE).await;
+    assert!(matches!(no_id, Err(MembersError::Refused(_))), "{no_id:?}");
+    assert_eq!(node.members().members.len(), 3);
     let mut founders = world.founders();
     founders.insert(2, "node-1".into());
     let config = Config::new(1, founders, Store::memory());

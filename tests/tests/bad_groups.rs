@@ -115,7 +115,7 @@ fn second_member_with_the_same_id_has_no_effect() {
     until("the impostor to say why it is of no use", || {
         let told = impostor.stderr();
         told.contains("will have nothing to do with this one: member")
-            .then(|| assert!(told.contains("has lost its data")))
+            .then(|| assert!(told.contains("another process runs with --id")))
     });
     for number in 0..20 {
         put(&group, "k", &number.to_string()).done();
@@ -150,7 +150,7 @@ fn member_that_has_lost_its_directory_is_refused_also_after_a_restart_of_all_oth
     group.restart_all();
     // Once it has heard of a leader it sends nothing any more, so it may be that only one of them ever has to do with it.
     until("a member to say that it refuses it", || {
-        let says = |id| group.process(id).stderr().contains("refused member 3 has lost its data");
+        let says = |id| group.process(id).stderr().contains("refused member 3 with another store");
         (says(1) || says(2)).then_some(())
     });
     assert_eq!(get(&group, "k"), "v");
@@ -175,7 +175,7 @@ fn new_member_with_another_directory_under_a_known_id_is_refused_and_it_is_said_
     group.kill(4);
     fs::remove_dir_all(group.data_dir(4)).unwrap();
     group.restart(4);
-    let why = "refused member 4 has lost its data";
+    let why = "refused member 4 with another store";
     group.ask(add).failed().says(&["member 4 has not caught up", why, "members remove 4"]);
     // It says nothing by itself, so it is whoever leads that has met it.
     let told = [1, 2, 3].map(|id| group.process(id).stderr().matches(why).count());

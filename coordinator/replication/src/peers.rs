@@ -106,10 +106,10 @@ impl Place {
 /// What is wrong where the list is gone.
 pub(crate) const FORGOTTEN: &str = "it is missing, and with it which stores the other members have: one that has lost its own would be taken for the one it was";
 
-/// What to say of a peer that has lost its store.
+/// What to say of a peer that has lost its store, which nobody can tell from a second one under its id.
 pub(crate) fn lost_store(id: NodeId) -> String {
     format!(
-        "member {id} has lost its data, and with it votes and entries it had acknowledged: replace it by a new member with another id"
+        "member {id} with another store than the one by which it is known: either its data was lost (replace it by a new member with another id), or another process runs with --id {id} (end that one)"
     )
 }
 

@@ -71,7 +71,7 @@ async fn a_new_member_under_an_id_that_is_known_by_another_store_is_told_so() {
     let _new = newcomer(&world, 4).await;
     let (leader, _) = world.leader().await;
     let refused = world.node(leader).add_member(4, "node-4", PATIENCE).await;
-    let why = "member 4 has not caught up after 10 s: refused member 4 has lost its data";
+    let why = "member 4 has not caught up after 10 s: refused member 4 with another store";
     assert!(matches!(&refused, Err(MembersError::Late(late)) if late.contains(why)), "{refused:?}");
     assert_eq!(voters(&world.node(leader)), [1, 2, 3]);
 }

@@ -82,7 +82,9 @@ impl CoordinatorArguments {
             (false, false) if members.is_empty() => {
                 Err("--id needs --peers, the list of all members".to_owned())
             }
-            (false, false) => Err(format!("--peers does not name member {id}, which this is by its --id")),
+            (false, false) => Err(format!(
+                "--peers does not name member {id}, which this is by its --id; one that joined the group later is always started with --join"
+            )),
         }
     }
 }
@@ -162,6 +164,7 @@ mod tests {
     fn a_list_that_cannot_be_right_is_refused() {
         for (id, peers, says) in [
             (4, "1=127.0.0.1:1,2=127.0.0.1:2", "member 4"),
+            (4, "1=127.0.0.1:1,2=127.0.0.1:2", "--join"),
             (1, "1=127.0.0.1:1,1=127.0.0.1:2", "twice"),
             (1, "1=127.0.0.1:1,2=127.0.0.1:1", "same address"),
             (1, "", "--peers"),

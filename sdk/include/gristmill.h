@@ -126,7 +126,7 @@ typedef struct gristmill_host {
     gristmill_status (*run_pairs)(void *context, uint32_t partition, uint64_t pairs, gristmill_bytes bytes);
     /* The run that was begun is whole. */
     gristmill_status (*run_end)(void *context);
-    /* Reduce, or map in a map-only job: bytes of output that make up `records` whole records. */
+    /* Reduce, or map in a map-only job: bytes of output, in which `records` records end. */
     gristmill_status (*write)(void *context, gristmill_bytes bytes, uint64_t records);
     /* Reduce: the next values of the last group of the batch. Combine: those of the key. They stay until the next call or
      * the return. */

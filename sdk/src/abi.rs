@@ -185,7 +185,7 @@ pub struct Host {
         unsafe extern "C" fn(context: *mut c_void, partition: u32, pairs: u64, bytes: Bytes) -> Status,
     /// Map: the run that was begun is whole.
     pub run_end: unsafe extern "C" fn(context: *mut c_void) -> Status,
-    /// Reduce, or map in a map-only job: bytes of output that make up `records` whole records.
+    /// Reduce, or map in a map-only job: bytes of output, in which `records` records end.
     pub write: unsafe extern "C" fn(context: *mut c_void, bytes: Bytes, records: u64) -> Status,
     /// Reduce: the next values of the last group of the batch. Combine: those of the key. They stay until the next call or the return.
     pub next_values: unsafe extern "C" fn(context: *mut c_void, values: *mut Values) -> Status,

@@ -17,7 +17,7 @@ pub struct Output<'a> {
     pub(crate) host: &'a Host<'a>,
 }
 
-/// Whole records on their way to the host.
+/// What is on its way to the host, and how many records end in it.
 #[derive(Debug, Default)]
 pub(crate) struct OutputBuffer {
     bytes: Vec<u8>,
@@ -28,9 +28,9 @@ impl Output<'_> {
     /// Writes the line `key value`. Whatever is in an output line, such as a key with a space or a newline, is written as it is.
     #[inline]
     pub fn pair(&mut self, key: impl ToText, value: impl ToText) {
-        key.to_text(&mut self.buffer.bytes);
+        self.put(key);
         self.buffer.bytes.push(b' ');
-        value.to_text(&mut self.buffer.bytes);
+        self.put(value);
         self.buffer.bytes.push(b'\n');
         self.record_written();
     }
@@ -38,7 +38,7 @@ impl Output<'_> {
     /// Writes a line; the newline is added.
     #[inline]
     pub fn line(&mut self, line: impl ToText) {
-        line.to_text(&mut self.buffer.bytes);
+        self.put(line);
         self.buffer.bytes.push(b'\n');
         self.record_written();
     }
@@ -46,13 +46,31 @@ impl Output<'_> {
     /// Writes a record of any form: these bytes and nothing else.
     #[inline]
     pub fn write(&mut self, record: &[u8]) {
-        if record.len() >= FLUSH_BYTES {
-            // It need not be copied, so that a record of any length takes no more memory here.
-            self.buffer.flush(self.host);
-            return self.host.write(record, 1);
-        }
-        self.buffer.bytes.extend_from_slice(record);
+        self.put(record);
         self.record_written();
+    }
+
+    /// The same for a record that lies in several parts, which need not be joined.
+    #[inline]
+    pub fn write_parts(&mut self, parts: &[&[u8]]) {
+        parts.iter().for_each(|part| self.put(part));
+        self.record_written();
+    }
+
+    #[inline]
+    fn put(&mut self, part: impl ToText) {
+        match part.lend() {
+            Some(bytes) if bytes.len() >= FLUSH_BYTES => self.put_long(bytes),
+            Some(bytes) => self.buffer.bytes.extend_from_slice(bytes),
+            None => part.to_text(&mut self.buffer.bytes),
+        }
+    }
+
+    /// It goes to the host without a copy, so that a record of any length takes no more memory here.
+    #[cold]
+    fn put_long(&mut self, bytes: &[u8]) {
+        self.buffer.flush(self.host);
+        self.host.write(bytes, 0);
     }
 
     #[inline]
@@ -83,7 +101,7 @@ impl Output<'_> {
 impl OutputBuffer {
     #[cold]
     pub(crate) fn flush(&mut self, host: &Host<'_>) {
-        if self.records > 0 {
+        if self.records > 0 || !self.bytes.is_empty() {
             host.write(&self.bytes, self.records);
         }
         self.clear();

@@ -8,9 +8,20 @@ use std::io::Write;
 pub trait ToText {
     /// Appends the text.
     fn to_text(&self, out: &mut Vec<u8>);
+
+    /// The text, if it lies in memory as it is: a long one is then written without a copy.
+    #[inline]
+    fn lend(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 impl<T: ?Sized + ToText> ToText for &T {
+    #[inline]
+    fn lend(&self) -> Option<&[u8]> {
+        (**self).lend()
+    }
+
     #[inline]
     fn to_text(&self, out: &mut Vec<u8>) {
         (**self).to_text(out);
@@ -19,12 +30,22 @@ impl<T: ?Sized + ToText> ToText for &T {
 
 impl ToText for [u8] {
     #[inline]
+    fn lend(&self) -> Option<&[u8]> {
+        Some(self)
+    }
+
+    #[inline]
     fn to_text(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self);
     }
 }
 
 impl<const N: usize> ToText for [u8; N] {
+    #[inline]
+    fn lend(&self) -> Option<&[u8]> {
+        Some(self)
+    }
+
     #[inline]
     fn to_text(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self);
@@ -33,6 +54,11 @@ impl<const N: usize> ToText for [u8; N] {
 
 impl ToText for str {
     #[inline]
+    fn lend(&self) -> Option<&[u8]> {
+        Some(self.as_bytes())
+    }
+
+    #[inline]
     fn to_text(&self, out: &mut Vec<u8>) {
         self.as_bytes().to_text(out);
     }
@@ -40,12 +66,22 @@ impl ToText for str {
 
 impl ToText for String {
     #[inline]
+    fn lend(&self) -> Option<&[u8]> {
+        Some(self.as_bytes())
+    }
+
+    #[inline]
     fn to_text(&self, out: &mut Vec<u8>) {
         self.as_bytes().to_text(out);
     }
 }
 
 impl ToText for Bytes {
+    #[inline]
+    fn lend(&self) -> Option<&[u8]> {
+        Some(&self.0)
+    }
+
     #[inline]
     fn to_text(&self, out: &mut Vec<u8>) {
         self.0.as_slice().to_text(out);

@@ -176,6 +176,18 @@ fn runs_of_many_maps_are_merged_within_the_memory() {
     assert!(figures["maps"]["total"].as_u64() > Some(250), "{figures}");
 }
 
+#[test]
+fn lines_as_long_as_may_be_are_found_within_the_memory() {
+    let place = Place::new();
+    for (mebibytes, longest) in [(16, 2 * MIB), (32, 11 * MIB), (64, 31 * MIB), (96, 47 * MIB)] {
+        let input = place.input(format!("{mebibytes}.txt"), with_long_lines(longest));
+        let job = place.job("grep").split_size("1GiB").input(&input);
+        for (pattern, invert) in [("yes", "false"), ("no", "true")] {
+            keeps_to(mebibytes, &job.clone().arg("pattern", pattern).arg("invert", invert));
+        }
+    }
+}
+
 /// Lines of which some are as long as this.
 fn with_long_lines(longest: u64) -> String {
     let mut text = lines(6 << 20, 50);

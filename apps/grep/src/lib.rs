@@ -13,7 +13,6 @@ use matcher::Matcher;
 pub struct Grep {
     pattern: Option<Matcher>,
     invert: bool,
-    found: Vec<u8>,
 }
 
 impl App for Grep {
@@ -37,14 +36,8 @@ impl App for Grep {
 
     fn map(&mut self, split: &Split<'_>, emit: &mut Emit<'_, Self>) -> Result<()> {
         let Some(pattern) = &self.pattern else { return Ok(()) };
-        let (found, document) = (&mut self.found, split.document());
-        let mut write = |line: &[u8]| {
-            found.clear();
-            for part in [document, b":", line] {
-                found.extend_from_slice(part);
-            }
-            emit.output().line(found.as_slice());
-        };
+        let document = split.document();
+        let mut write = |line: &[u8]| emit.output().write_parts(&[document, b":", line, b"\n"]);
         if self.invert {
             split.lines().filter(|line| !pattern.matches(line)).for_each(write);
         } else {

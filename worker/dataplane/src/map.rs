@@ -128,22 +128,20 @@ fn records(mode: InputMode, block: &[u8]) -> u64 {
 /// Output that is written as it comes.
 pub(crate) struct DirectOutput {
     pub(crate) file: OutputFile,
-    line: Vec<u8>,
 }
 
 impl DirectOutput {
     pub(crate) fn new(file: OutputFile) -> Self {
-        Self { file, line: Vec::new() }
+        Self { file }
     }
 }
 
 impl Services for DirectOutput {
     fn emit(&mut self, _: Partitioner<'_>, key: &[u8], value: &[u8]) -> Result<(), TaskFailure> {
-        self.line.clear();
-        for part in [key, b" ", value, b"\n"] {
-            self.line.extend_from_slice(part);
+        for part in [key, b" ", value] {
+            self.file.write(part, 0)?;
         }
-        self.file.write(&self.line, 1)
+        self.file.write(b"\n", 1)
     }
 
     fn write(&mut self, bytes: &[u8], records: u64) -> Result<(), TaskFailure> {

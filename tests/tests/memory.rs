@@ -209,14 +209,49 @@ fn lines_as_long_as_may_be_are_counted_within_the_memory() {
 }
 
 #[test]
-fn lines_of_nearly_a_quarter_of_the_memory_are_sorted_within_it() {
+fn lines_of_a_quarter_of_the_memory_are_sorted_within_it() {
     let place = Place::new();
-    // Each is a key: two merged runs hold one, the batch for the plugin another, and so does the plugin's output.
-    // The process itself takes about half of 16 MiB.
-    for (mebibytes, longest) in [(16, 5 * MIB / 4), (32, 5 * MIB)] {
-        let input = place.input(format!("{mebibytes}.txt"), with_long_lines(longest));
+    // Each is a key: two merged runs hold one, and so does the batch for the plugin. The process itself takes about half of 16 MiB.
+    for (mebibytes, longest) in [(16, 2 * MIB), (32, 8 * MIB), (64, 16 * MIB), (96, 24 * MIB)] {
+        let input = place.input(format!("{mebibytes}.txt"), lines_between(longest - 20, longest, 5));
+        // As it is cut by itself, most maps have a few lines, and with one map it spills.
+        keeps_to(mebibytes, &place.job("sort").reduces(2).input(&input));
         spills_within(mebibytes, &place.job("sort").reduces(2).input(&input));
     }
+}
+
+#[test]
+fn lines_below_a_quarter_of_the_memory_are_sorted_within_it() {
+    let place = Place::new();
+    for (mebibytes, shortest, longest) in [(32, 5 * MIB, 7 * MIB), (64, 100_000, 14 * MIB)] {
+        let input = place.input(format!("{mebibytes}.txt"), lines_between(shortest, longest, 12));
+        keeps_to(mebibytes, &place.job("sort").reduces(2).input(&input));
+        spills_within(mebibytes, &place.job("sort").reduces(2).input(&input));
+    }
+}
+
+#[test]
+fn words_of_a_quarter_of_the_memory_are_counted_within_it() {
+    let place = Place::new();
+    for (mebibytes, longest) in [(32, 7 * MIB), (64, 16 * MIB), (96, 24 * MIB)] {
+        let text = lines_between(longest - 20, longest, 3).repeat(2);
+        let input = place.input(format!("{mebibytes}.txt"), text);
+        spills_within(mebibytes, &place.job("wc").reduces(2).input(&input));
+    }
+}
+
+/// So many lines of such lengths, each of one word, in no order.
+fn lines_between(shortest: u64, longest: u64, count: usize) -> String {
+    let mut random = Random::new(11);
+    let mut text = String::new();
+    for _ in 0..count {
+        let length = (shortest + random.below(longest - shortest)) as usize;
+        let word: String =
+            distinct_words(random.number(), length).chars().filter(char::is_ascii_lowercase).collect();
+        text += word.get(..length - 1).unwrap_or(&word);
+        text.push('\n');
+    }
+    text
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::run::pair::put_value;
 pub(crate) struct GroupBatches {
     /// Has the rest of a group that does not fit.
     groups: Groups,
+    /// The batch, unless its last group has more values: then it is with `groups`, which need the key.
     bytes: Vec<u8>,
     bytes_max: usize,
     count: u64,
@@ -33,7 +34,9 @@ impl GroupBatches {
 
     /// Fills the next batch, past what is left of the last one; says whether there is one.
     pub(crate) fn next_batch(&mut self) -> Result<bool, RunError> {
-        self.groups.skip_values()?;
+        if self.more {
+            self.bytes = self.groups.leave()?;
+        }
         self.bytes.clear();
         self.bytes.shrink_to(self.bytes_max);
         (self.count, self.more) = (0, false);
@@ -52,7 +55,8 @@ impl GroupBatches {
 
     /// The batch, as it was filled.
     pub(crate) fn batch(&self) -> GroupBatch<'_> {
-        GroupBatch { bytes: &self.bytes, count: self.count, more: self.more }
+        let bytes = if self.more { self.groups.entered() } else { &self.bytes };
+        GroupBatch { bytes, count: self.count, more: self.more }
     }
 
     /// Keys handed out so far.
@@ -103,8 +107,7 @@ impl GroupBatches {
         put_lengths(bytes, lengths_at, values_at, count);
         self.count += 1;
         if self.more {
-            let key = self.bytes.get(key_at..lengths_at).unwrap_or_default();
-            self.groups.enter(key, head);
+            self.groups.enter(std::mem::take(&mut self.bytes), key_at..lengths_at, head);
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Groups a merged stream by key, and hands out the values of a key in batches of bounded size.
 
+use std::ops::Range;
+
 use gristmill_sdk::wire;
 
 use crate::merge::{Head, Merge};
@@ -10,7 +12,9 @@ use crate::run::pair::put_value;
 /// The groups of a merge, one after the other.
 pub(crate) struct Groups {
     merge: Merge,
-    key: Vec<u8>,
+    /// Holds the key, alone or in a batch of groups that it is the last of.
+    key_bytes: Vec<u8>,
+    key: Range<usize>,
     head: Head,
     /// Values of the current key, each behind its length.
     batch: Vec<u8>,
@@ -27,7 +31,8 @@ impl Groups {
         Self {
             head: merge.head(),
             merge,
-            key: Vec::new(),
+            key_bytes: Vec::new(),
+            key: 0..0,
             batch: Vec::new(),
             batch_values: 0,
             batch_bytes_max,
@@ -46,9 +51,10 @@ impl Groups {
     pub(crate) fn next_key(&mut self) -> Result<bool, RunError> {
         self.skip_values()?;
         let Some(key) = self.merge.key() else { return Ok(false) };
-        self.key.clear();
-        self.key.shrink_to(self.batch_bytes_max);
-        self.key.extend_from_slice(key);
+        self.key_bytes.clear();
+        self.key_bytes.shrink_to(self.batch_bytes_max);
+        self.key_bytes.extend_from_slice(key);
+        self.key = 0..self.key_bytes.len();
         (self.head, self.more) = (self.merge.head(), true);
         self.next_values()?;
         Ok(true)
@@ -87,12 +93,23 @@ impl Groups {
         Ok(())
     }
 
-    /// Takes it that the merge stands at a pair of this key, whose head was this.
-    pub(crate) fn enter(&mut self, key: &[u8], head: Head) {
-        self.key.clear();
-        self.key.shrink_to(self.batch_bytes_max);
-        self.key.extend_from_slice(key);
+    /// Takes it that the merge stands at a pair of this key, whose head was this. The key may be long, so what holds it is taken, and given
+    /// back by [`leave`](Self::leave).
+    pub(crate) fn enter(&mut self, bytes: Vec<u8>, key: Range<usize>, head: Head) {
+        (self.key_bytes, self.key) = (bytes, key);
         (self.head, self.more) = (head, true);
+    }
+
+    /// Goes past the rest of the key that was entered, and gives back what held it.
+    pub(crate) fn leave(&mut self) -> Result<Vec<u8>, RunError> {
+        self.skip_values()?;
+        self.key = 0..0;
+        Ok(std::mem::take(&mut self.key_bytes))
+    }
+
+    /// What holds the key that was entered.
+    pub(crate) fn entered(&self) -> &[u8] {
+        &self.key_bytes
     }
 
     /// The merge, for who takes pairs from it between two keys.
@@ -101,7 +118,7 @@ impl Groups {
     }
 
     pub(crate) fn key(&self) -> &[u8] {
-        &self.key
+        self.key_bytes.get(self.key.clone()).unwrap_or_default()
     }
 
     /// The encoded values of the batch, and how many they are.
@@ -126,7 +143,7 @@ impl Groups {
 
     fn step(&mut self) -> Result<(), RunError> {
         self.merge.advance()?;
-        self.more = self.merge.stands_at(self.head, &self.key);
+        self.more = self.merge.stands_at(self.head, self.key());
         Ok(())
     }
 }

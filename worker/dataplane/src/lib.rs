@@ -34,7 +34,7 @@ pub use map::run_map;
 pub use plugin::{Plugin, PluginError};
 pub use progress::ProgressCell;
 pub use reduce::run_reduce;
-pub use resident::release_start_up_pages;
+pub use resident::{release_start_up_pages, return_long_buffers};
 pub use sample::run_sample;
 pub use sequential::{SequentialError, SequentialJob, SequentialOutput, SequentialSummary, sequential};
 pub use task::{MapTask, ReduceError, ReduceTask, SampleTask};

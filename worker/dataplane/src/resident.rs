@@ -17,6 +17,32 @@ pub fn release_start_up_pages() {
     }
 }
 
+/// Has long buffers go back to the system as soon as they are freed.
+///
+/// By itself glibc lets the size from which on it does so grow up to 32 MiB with the buffers that are freed, and keeps all shorter ones. Then
+/// one long record is enough, and the next ones come and stay on a heap full of holes. To be called before memory has been used and before
+/// there are other threads.
+pub fn return_long_buffers() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        use std::ffi::c_int;
+
+        // From malloc.h of the C library that std itself uses. Setting the first one ends its growth.
+        const M_MMAP_THRESHOLD: c_int = -3;
+        const M_TRIM_THRESHOLD: c_int = -1;
+        const BYTES: c_int = 1 << 20;
+        #[expect(unsafe_code, reason = "the allocator has no other door")]
+        unsafe extern "C" {
+            // SAFETY: it takes two numbers of this type, locks what it changes, and refuses what it does not know.
+            safe fn mallopt(parameter: c_int, value: c_int) -> c_int;
+        }
+        // Where they cannot be set, more stays resident and nothing else changes.
+        for parameter in [M_MMAP_THRESHOLD, M_TRIM_THRESHOLD] {
+            mallopt(parameter, BYTES);
+        }
+    }
+}
+
 /// The mappings in this text, of the form of `/proc/PID/smaps` (proc(5)), that are of files, not writable, and as the files are.
 #[cfg(any(target_os = "linux", test))]
 fn unwritten(smaps: &str) -> impl Iterator<Item = std::ops::Range<usize>> {
@@ -89,6 +115,13 @@ Swap:                  0 kB
         assert_eq!(unwritten(SMAPS).collect::<Vec<_>>(), [0x5000..0x7000, 0x7000..0x9000]);
         let rubbish = "x-y r--p\n-\nAnonymous: 0 kB\nffffffffffffffffff-1 r--p 0 0 0 /f\nAnonymous:\nSwap: 0 kB\n9-8 r--p 0 0 0 /f\nSwap: 0 kB\nSwap:";
         assert_eq!(unwritten(rubbish).count(), 0);
+    }
+
+    #[test]
+    fn long_buffers_can_be_had_and_given_back_after_all() {
+        return_long_buffers();
+        let buffer = |number: u8| vec![number; 3 << 20];
+        assert!((1..20).map(buffer).zip(1..).all(|(buffer, number)| buffer.ends_with(&[number; 9])));
     }
 
     #[cfg(target_os = "linux")]

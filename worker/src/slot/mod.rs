@@ -38,6 +38,7 @@ pub fn slot_main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
+    gristmill_dataplane::return_long_buffers();
     let mut control = enter::take_control()?;
     enter::bind_to_agent(&mut control)?;
     let home = std::env::current_dir().map_err(|error| format!("no current directory: {error}"))?;

@@ -28,6 +28,7 @@
 mod choice;
 mod codec;
 mod index;
+mod last_key;
 pub(crate) mod pair;
 mod reader;
 mod writer;

@@ -47,15 +47,10 @@ pub(crate) fn prefix(key: &[u8]) -> u64 {
 
 /// Appends a pair.
 pub(crate) fn put_pair(into: &mut Vec<u8>, key: &[u8], value: &[u8]) {
-    put_lead(into, key, value.len());
-    into.extend_from_slice(value);
-}
-
-/// Appends what is before the value of a pair.
-pub(crate) fn put_lead(into: &mut Vec<u8>, key: &[u8], value_bytes: usize) {
     wire::put_length(into, key.len());
-    wire::put_length(into, value_bytes);
+    wire::put_length(into, value.len());
     into.extend_from_slice(key);
+    into.extend_from_slice(value);
 }
 
 /// Appends a value.

@@ -13,7 +13,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::choice::Choice;
 use super::codec::Codec;
-use super::pair::{pair_at, prefix, put_lead, put_pair};
+use super::last_key::LastKey;
+use super::pair::{PairAt, pair_at, put_pair};
 use super::{
     BLOCK_HEADER_BYTES, FOOTER_BYTES, FOOTER_MAGIC, HEADER_MAGIC, INDEX_ENTRY_BYTES, IndexEntry, VERSION,
 };
@@ -33,7 +34,7 @@ pub(crate) struct RunWriter {
     partition: u32,
     index: Vec<IndexEntry>,
     offset: u64,
-    last_key: Option<Vec<u8>>,
+    last_key: LastKey,
     digest: Xxh3,
 }
 
@@ -72,7 +73,7 @@ impl RunWriter {
             partition: 0,
             index: vec![IndexEntry::default(); partitions as usize],
             offset: 0,
-            last_key: None,
+            last_key: LastKey::new(block_bytes),
             digest: Xxh3::new(),
         };
         writer.put(&header)?;
@@ -83,9 +84,8 @@ impl RunWriter {
     /// Adds `count` encoded pairs of one partition, which must not sort before what was added so far.
     pub(crate) fn pairs(&mut self, partition: u32, count: u64, bytes: &[u8]) -> Result<(), TaskFailure> {
         self.turn_to(partition)?;
-        let last_key = self.last_key.take();
-        let mut last = last_key.as_deref().unwrap_or_default();
-        let mut last_prefix = prefix(last);
+        self.check_begin(partition, bytes)?;
+        let (mut last_pair, mut last, mut last_prefix) = (PairAt::default(), &[][..], 0);
         let (mut at, mut added_to) = (0, 0);
         let mut room = self.room();
         for index in 0..count {
@@ -97,11 +97,9 @@ impl RunWriter {
             };
             let (key, key_prefix) = (pair.key_in(bytes), pair.prefix_in(bytes));
             if key_prefix <= last_prefix && key < last {
-                return Err(failure::rule(format_args!(
-                    "within a run the keys of a partition must ascend, but in partition {partition} a key came after a greater one"
-                )));
+                return Err(descended(partition));
             }
-            (last, last_prefix) = (key, key_prefix);
+            (last_pair, last, last_prefix) = (pair, key, key_prefix);
             if pair.end - added_to > room {
                 self.block.extend_from_slice(bytes.get(added_to..at).unwrap_or_default());
                 self.flush_block()?;
@@ -112,7 +110,7 @@ impl RunWriter {
             // A pair longer than a block is a block; it need not be copied for that.
             if at - added_to > room {
                 let lead = bytes.get(added_to..pair.value).unwrap_or_default();
-                self.put_long(lead, pair.value_in(bytes))?;
+                self.put_long([lead, &[]], pair.value_in(bytes))?;
                 added_to = at;
             }
         }
@@ -123,10 +121,22 @@ impl RunWriter {
             )));
         }
         self.block.extend_from_slice(bytes.get(added_to..).unwrap_or_default());
-        let mut kept = Vec::new();
-        kept.extend_from_slice(last);
-        self.last_key = Some(kept);
+        if count > 0 {
+            // A key as long as a block is in a block of its own, which was written with it.
+            let written_at = self.offset.saturating_sub((last_pair.end - last_pair.key) as u64);
+            self.last_key.set(last, written_at);
+        }
         Ok(())
+    }
+
+    /// Compares the first of some pairs with the last one before them.
+    fn check_begin(&self, partition: u32, bytes: &[u8]) -> Result<(), TaskFailure> {
+        let Some(first) = pair_at(bytes, 0) else { return Ok(()) };
+        let descends = self.last_key.is_above(first.key_in(bytes), self.file.as_file());
+        match descends.map_err(|error| failure::machine("read run file", self.file.path(), &error))? {
+            true => Err(descended(partition)),
+            false => Ok(()),
+        }
     }
 
     /// Adds a pair that is known to sort behind what was added so far.
@@ -137,10 +147,11 @@ impl RunWriter {
             if wire::length_bytes(key.len()) + wire::length_bytes(value.len()) + key.len() + value.len()
                 > self.block_bytes
             {
-                let mut lead = Vec::with_capacity(2 * wire::LENGTH_BYTES_MAX + key.len());
-                put_lead(&mut lead, key, value.len());
+                let mut lengths = Vec::with_capacity(2 * wire::LENGTH_BYTES_MAX);
+                wire::put_length(&mut lengths, key.len());
+                wire::put_length(&mut lengths, value.len());
                 self.block_pairs = 1;
-                return self.put_long(&lead, value);
+                return self.put_long([&lengths, key], value);
             }
         }
         put_pair(&mut self.block, key, value);
@@ -161,7 +172,7 @@ impl RunWriter {
             self.flush_block()?;
             if lead.len() + value.len() > self.block_bytes {
                 self.block_pairs = 1;
-                return self.put_long(lead, value);
+                return self.put_long([lead, &[]], value);
             }
         }
         self.block.extend_from_slice(lead);
@@ -220,7 +231,7 @@ impl RunWriter {
 
     fn end_partition(&mut self) -> Result<(), TaskFailure> {
         self.flush_block()?;
-        self.last_key = None;
+        self.last_key.clear();
         Ok(())
     }
 
@@ -283,19 +294,22 @@ impl RunWriter {
         done
     }
 
-    /// Writes a block of one pair that is not in the buffer: what is before its value, and its value.
-    fn put_long(&mut self, lead: &[u8], value: &[u8]) -> Result<(), TaskFailure> {
-        let raw = payload_bytes(lead.len() + value.len())?;
-        let header = block_header(&[lead, value], raw, self.block_pairs, Codec::None);
+    /// Writes a block of one pair that is not in the buffer: what is before its value, in two parts, and its value.
+    fn put_long(&mut self, lead: [&[u8]; 2], value: &[u8]) -> Result<(), TaskFailure> {
+        let [lengths, key] = lead;
+        let lead_bytes = lengths.len() + key.len();
+        let raw = payload_bytes(lead_bytes + value.len())?;
+        let parts = [lengths, key, value];
+        let header = block_header(&parts, raw, self.block_pairs, Codec::None);
         self.block_pairs = 0;
         let begin = self.offset;
         self.put(&header)?;
-        for part in [lead, value] {
+        for part in parts {
             self.digest.update(part);
             self.put(part)?;
         }
         let entry = self.enter_block(begin, 1);
-        entry.longest_lead = entry.longest_lead.max(lead.len() as u64);
+        entry.longest_lead = entry.longest_lead.max(lead_bytes as u64);
         entry.longest_pair = entry.longest_pair.max(BLOCK_HEADER_BYTES as u64 + u64::from(raw));
         Ok(())
     }
@@ -335,6 +349,12 @@ impl RunWriter {
         self.offset += bytes.len() as u64;
         Ok(())
     }
+}
+
+fn descended(partition: u32) -> TaskFailure {
+    failure::rule(format_args!(
+        "within a run the keys of a partition must ascend, but in partition {partition} a key came after a greater one"
+    ))
 }
 
 fn payload_bytes(length: usize) -> Result<u32, TaskFailure> {

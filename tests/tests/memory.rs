@@ -4,7 +4,8 @@
 //! Each job has several times more data than its slots have memory, all of it in one map, so that maps spill and merges take passes.
 #![expect(clippy::unwrap_used, reason = "what helps a test is as strict as the test")]
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use gristmill_tests::{Compression, Job, Place, Random, program};
@@ -264,6 +265,34 @@ fn compressed_inputs_are_read_within_the_memory() {
         for mebibytes in [16, 32] {
             spills_within(mebibytes, &place.job("sort").reduces(2).input(&input));
         }
+    }
+}
+
+#[test]
+fn compressed_inputs_with_long_lines_are_read_within_the_memory() {
+    let place = Place::new();
+    for (mebibytes, longest) in [(16, MIB), (32, 5 * MIB / 2)] {
+        let text = with_long_lines(longest);
+        for compression in Compression::ALL {
+            let packed = compression.compress_widely(text.as_bytes());
+            let input = place.input(format!("{mebibytes}.{}", compression.suffix()), packed);
+            keeps_to(mebibytes, &place.job("wc").reduces(2).input(&input));
+            keeps_to(mebibytes, &place.job("grep").input(&input).arg("pattern", "yes"));
+        }
+    }
+}
+
+#[test]
+fn windows_of_compressed_inputs_leave_less_for_long_lines() {
+    let place = Place::new();
+    for (mebibytes, window_log, longest) in [(64, 24, 14 * MIB), (128, 26, 6 * MIB)] {
+        // More than the window, or that is never full.
+        let text = distinct_words(4, 72 << 20) + &with_long_lines(longest);
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(window_log).unwrap();
+        encoder.write_all(text.as_bytes()).unwrap();
+        let input = place.input(format!("{mebibytes}.zst"), encoder.finish().unwrap());
+        keeps_to(mebibytes, &place.job("wc").reduces(2).input(&input));
     }
 }
 

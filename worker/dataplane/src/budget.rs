@@ -3,7 +3,7 @@
 //! ```text
 //!                      share of the budget        at least     at most
 //! process 9 MiB, the plugin's code and all that is small
-//! map     decoder      of compressed input             –      8 MiB
+//! map     decoder      the window of compressed input  –        1/2    8 MiB are always granted; leaves less for records
 //!         plugin       3/8  collected pairs       1/16              –      told to the plugin, which hands over runs in time
 //!         record       what these leave            2 MiB         1/2    256 KiB in use unless one record is longer
 //!         run block    1/256                        4 KiB     256 KiB    one, being filled
@@ -33,8 +33,11 @@ const FAN_IN_MAX: usize = 256;
 /// What a slot takes before it does anything, and what is small or the same for all budgets.
 const PROCESS_BYTES: u64 = 9 * MIB;
 
-/// What the decoders of compressed input take in small budgets: zstd windows are of 8 MiB at most there.
-pub(crate) const DECODER_BYTES_MAX: u64 = 8 * MIB + 512 * KIB;
+/// The zstd window that is always granted: the format asks decoders for so much.
+const WINDOW_BYTES_GRANTED: u64 = 8 * MIB;
+
+/// What a decoder takes beside its window.
+const DECODER_BUFFER_BYTES: u64 = 512 * KIB;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -67,14 +70,15 @@ impl Budget {
         Self { memory_bytes, decoder_bytes: 0 }
     }
 
-    /// What is left beside a decoder that takes so much.
-    pub(crate) fn beside_decoder(self, decoder_bytes: u64) -> Self {
-        Self { decoder_bytes, ..self }
+    /// What is left beside a decoder whose window takes so much. One that wants more than half of the memory does not get it.
+    pub(crate) fn beside_decoder(self, window_bytes: u64) -> Self {
+        let window_bytes = window_bytes.min((self.memory_bytes / 2).max(WINDOW_BYTES_GRANTED));
+        Self { decoder_bytes: window_bytes.saturating_add(DECODER_BUFFER_BYTES), ..self }
     }
 
-    /// Whether a decoder would take what pairs are collected in.
-    pub(crate) fn is_tight(self) -> bool {
-        self.beside_decoder(DECODER_BYTES_MAX).plugin_bytes() < self.plugin_bytes()
+    /// The longest window that zstd data may ask for.
+    pub(crate) fn window_bytes_max(self) -> u64 {
+        self.decoder_bytes.saturating_sub(DECODER_BUFFER_BYTES).max(WINDOW_BYTES_GRANTED)
     }
 
     pub(crate) fn plugin_bytes(self) -> u64 {
@@ -90,7 +94,8 @@ impl Budget {
     pub(crate) fn record_bytes_max(self) -> usize {
         let taken = self.plugin_bytes() + self.decoder_bytes + PROCESS_BYTES;
         let beside_plugin = self.memory_bytes.saturating_sub(taken);
-        size(beside_plugin.max(2 * MIB).min(self.memory_bytes / 2).max(64 * KIB))
+        let least = if self.decoder_bytes == 0 { 2 * MIB } else { MIB };
+        size(beside_plugin.max(least).min(self.memory_bytes / 2).max(64 * KIB))
     }
 
     pub(crate) fn input_block_bytes(self) -> usize {
@@ -127,6 +132,25 @@ impl Budget {
             bytes_max: share_bytes.min(free_bytes.saturating_sub(PROCESS_BYTES).max(least_bytes)),
             window_bytes: self.run_block_bytes(),
             block_bytes_max: self.memory_bytes.max(MIB),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_and_windows_are_there_together() {
+        for mebibytes in [32, 64, 128, 512, 4096] {
+            let memory_bytes = mebibytes * MIB;
+            for window_bytes in [0, 8 * MIB, memory_bytes / 4, memory_bytes / 2, u64::MAX] {
+                let budget = Budget::new(memory_bytes).beside_decoder(window_bytes);
+                let record_bytes = budget.record_bytes_max() as u64;
+                let taken = budget.decoder_bytes + budget.plugin_bytes() + record_bytes + PROCESS_BYTES;
+                assert!(taken <= memory_bytes + MIB, "{mebibytes} MiB, window of {window_bytes}: {taken}");
+                assert!(budget.window_bytes_max() >= window_bytes.min(memory_bytes / 2));
+            }
         }
     }
 }

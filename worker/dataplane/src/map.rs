@@ -6,7 +6,7 @@ use gristmill_model::{AttemptStats, InputMode, MapResult, MapWork, PathBytes, Ta
 
 use crate::budget::Budget;
 use crate::failure;
-use crate::input::{InputBuffer, SplitReader, decoder_bytes, read_ahead};
+use crate::input::{InputBuffer, SplitReader, read_ahead, window_bytes};
 use crate::output::OutputFile;
 use crate::plugin::{Instance, Partitioner, Plugin, Services};
 use crate::progress::ProgressCell;
@@ -17,7 +17,7 @@ use crate::task::MapTask;
 /// Runs a map attempt. When this returns, its file has its final name, and no other file is left. An output file is durable
 /// then; a run is not.
 pub fn run_map(plugin: &Plugin, task: &MapTask, progress: &ProgressCell) -> Result<MapResult, TaskFailure> {
-    let budget = budget(task);
+    let budget = budget_for(task.memory_bytes, &task.work);
     let mut instance = Instance::create(plugin, &task.params, progress)?;
     let attempt =
         MapBlocks { mode: plugin.info().input_mode, work: &task.work, partitions: task.partitions, budget };
@@ -44,14 +44,15 @@ pub fn run_map(plugin: &Plugin, task: &MapTask, progress: &ProgressCell) -> Resu
     })
 }
 
-fn budget(task: &MapTask) -> Budget {
-    let budget = Budget::new(task.memory_bytes);
-    if !budget.is_tight() {
-        return budget;
+/// What there is for a map of this input.
+pub(crate) fn budget_for(memory_bytes: u64, work: &MapWork) -> Budget {
+    let budget = Budget::new(memory_bytes);
+    // Only whole files are compressed.
+    let whole = work.splits.iter().filter(|split| split.offset == 0 && split.bytes >= split.file_bytes);
+    match whole.filter_map(window_bytes).max() {
+        Some(window_bytes) => budget.beside_decoder(window_bytes),
+        None => budget,
     }
-    // Only whole files are compressed. Of many in one task none is large, but each must be opened to be looked at.
-    let whole = task.work.splits.iter().filter(|split| split.offset == 0 && split.bytes >= split.file_bytes);
-    budget.beside_decoder(whole.map(decoder_bytes).max().unwrap_or(0))
 }
 
 fn map_only(

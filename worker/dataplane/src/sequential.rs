@@ -14,7 +14,7 @@ use gristmill_storage::{Local, Output, Staged, StorageError, output_name};
 
 use crate::budget::Budget;
 use crate::failure;
-use crate::map::{DirectOutput, MapBlocks};
+use crate::map::{DirectOutput, MapBlocks, budget_for};
 use crate::output::{OutputFile, OutputSummary};
 use crate::plugin::{Batch, BatchServices, GroupBatch, Instance, Partitioner, Plugin, Services};
 use crate::progress::ProgressCell;
@@ -112,12 +112,13 @@ fn stage(
     output: &Output,
     progress: &ProgressCell,
 ) -> Result<(Vec<Staged>, SequentialSummary), SequentialError> {
-    let budget = Budget::new(job.memory_bytes);
-    let mut staging = Staging { output, staged: Vec::new(), outputs: Vec::new(), budget };
+    let mut staging =
+        Staging { output, staged: Vec::new(), outputs: Vec::new(), budget: Budget::new(job.memory_bytes) };
     let map_only = plugin.info().map_only || job.reduces == 0;
     let partitions = if map_only { 0 } else { job.reduces };
     let bounds = Arc::new(bounds(plugin, job, partitions, progress)?);
     let work = MapWork { splits: job.inputs.iter().map(whole).collect(), bounds };
+    let budget = budget_for(job.memory_bytes, &work);
     let blocks = MapBlocks { mode: plugin.info().input_mode, work: &work, partitions, budget };
     let mut instance = Instance::create(plugin, &job.params, progress)?;
     let mut map;

@@ -7,13 +7,14 @@ mod lines;
 mod records;
 mod stream;
 mod whole;
+mod window;
 
 use std::path::PathBuf;
 
 use gristmill_model::{InputMode, PathBytes, Split, TaskFailure};
 use gristmill_storage::{Compression, Local, ReadAt, Storage};
 
-use crate::budget::{Budget, DECODER_BYTES_MAX};
+use crate::budget::Budget;
 use crate::failure;
 use crate::progress::ProgressCell;
 use lines::Lines;
@@ -40,16 +41,23 @@ pub(crate) enum SplitReader {
 pub(crate) struct InputBuffer {
     block_bytes: usize,
     record_bytes_max: usize,
+    window_bytes_max: u64,
     bytes: Vec<u8>,
 }
 
 impl InputBuffer {
     pub(crate) fn new(budget: Budget) -> Self {
-        Self::with_sizes(budget.input_block_bytes(), budget.record_bytes_max())
+        let buffer = Self::with_sizes(budget.input_block_bytes(), budget.record_bytes_max());
+        Self { window_bytes_max: budget.window_bytes_max(), ..buffer }
     }
 
     pub(crate) fn with_sizes(block_bytes: usize, record_bytes_max: usize) -> Self {
-        Self { block_bytes: block_bytes.min(record_bytes_max), record_bytes_max, bytes: Vec::new() }
+        Self {
+            block_bytes: block_bytes.min(record_bytes_max),
+            record_bytes_max,
+            window_bytes_max: record_bytes_max as u64,
+            bytes: Vec::new(),
+        }
     }
 
     /// Makes the buffer at least `length` bytes long.
@@ -132,7 +140,7 @@ impl SplitReader {
         let open = |from: u64, end: u64| match compression {
             None => Ok(Stream::plain(document.clone(), file, from, end, progress)),
             Some(compression) => {
-                Stream::compressed(document.clone(), file, compression, buffer.record_bytes_max, progress)
+                Stream::compressed(document.clone(), file, compression, buffer.window_bytes_max, progress)
             }
         };
         // The size of a compressed document is not known before its end.
@@ -181,15 +189,16 @@ pub fn read_ahead(split: &Split) {
     }
 }
 
-/// What decoding a split takes in a small budget. That it cannot be looked at is found when it is read.
-pub(crate) fn decoder_bytes(split: &Split) -> u64 {
-    let compression = Local.open(&split.path.to_path()).and_then(|file| detect(file.as_ref()));
-    match compression {
-        Ok(Some(Compression::Gzip)) => 512 << 10,
-        Ok(Some(Compression::Bzip2)) => 4 << 20,
-        Ok(Some(Compression::Zstd)) => DECODER_BYTES_MAX,
-        Ok(None) | Err(_) => 0,
-    }
+/// The window that decoding a split takes, if it is compressed. That it cannot be looked at is found when it is read.
+pub(crate) fn window_bytes(split: &Split) -> Option<u64> {
+    // Of what comes behind the first frame nothing is known but that it may have as much.
+    const ZSTD_WINDOW_BYTES_MIN: u64 = 8 << 20;
+    let file = Local.open(&split.path.to_path()).ok()?;
+    Some(match detect(file.as_ref()).ok()?? {
+        Compression::Gzip => 32 << 10,
+        Compression::Bzip2 => 4 << 20,
+        Compression::Zstd => window::of_file(file.as_ref()).ok()?.unwrap_or(0).max(ZSTD_WINDOW_BYTES_MIN),
+    })
 }
 
 fn detect(file: &dyn ReadAt) -> Result<Option<Compression>, gristmill_storage::StorageError> {

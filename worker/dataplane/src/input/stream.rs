@@ -71,7 +71,7 @@ impl Stream {
         document: Document,
         file: Box<dyn ReadAt>,
         compression: Compression,
-        window_bytes_max: usize,
+        window_bytes_max: u64,
         progress: ProgressCell,
     ) -> Result<Self, TaskFailure> {
         let stored = Rc::new(Cell::new(0));

@@ -30,8 +30,50 @@ pub(crate) struct Stream {
 }
 
 enum Source {
-    Plain { file: Box<dyn ReadAt>, split_end: u64, announced_to: u64 },
-    Compressed { decoder: Box<dyn Read>, compression: Compression, stored: Rc<Cell<u64>>, counted: u64 },
+    Plain {
+        file: Box<dyn ReadAt>,
+        split_end: u64,
+        announced_to: u64,
+    },
+    Compressed {
+        decoder: Box<dyn Read>,
+        compression: Compression,
+        windows: Windows,
+        stored: Rc<Cell<u64>>,
+        counted: u64,
+    },
+}
+
+/// The windows of a zstd file.
+#[derive(Clone, Copy)]
+struct Windows {
+    /// What its first frame needs, if it says so.
+    first: Option<u64>,
+    /// The longest that is granted.
+    granted: u64,
+}
+
+impl Windows {
+    /// Why a frame was not decoded that needs a longer one, after so many bytes of content.
+    fn shortage(self, position: u64) -> String {
+        let Self { first, granted } = self;
+        match first.filter(|&first| position == 0 && first > granted) {
+            Some(first) => format!(
+                "its zstd window needs {first} bytes, and a slot with this memory grants {granted} bytes; raise --memory"
+            ),
+            None => format!(
+                "after {position} bytes of content its zstd window needs more than the {granted} bytes that a slot with this memory grants; \
+                 raise --memory"
+            ),
+        }
+    }
+}
+
+/// Whether a frame was refused for its window, which says nothing against the file.
+fn wants_window(error: &io::Error) -> bool {
+    // ZSTD_error_frameParameter_windowTooLarge of zstd_errors.h, as the library returns it.
+    const WINDOW_TOO_LARGE: usize = 0_usize.wrapping_sub(16);
+    error.to_string() == zstd::zstd_safe::get_error_name(WINDOW_TOO_LARGE)
 }
 
 /// A file as a stream that tells how far it has been read.
@@ -74,6 +116,9 @@ impl Stream {
         window_bytes_max: u64,
         progress: ProgressCell,
     ) -> Result<Self, TaskFailure> {
+        let first = super::window::of_file(file.as_ref()).map_err(|error| document.failure(0, error))?;
+        let window_log = window_bytes_max.max(1).ilog2().clamp(23, 27);
+        let windows = Windows { first, granted: 1 << window_log };
         let stored = Rc::new(Cell::new(0));
         let reader =
             BufReader::with_capacity(STORED_BLOCK_BYTES, Stored { file, offset: Rc::clone(&stored) });
@@ -83,13 +128,13 @@ impl Stream {
             Compression::Zstd => {
                 let decoder = || {
                     let mut decoder = zstd::Decoder::with_buffer(reader)?;
-                    decoder.window_log_max(window_bytes_max.max(1).ilog2().clamp(23, 27))?;
+                    decoder.window_log_max(window_log)?;
                     io::Result::Ok(decoder)
                 };
                 Box::new(decoder().map_err(|error| document.failure(0, error))?)
             }
         };
-        let source = Source::Compressed { decoder, compression, stored, counted: 0 };
+        let source = Source::Compressed { decoder, compression, windows, stored, counted: 0 };
         Ok(Self { document, source, position: 0, progress })
     }
 
@@ -121,7 +166,7 @@ impl Stream {
                 self.progress.consumed((read as u64).min(split_end.saturating_sub(position)));
                 read
             }
-            Source::Compressed { decoder, compression, stored, counted } => {
+            Source::Compressed { decoder, compression, windows, stored, counted } => {
                 let read = loop {
                     match decoder.read(into) {
                         Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -130,6 +175,9 @@ impl Stream {
                 };
                 let now = stored.get();
                 let read = read.map_err(|error| {
+                    if *compression == Compression::Zstd && wants_window(&error) {
+                        return self.document.failure(position, windows.shortage(position));
+                    }
                     let message = format!(
                         "its {} data is cut off or corrupt at or before byte {now} of the file, after {position} bytes of \
                          content: {error}",

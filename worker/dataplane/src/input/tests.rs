@@ -308,3 +308,29 @@ fn a_plain_file_is_announced_once_some_megabytes_ahead_and_not_beyond_the_split(
     small.fill(&mut block).unwrap();
     assert!(file.0.lock().unwrap().is_empty(), "the system reads a small file ahead by itself");
 }
+
+#[test]
+fn a_window_beyond_the_memory_is_no_damage() {
+    let packed = |window_log| {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(window_log).unwrap();
+        encoder.write_all(b"a sound file\n").unwrap();
+        encoder.finish().unwrap()
+    };
+    let sizes = Sizes { block: 1000, record: 10 << 20 };
+    let read = |bytes: &[u8]| {
+        let path = file(bytes);
+        blocks(&split(&path, 0, bytes.len() as u64), InputMode::Text, &sizes)
+    };
+    let message = |bytes: &[u8]| read(bytes).unwrap_err().message;
+    assert!(read(&packed(23)).is_ok());
+    let expected = "its zstd window needs 33554432 bytes, and a slot with this memory grants 8388608 bytes; raise --memory";
+    assert!(message(&packed(25)).contains(expected), "{}", message(&packed(25)));
+    let later = message(&[packed(23), packed(25)].concat());
+    assert!(
+        later.contains("after 13 bytes of content its zstd window needs more than the 8388608 bytes"),
+        "{later}"
+    );
+    let cut = packed(23);
+    assert!(message(&cut[..cut.len() - 2]).contains("cut off or corrupt"));
+}

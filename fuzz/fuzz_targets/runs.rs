@@ -93,7 +93,7 @@ fn written(
 /// A file whose checksums are right, whatever the rest of it says.
 fn made(partitions: &[Vec<Block>], lies: &[(u8, u8, u64)]) -> Vec<u8> {
     let count = partitions.len() as u32;
-    let mut file = [b"GRISTRUN".as_slice(), &2_u32.to_le_bytes(), &count.to_le_bytes()].concat();
+    let mut file = [b"GRISTRUN".as_slice(), &3_u32.to_le_bytes(), &count.to_le_bytes()].concat();
     let header = file.clone();
     let mut index: Vec<[u64; 7]> = Vec::new();
     for blocks in partitions {
@@ -114,10 +114,17 @@ fn made(partitions: &[Vec<Block>], lies: &[(u8, u8, u64)]) -> Vec<u8> {
         place.into_iter().for_each(|place| *place = value);
     }
     let pairs = index.iter().fold(0_u64, |pairs, entry| pairs.saturating_add(entry[2]));
-    let mut tail: Vec<u8> = index.as_flattened().iter().flat_map(|number| number.to_le_bytes()).collect();
+    let mut tail = Vec::new();
+    for (partition, entry) in (0_u32..).zip(&index) {
+        let entry: Vec<u8> = entry.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&partition.to_le_bytes()), &entry);
+        tail.extend(entry);
+        tail.extend(crc.to_le_bytes());
+    }
+    let footer = tail.len();
     [file.len() as u64, pairs, 0].iter().for_each(|number| tail.extend(number.to_le_bytes()));
-    [2, count].iter().for_each(|number| tail.extend(number.to_le_bytes()));
-    let crc = crc32c::crc32c_append(crc32c::crc32c(&header), &tail);
+    [3, count].iter().for_each(|number| tail.extend(number.to_le_bytes()));
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&header), &tail[footer..]);
     [file, tail, crc.to_le_bytes().to_vec(), b"GEND".to_vec()].concat()
 }
 

@@ -52,8 +52,7 @@ fn open_runs(task: &ReduceTask) -> Result<Vec<Run>, ReduceError> {
     let mut runs = Vec::with_capacity(task.segments.len());
     let mut lost = Vec::new();
     for segment in &task.segments {
-        let run = Run::open(&segment.path.to_path()).and_then(|run| run.into_partition(task.partition));
-        match run {
+        match Run::open_partition(&segment.path.to_path(), task.partition) {
             Ok(run) => runs.push(run),
             Err(error) if error.is_shortage() => return Err(failure::run(&error).into()),
             Err(error) => lost.push(LostRun { attempt: segment.attempt, reason: error.to_string() }),

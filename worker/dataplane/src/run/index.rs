@@ -1,6 +1,7 @@
 //! Opens runs and checks what they say of themselves: header, index and footer.
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use gristmill_model::PartitionSize;
 
 use super::{
     FOOTER_BYTES, FOOTER_MAGIC, HEADER_BYTES, HEADER_MAGIC, INDEX_ENTRY_BYTES, IndexEntry, RunError,
-    RunFault, VERSION,
+    RunFault, VERSION, entry_crc,
 };
 
 /// A run whose index has been read and found good. Holds no open file.
@@ -54,16 +55,11 @@ impl Run {
         Ok(Self { path: path.to_owned(), index })
     }
 
-    /// Only one of its partitions, as if it had no other. A reduce opens as many runs as there were maps, and all their indexes
-    /// would not fit.
-    pub(crate) fn into_partition(self, partition: u32) -> Result<Self, RunError> {
-        match self.index.get(partition as usize) {
-            Some(&entry) => Ok(Self { path: self.path, index: vec![entry] }),
-            None => {
-                let fault = RunFault::NoPartition { wanted: partition, partitions: self.partitions() };
-                Err(RunError::new(&self.path, fault))
-            }
-        }
+    /// Opens a run file for one of its partitions, as if it had no other. A reduce opens as many runs as there were maps: to read and to
+    /// hold all of their indexes would take time and memory that grow with the square of the partitions.
+    pub(crate) fn open_partition(path: &Path, partition: u32) -> Result<Self, RunError> {
+        let entry = read_entry(path, partition).map_err(|fault| RunError::new(path, fault))?;
+        Ok(Self { path: path.to_owned(), index: vec![entry] })
     }
 
     /// Number of partitions.
@@ -101,59 +97,107 @@ impl Run {
     }
 }
 
-fn read_index(path: &Path) -> Result<Vec<IndexEntry>, RunFault> {
-    let failed = |doing| move |error| RunFault::Io(doing, error);
-    let file = File::open(path).map_err(failed("open it"))?;
-    let length = file.metadata().map_err(failed("look it up"))?.len();
-    if length < (HEADER_BYTES + FOOTER_BYTES) as u64 {
-        return Err(format_fault(format!("it has {length} bytes, too few for a run")));
+/// A file that begins and ends as a run does.
+struct Ends {
+    file: File,
+    index_offset: u64,
+    partitions: u32,
+}
+
+impl Ends {
+    fn read(path: &Path) -> Result<Self, RunFault> {
+        let file = File::open(path).map_err(failed("open it"))?;
+        let length = file.metadata().map_err(failed("look it up"))?.len();
+        if length < (HEADER_BYTES + FOOTER_BYTES) as u64 {
+            return Err(format_fault(format!("it has {length} bytes, too few for a run")));
+        }
+        let mut header = [0; HEADER_BYTES];
+        file.read_exact_at(&mut header, 0).map_err(failed("read its header"))?;
+        let mut footer = [0; FOOTER_BYTES];
+        let footer_offset = length - FOOTER_BYTES as u64;
+        file.read_exact_at(&mut footer, footer_offset).map_err(failed("read its footer"))?;
+        if !header.starts_with(&HEADER_MAGIC) {
+            return Err(format_fault("it does not begin as a run does"));
+        }
+        let version = number(&header, 8, 4);
+        if version != u64::from(VERSION) {
+            return Err(format_fault(format!(
+                "it has format version {version}, this gristmill reads {VERSION}"
+            )));
+        }
+        if !footer.ends_with(&FOOTER_MAGIC) {
+            return Err(format_fault("it does not end as a run does: it was cut off"));
+        }
+        let partitions = number(&footer, 28, 4);
+        let index_offset = number(&footer, 0, 8);
+        if index_offset.checked_add(partitions * INDEX_ENTRY_BYTES as u64) != Some(footer_offset) {
+            return Err(format_fault("its footer does not fit its size"));
+        }
+        let (checked, _) = footer.split_at(32);
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&header), checked);
+        if u64::from(crc) != number(&footer, 32, 4) || partitions != number(&header, 12, 4) {
+            return Err(format_fault("its footer does not match its checksum"));
+        }
+        // It is of 32 bits.
+        Ok(Self { file, index_offset, partitions: partitions as u32 })
     }
-    let mut header = [0; HEADER_BYTES];
-    file.read_exact_at(&mut header, 0).map_err(failed("read its header"))?;
-    let mut footer = [0; FOOTER_BYTES];
-    let footer_offset = length - FOOTER_BYTES as u64;
-    file.read_exact_at(&mut footer, footer_offset).map_err(failed("read its footer"))?;
-    if !header.starts_with(&HEADER_MAGIC) {
-        return Err(format_fault("it does not begin as a run does"));
+
+    /// Some entries of the index, which is known to lie in the file, so that memory for them may be taken.
+    fn entries(&self, first: u32, count: u32) -> Result<Vec<IndexEntry>, RunFault> {
+        let mut bytes = vec![0; count as usize * INDEX_ENTRY_BYTES];
+        let offset = self.index_offset + u64::from(first) * INDEX_ENTRY_BYTES as u64;
+        self.file.read_exact_at(&mut bytes, offset).map_err(failed("read its index"))?;
+        (first..)
+            .zip(bytes.chunks_exact(INDEX_ENTRY_BYTES))
+            .map(|(partition, bytes)| self.entry(partition, bytes))
+            .collect()
     }
-    let version = number(&header, 8, 4);
-    if version != u64::from(VERSION) {
-        return Err(format_fault(format!("it has format version {version}, this gristmill reads {VERSION}")));
-    }
-    if !footer.ends_with(&FOOTER_MAGIC) {
-        return Err(format_fault("it does not end as a run does: it was cut off"));
-    }
-    let partitions = number(&footer, 28, 4);
-    let index_offset = number(&footer, 0, 8);
-    let index_bytes = partitions * INDEX_ENTRY_BYTES as u64;
-    if index_offset.checked_add(index_bytes) != Some(footer_offset) {
-        return Err(format_fault("its footer does not fit its size"));
-    }
-    // Now the index is known to lie in the file, so memory for it may be taken.
-    let mut index = vec![0; usize::try_from(index_bytes).unwrap_or(usize::MAX)];
-    file.read_exact_at(&mut index, index_offset).map_err(failed("read its index"))?;
-    let (checked, _) = footer.split_at(32);
-    let crc = [&header[..], &index, checked].iter().fold(0, |crc, bytes| crc32c::crc32c_append(crc, bytes));
-    if u64::from(crc) != number(&footer, 32, 4) {
-        return Err(format_fault("its index does not match its checksum"));
-    }
-    let entries = index.chunks_exact(INDEX_ENTRY_BYTES).map(|entry| IndexEntry {
-        offset: number(entry, 0, 8),
-        bytes: number(entry, 8, 8),
-        pairs: number(entry, 16, 8),
-        largest_block: number(entry, 24, 8),
-        largest_packed: number(entry, 32, 8),
-        longest_lead: number(entry, 40, 8),
-        longest_pair: number(entry, 48, 8),
-    });
-    let entries: Vec<IndexEntry> = entries.collect();
-    let end = entries.iter().try_fold(HEADER_BYTES as u64, |end, entry| {
-        let fits = entry.offset == end && entry.largest_block.max(entry.longest_pair) <= entry.bytes;
+
+    fn entry(&self, partition: u32, bytes: &[u8]) -> Result<IndexEntry, RunFault> {
+        let (checked, crc) = bytes.split_at(INDEX_ENTRY_BYTES - 4);
+        if u64::from(entry_crc(partition, checked)) != number(crc, 0, 4) {
+            return Err(format_fault("its index does not match its checksum"));
+        }
+        let entry = IndexEntry {
+            offset: number(checked, 0, 8),
+            bytes: number(checked, 8, 8),
+            pairs: number(checked, 16, 8),
+            largest_block: number(checked, 24, 8),
+            largest_packed: number(checked, 32, 8),
+            longest_lead: number(checked, 40, 8),
+            longest_pair: number(checked, 48, 8),
+        };
+        let is_inside = entry.offset >= HEADER_BYTES as u64
+            && entry.offset.checked_add(entry.bytes).is_some_and(|end| end <= self.index_offset);
         // Blocks are of 32 bits, unpacked too.
-        if fits && entry.largest_packed <= u64::from(u32::MAX) { end.checked_add(entry.bytes) } else { None }
-    });
-    if end != Some(index_offset) || partitions != number(&header, 12, 4) {
-        return Err(format_fault("its index does not fit its blocks"));
+        let fits = entry.largest_block.max(entry.longest_pair) <= entry.bytes
+            && entry.largest_packed <= u64::from(u32::MAX);
+        if is_inside && fits { Ok(entry) } else { Err(misfit()) }
     }
-    Ok(entries)
+}
+
+fn failed(doing: &'static str) -> impl FnOnce(io::Error) -> RunFault {
+    move |error| RunFault::Io(doing, error)
+}
+
+fn misfit() -> RunFault {
+    format_fault("its index does not fit its blocks")
+}
+
+fn read_index(path: &Path) -> Result<Vec<IndexEntry>, RunFault> {
+    let ends = Ends::read(path)?;
+    let entries = ends.entries(0, ends.partitions)?;
+    let end = entries.iter().try_fold(HEADER_BYTES as u64, |end, entry| {
+        (entry.offset == end).then_some(entry.offset + entry.bytes)
+    });
+    if end == Some(ends.index_offset) { Ok(entries) } else { Err(misfit()) }
+}
+
+fn read_entry(path: &Path, partition: u32) -> Result<IndexEntry, RunFault> {
+    let ends = Ends::read(path)?;
+    let missing = RunFault::NoPartition { wanted: partition, partitions: ends.partitions };
+    if partition >= ends.partitions {
+        return Err(missing);
+    }
+    ends.entries(partition, 1)?.pop().ok_or(missing)
 }

@@ -11,14 +11,16 @@
 //!           codec        0 none, 1 lz4 (block format), 2 zstd (one frame)
 //!           crc32c       of the 16 bytes before it and the payload as it is here
 //!           payload      pairs of one partition, keys ascending (LEB128 key length, LEB128 value length, key, value)
-//! index   partitions × (offset u64  bytes u64  pairs u64  largest block u64  largest packed u64  longest lead u64  longest pair u64)
+//! index   partitions × (offset u64  bytes u64  pairs u64  largest block u64  largest packed u64  longest lead u64  longest pair u64
+//!           crc32c u32), 60 bytes each, so that one can be read and believed without the others
 //!           blocks of partition p lie at offset, bytes long, right behind those of p - 1; 0 where there is no such block
 //!           largest block   of those that are not one long pair, with its header, as it is here
 //!           largest packed  of the blocks with a codec, unpacked
 //!           longest lead    of the blocks that are one long pair, what is before the value
 //!           longest pair    of the blocks that are one long pair, with its header
+//!           crc32c          of the partition's number u32 and the entry before it
 //! footer  index offset u64  pairs u64  digest u64  version u32  partitions u32  crc32c u32  "GEND"    40 bytes
-//!           crc32c       of the header, the index and the footer before it
+//!           crc32c       of the header and the footer before it
 //! ```
 //!
 //! The digest is that of the pairs and their partitions, wherever blocks begin and end and however they are packed. A block is a few hundred KiB, or one pair if that
@@ -46,11 +48,16 @@ pub(crate) use writer::{FinishedRun, RunWriter};
 
 const HEADER_MAGIC: [u8; 8] = *b"GRISTRUN";
 const FOOTER_MAGIC: [u8; 4] = *b"GEND";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const HEADER_BYTES: usize = 16;
 const BLOCK_HEADER_BYTES: usize = 20;
-const INDEX_ENTRY_BYTES: usize = 56;
+const INDEX_ENTRY_BYTES: usize = 60;
 const FOOTER_BYTES: usize = 40;
+
+/// The checksum of an entry of the index, which is that of no other partition's.
+fn entry_crc(partition: u32, entry: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&partition.to_le_bytes()), entry)
+}
 
 /// Where a partition lies in a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -63,15 +63,17 @@ fn read(path: &Path) -> Result<Partitions, RunError> {
 
 /// A run of one partition whose blocks and index entry are these, with right checksums around them.
 fn around(blocks: &[u8], index: [u64; 7]) -> Vec<u8> {
-    let mut file = b"GRISTRUN\x02\0\0\0".to_vec();
+    let mut file = b"GRISTRUN\x03\0\0\0".to_vec();
     file.extend_from_slice(&1_u32.to_le_bytes());
     let header = file.clone();
     file.extend_from_slice(blocks);
     let mut tail = Vec::new();
     index.iter().for_each(|number| tail.extend_from_slice(&number.to_le_bytes()));
+    tail.extend_from_slice(&super::entry_crc(0, &tail).to_le_bytes());
+    let footer = tail.len();
     [file.len() as u64, 1, 2].iter().for_each(|number| tail.extend_from_slice(&number.to_le_bytes()));
-    [2_u32, 1].iter().for_each(|number| tail.extend_from_slice(&number.to_le_bytes()));
-    let crc = crc32c::crc32c_append(crc32c::crc32c(&header), &tail);
+    [3_u32, 1].iter().for_each(|number| tail.extend_from_slice(&number.to_le_bytes()));
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&header), &tail[footer..]);
     file.extend_from_slice(&tail);
     file.extend_from_slice(&crc.to_le_bytes());
     file.extend_from_slice(b"GEND");
@@ -193,7 +195,7 @@ fn a_run_of_another_version_is_refused_by_name() {
     let mut bytes = fs::read(&run.file).unwrap();
     bytes[8] = 9;
     fs::write(&run.file, bytes).unwrap();
-    assert!(read(&run.file).unwrap_err().to_string().contains("format version 9, this gristmill reads 2"));
+    assert!(read(&run.file).unwrap_err().to_string().contains("format version 9, this gristmill reads 3"));
 }
 
 /// Changing these bytes needs a new version.
@@ -208,19 +210,22 @@ fn the_format_is_what_it_was() {
     );
     let hex: String = fs::read(&run.file).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
     let expected = concat!(
-        "475249535452554e0200000003000000",                 // header
+        "475249535452554e0300000003000000",                 // header
         "0700000007000000020000000000000079113eb0",         // block
         "01016131010062",                                   // pairs
         "03000000030000000100000000000000f2a833ac",         // block
         "000178",                                           // pairs
         "10000000000000001b000000000000000200000000000000", // index
         "1b00000000000000000000000000000000000000000000000000000000000000",
+        "a5386352",
         "2b0000000000000000000000000000000000000000000000", // index
         "0000000000000000000000000000000000000000000000000000000000000000",
+        "94ceccf4",
         "2b0000000000000017000000000000000100000000000000", // index
         "1700000000000000000000000000000000000000000000000000000000000000",
+        "2d674b40",
         "42000000000000000300000000000000b54e71c19e7f58c5", // footer
-        "0200000003000000e85fff7447454e44",                 // footer
+        "03000000030000003d5f022347454e44",                 // footer
     );
     assert_eq!(hex, expected);
 }
@@ -277,8 +282,31 @@ fn sizes_that_no_block_can_have_are_refused() {
 fn partitions_that_are_not_there_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let run = write(directory.path(), &vec![Vec::new(); 3], 100);
-    let open = || Run::open(&run.file).unwrap();
-    assert!(open().into_partition(2).is_ok());
-    let error = open().into_partition(3).unwrap_err().to_string();
+    assert!(Run::open_partition(&run.file, 2).is_ok());
+    let error = Run::open_partition(&run.file, 3).unwrap_err().to_string();
     assert!(error.contains("partition 3 was asked for, but it has 3"), "{error}");
+}
+
+#[test]
+fn a_partition_is_opened_by_its_own_entry_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let pair = |key: &str| vec![(key.as_bytes().to_vec(), Vec::new())];
+    let run = write(directory.path(), &vec![pair("a"), pair("b"), pair("c")], 100);
+    let whole = fs::read(&run.file).unwrap();
+    let entry =
+        |partition: usize| whole.len() - 40 - (3 - partition) * 60..whole.len() - 40 - (2 - partition) * 60;
+    let opens = |bytes: &[u8]| {
+        fs::write(&run.file, bytes).unwrap();
+        [0, 1, 2].map(|partition| Run::open_partition(&run.file, partition).is_ok())
+    };
+    assert_eq!(opens(&whole), [true; 3]);
+    for at in entry(1) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        assert_eq!(opens(&damaged), [true, false, true], "byte {at}");
+        assert!(Run::open(&run.file).is_err(), "byte {at}");
+    }
+    let mut swapped = whole.clone();
+    swapped.copy_within(entry(2), entry(0).start);
+    assert_eq!(opens(&swapped), [false, true, true], "an entry is that of one partition");
 }

@@ -17,6 +17,7 @@ use super::last_key::LastKey;
 use super::pair::{PairAt, pair_at, put_pair};
 use super::{
     BLOCK_HEADER_BYTES, FOOTER_BYTES, FOOTER_MAGIC, HEADER_MAGIC, INDEX_ENTRY_BYTES, IndexEntry, VERSION,
+    entry_crc,
 };
 use crate::failure;
 use crate::output::temporary_in;
@@ -187,12 +188,16 @@ impl RunWriter {
         self.close_until(self.index.len());
         let index_offset = self.offset;
         let mut tail = Vec::with_capacity(self.index.len() * INDEX_ENTRY_BYTES + FOOTER_BYTES);
-        for entry in &self.index {
+        for (partition, entry) in (0..).zip(&self.index) {
+            let begin = tail.len();
             let sizes = [entry.largest_block, entry.largest_packed, entry.longest_lead, entry.longest_pair];
             for number in [entry.offset, entry.bytes, entry.pairs].into_iter().chain(sizes) {
                 tail.extend_from_slice(&number.to_le_bytes());
             }
+            let crc = entry_crc(partition, tail.get(begin..).unwrap_or_default());
+            tail.extend_from_slice(&crc.to_le_bytes());
         }
+        let footer = tail.len();
         let pairs = self.index.iter().map(|entry| entry.pairs).sum();
         let digest = self.digest.digest();
         for number in [index_offset, pairs, digest] {
@@ -200,7 +205,8 @@ impl RunWriter {
         }
         tail.extend_from_slice(&VERSION.to_le_bytes());
         tail.extend_from_slice(&(self.index.len() as u32).to_le_bytes());
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&self.header), &tail);
+        let checked = tail.get(footer..).unwrap_or_default();
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&self.header), checked);
         tail.extend_from_slice(&crc.to_le_bytes());
         tail.extend_from_slice(&FOOTER_MAGIC);
         self.put(&tail)?;

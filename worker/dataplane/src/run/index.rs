@@ -63,6 +63,7 @@ impl Run {
     }
 
     /// Number of partitions.
+    #[cfg(any(test, feature = "bench"))]
     pub(crate) fn partitions(&self) -> u32 {
         self.index.len() as u32
     }

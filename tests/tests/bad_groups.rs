@@ -437,9 +437,7 @@ fn worker_of_one_group_is_of_no_use_to_another() {
     let place = Place::new();
     let (ours, theirs) = (place.group(1), Group::start_in(&place, 1, "theirs"));
     let worker = Worker::start(&place, theirs.address(), 1);
-    until("it to be registered there", || {
-        (theirs.ask(["workers"]).done().stdout().lines().count() == 1).then_some(())
-    });
+    theirs.until_workers(1);
     assert_eq!(ours.ask(["workers"]).done().stdout(), "");
     theirs.end(vec![worker]);
     ours.end(vec![]);

@@ -111,11 +111,11 @@ fn misfortune_that_passes_is_forgiven() {
 fn attempt_that_hangs_is_taken_away_and_given_out_again() {
     for at in ["map", "reduce"] {
         let place = Place::new();
-        let job = once(&place, job(&place, "hang", at)).task_timeout("1s").option("--json");
+        let job = once(&place, job(&place, "hang", at)).task_timeout("5s").option("--json");
         let ended = job.run().done();
         assert_eq!(ended.output().bytes(), COUNTS);
-        // A busy machine may keep others waiting for as long.
-        assert!(ended.json()["attempts"]["timed_out"].as_u64() >= Some(1), "{at}: {ended}");
+        // Those that do not hang are not kept waiting for as long, even on a busy machine.
+        assert_eq!(ended.json()["attempts"]["timed_out"], 1, "{at}: {ended}");
     }
 }
 

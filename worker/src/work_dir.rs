@@ -135,7 +135,7 @@ pub(crate) fn output_path(
 /// Removes a file or a tree; that it is not there is well. Blocks.
 ///
 /// What is directly in it is removed by several threads: to let go of the pages that the system keeps of a gigabyte of runs takes one of
-/// them a fifth of a second, and the user of a run waits for it.
+/// them a tenth of a second, and the user of a run waits for it.
 pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
     let removed = match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => remove_entries(path).and_then(|()| fs::remove_dir_all(path)),

@@ -40,8 +40,9 @@ struct State {
     leave: bool,
     running: Vec<Progress>,
     heartbeats: u64,
-    /// How seldom workers that join are to beat with nothing to do; never more often than else.
+    /// How seldom workers that join are to beat; what is less than they can is as often as they can.
     heartbeat_ms: u64,
+    /// The same with nothing to do; never more often than else.
     idle_heartbeat_ms: u64,
     blobs: BTreeMap<Sha256, Vec<u8>>,
     blob_calls: u32,

@@ -144,9 +144,9 @@ pub struct WorkerStatus {
 pub struct Explanation {
     /// The task, or `None` for the job as a whole.
     pub task: Option<TaskId>,
-    /// One sentence.
+    /// One sentence. Without a deadline it says what must happen.
     pub text: String,
-    /// When something will happen even if nothing comes in.
+    /// When the wait ends, or what it waits for is given up, even if nothing comes in; none where something must come in.
     pub deadline: Option<Timestamp>,
 }
 

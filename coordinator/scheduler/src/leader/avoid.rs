@@ -3,36 +3,53 @@
 //! An app that fails everywhere must not bring all workers under suspicion: only one that fails more than twice as often as the mean of
 //! the others is avoided. That can never be all of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gristmill_model::{Timestamp, WorkerId};
 
+use super::Leader;
 use super::decision::Decision;
 
 impl Decision<'_> {
     /// Workers that get nothing now. Makes the leader look again when the first of them is forgiven.
     pub(crate) fn avoided(&mut self) -> BTreeSet<WorkerId> {
-        let settings = &self.leader.settings.avoid;
-        let window = Duration::from_millis(settings.window_ms);
-        let mut total = 0;
-        self.leader.failures.retain(|_, failures| {
-            while failures.front().is_some_and(|at| *at + window <= self.now) {
+        self.leader.forgive(self.now);
+        let avoided = self.leader.avoided(self.now);
+        self.leader.again = self.leader.again.into_iter().chain(avoided.values().copied()).min();
+        avoided.into_keys().collect()
+    }
+}
+
+impl Leader {
+    /// Workers that get nothing now, and when the first failure of each is forgiven.
+    pub(crate) fn avoided(&self, now: Timestamp) -> BTreeMap<WorkerId, Timestamp> {
+        let window = self.failure_window();
+        let settings = &self.settings.avoid;
+        let recent = self.failures.iter().map(|(worker, failures)| {
+            let ends = failures.iter().map(|at| *at + window).filter(|end| *end > now);
+            (*worker, ends.clone().count(), ends.min())
+        });
+        let total: usize = recent.clone().map(|(_, count, _)| count).sum();
+        let others = self.contacts.len().saturating_sub(1);
+        let bad = |count: usize| count >= settings.failures as usize && count * others > 2 * (total - count);
+        recent
+            .filter(|(_, count, _)| others > 0 && bad(*count))
+            .filter_map(|(worker, _, forgiven)| Some((worker, forgiven?)))
+            .collect()
+    }
+
+    fn forgive(&mut self, now: Timestamp) {
+        let window = self.failure_window();
+        self.failures.retain(|_, failures| {
+            while failures.front().is_some_and(|at| *at + window <= now) {
                 failures.pop_front();
             }
-            total += failures.len();
             !failures.is_empty()
         });
-        if total < settings.failures as usize {
-            return BTreeSet::new();
-        }
-        let others = self.leader.contacts.len().saturating_sub(1);
-        let bad = |count: usize| count >= settings.failures as usize && count * others > 2 * (total - count);
-        let avoided = self.leader.failures.iter().filter(|(_, failures)| others > 0 && bad(failures.len()));
-        let forgiven = |at: &Timestamp| *at + window;
-        let again = avoided.clone().filter_map(|(_, failures)| failures.front().map(forgiven)).min();
-        let avoided = avoided.map(|(worker, _)| *worker).collect();
-        self.leader.again = self.leader.again.into_iter().chain(again).min();
-        avoided
+    }
+
+    fn failure_window(&self) -> Duration {
+        Duration::from_millis(self.settings.avoid.window_ms)
     }
 }

@@ -1,4 +1,7 @@
-//! Says what a job or a task waits for, and until when: each waiting thing has an owner and a deadline.
+//! Says what a job or a task waits for, and until when.
+//!
+//! A deadline is given only where the wait ends at that time whatever comes in or does not: an attempt without progress is taken away, a silent
+//! worker is lost, one that was avoided is forgiven. Otherwise the text says what must happen.
 
 use std::time::Duration;
 
@@ -41,11 +44,10 @@ impl Leader {
     ) -> Result<Vec<Explanation>, NotFound> {
         let head = &known.head;
         let stage = head.open_stage();
-        let text = match stage {
-            Some(stage) => self.text_of_stage(state, known, job, stage, now),
-            None => text_of_end(head),
+        let Wait { text, deadline } = match stage {
+            Some(stage) => self.wait_of_stage(state, known, job, stage, now),
+            None => Wait::without_deadline(text_of_end(head)),
         };
-        let deadline = stage.and_then(|_| self.next_look());
         let mut all = vec![Explanation { task: None, text, deadline }];
         // In the order of the stages. Reduces may still run while a map runs again.
         let running = Stage::ALL.into_iter().flat_map(|stage| self.watches.range(attempts_of(job, stage)));
@@ -57,7 +59,7 @@ impl Leader {
         Ok(all)
     }
 
-    fn text_of_stage(&self, state: &State, known: &Job, job: JobId, stage: Stage, now: Timestamp) -> String {
+    fn wait_of_stage(&self, state: &State, known: &Job, job: JobId, stage: Stage, now: Timestamp) -> Wait {
         let head = &known.head;
         let waiting = known.ready(stage).len();
         let total = known.tasks(stage).len();
@@ -79,35 +81,85 @@ impl Leader {
                 "; {worker} drains and stays until the job is over, for its runs are needed"
             ));
         }
-        if waiting > 0 {
-            text.push_str(&format!("; {waiting} tasks wait for {}", self.text_of_slots(state, job, now)));
+        if waiting == 0 {
+            return Wait::without_deadline(text);
         }
-        text
+        let slot = self.wait_for_slot(state, job, now);
+        Wait { text: format!("{text}; {waiting} tasks wait for {}", slot.text), deadline: slot.deadline }
     }
 
-    fn text_of_slots(&self, state: &State, job: JobId, now: Timestamp) -> String {
-        let before = self.shares.before(job);
+    fn wait_for_slot(&self, state: &State, job: JobId, now: Timestamp) -> Wait {
         let workers = self.contacts.len() - self.draining.len();
         match (self.contacts.len(), state.slots()) {
-            (0, _) => "a worker: none is registered".into(),
-            (draining, _) if workers == 0 => format!("a worker: the {draining} that are registered drain"),
-            (_, 0) => "a slot: no worker has any".into(),
-            (_, slots) if before > 0 => {
-                let head = state.head(job);
-                let (priority, running) = head.map_or((0, 0), |head| (head.spec.priority, head.running));
-                format!(
-                    "a free slot of {slots} on {workers} workers, after {before} jobs of a higher priority than {priority} or of the same with fewer attempts than {running} running"
-                )
-            }
+            (0, _) => Wait::without_deadline("a worker: none is registered, until one joins".into()),
+            (draining, _) if workers == 0 => Wait::without_deadline(format!(
+                "a worker: the {draining} that are registered drain, until another joins"
+            )),
+            (_, 0) => Wait::without_deadline("a slot: no worker has any, until one with slots joins".into()),
             (_, slots) => {
-                let silent =
-                    self.contacts.values().map(|contact| now.ms.saturating_sub(contact.heard.ms)).max();
-                let silent = silent.unwrap_or(0);
-                format!(
-                    "a free slot of {slots} on {workers} workers (the most silent was heard of {silent} ms ago)"
-                )
+                let turn = self.text_of_turn(state, job);
+                let hindered = self.hindered(state, now);
+                Wait {
+                    text: format!("a free slot of {slots} on {workers} workers{turn}{}", hindered.text),
+                    deadline: hindered.deadline,
+                }
             }
         }
+    }
+
+    /// Which jobs are served before this one.
+    fn text_of_turn(&self, state: &State, job: JobId) -> String {
+        let before = self.shares.before(job);
+        if before == 0 {
+            return String::new();
+        }
+        let head = state.head(job);
+        let (priority, running) = head.map_or((0, 0), |head| (head.spec.priority, head.running));
+        format!(
+            ", after {before} jobs of a higher priority than {priority} or of the same with fewer attempts than {running} running"
+        )
+    }
+
+    /// Why the workers that are there take nothing, or nothing more.
+    fn hindered(&self, state: &State, now: Timestamp) -> Wait {
+        let has_room = |id: &WorkerId| {
+            state.worker(*id).is_some_and(|worker| (worker.slots as usize) > worker.running.len())
+        };
+        let open = self.contacts.iter().filter(|(id, _)| !self.draining.contains(*id));
+        let (free, full): (Vec<_>, Vec<_>) = open.partition(|(id, _)| has_room(id));
+        let mut text = String::new();
+        if !full.is_empty() {
+            text.push_str(", until an attempt ends or a worker joins");
+        }
+        let forgiven = self.avoided(now);
+        let (avoided, trusted): (Vec<_>, Vec<_>) =
+            free.into_iter().partition(|(id, _)| forgiven.contains_key(*id));
+        let avoided = avoided.iter().filter_map(|(id, _)| Some((*forgiven.get(*id)?, **id)));
+        let avoided_first = avoided.clone().min();
+        if let Some((_, first)) = avoided_first {
+            let names = named(first, avoided.count());
+            text.push_str(&format!("; {names} gets nothing for a while, since attempts keep failing there"));
+        }
+        let silent = trusted.iter().filter(|(id, _)| !self.idle.contains(*id));
+        let silent = silent.map(|(id, contact)| (contact.heard + self.lease(), **id));
+        let silent_first = silent.clone().min();
+        if let Some((end, first)) = silent_first {
+            let (names, heard_ms) = (named(first, silent.count()), self.silent_ms(end, now));
+            text.push_str(&format!(
+                "; {names} has a free slot and does not ask for work; {first} was heard of {heard_ms} ms ago, and is lost at {} ms",
+                self.settings.lease_ms
+            ));
+        }
+        if text.is_empty() {
+            text.push_str(", until it is handed out, which is next");
+        }
+        let deadline = avoided_first.into_iter().chain(silent_first).map(|(at, _)| at).min();
+        Wait { text, deadline }
+    }
+
+    /// How long nothing was heard of a worker whose lease ends then.
+    fn silent_ms(&self, lease_end: Timestamp, now: Timestamp) -> u64 {
+        (now.ms + self.settings.lease_ms).saturating_sub(lease_end.ms)
     }
 
     fn explain_task(
@@ -128,56 +180,84 @@ impl Leader {
             return Err(NotFound::Task(task));
         }
         let Some(state_of_task) = known.task(task) else {
-            return Ok(explain(format!("nothing: {}", text_of_end(head)), None));
+            return Ok(explain(format!("waits for nothing: {}", text_of_end(head)), None));
         };
         if let Some(winner) = state_of_task.winner() {
             let attempt = task.attempt(winner.number);
-            return Ok(explain(format!("nothing: {attempt} on {} has won", winner.worker), None));
+            return Ok(explain(format!("waits for nothing: {attempt} on {} has won", winner.worker), None));
         }
         let watched = state_of_task.live.iter().map(|live| task.attempt(live.number));
         let watched: Vec<_> =
             watched.filter_map(|attempt| Some((attempt, self.watches.get(&attempt)?))).collect();
         if !watched.is_empty() {
-            let deadline = watched.iter().map(|(_, watch)| deadline_of(watch)).min();
-            let texts: Vec<_> = watched
-                .iter()
-                .map(|(attempt, watch)| text_of_watch(*attempt, watch, self.waiting.has(*attempt), now))
-                .collect();
+            let waits = watched.iter().map(|(attempt, watch)| self.wait_of_attempt(*attempt, watch, now));
+            let waits: Vec<Wait> = waits.collect();
+            let deadline = waits.iter().filter_map(|wait| wait.deadline).min();
+            let texts: Vec<String> = waits.into_iter().map(|wait| wait.text).collect();
             return Ok(explain(texts.join("; "), deadline));
         }
         let failures = match (state_of_task.failures(), state_of_task.setbacks()) {
             (0, 0) => String::new(),
             (failures, setbacks) => format!(" (failed {failures} times, given up {setbacks} times)"),
         };
-        let text = match head.open_stage() {
+        Ok(match head.open_stage() {
             Some(open) if open == task.stage => {
-                format!("{task} waits for {}{failures}", self.text_of_slots(state, task.job, now))
+                let slot = self.wait_for_slot(state, task.job, now);
+                explain(format!("waits for {}{failures}", slot.text), slot.deadline)
             }
-            Some(Stage::Sample) => {
-                format!("{task} waits for {} samples that are not taken", head.samples - head.samples_done)
+            Some(Stage::Sample) => explain(
+                format!("waits until {} more samples are taken", head.samples - head.samples_done),
+                None,
+            ),
+            Some(_) => {
+                explain(format!("waits until {} more maps are done", head.maps - head.maps_done), None)
             }
-            Some(_) => format!("{task} waits for {} maps that are not done", head.maps - head.maps_done),
-            None => format!("nothing: {}", text_of_end(head)),
+            None => explain(format!("waits for nothing: {}", text_of_end(head)), None),
+        })
+    }
+
+    fn wait_of_attempt(&self, attempt: AttemptId, watch: &Watch, now: Timestamp) -> Wait {
+        let worker = watch.worker;
+        let taken_away = watch.progressed + Duration::from_millis(watch.timeout_ms);
+        let lost = self.contacts.get(&worker).map(|contact| contact.heard + self.lease());
+        let running_ms = now.ms.saturating_sub(watch.assigned.ms);
+        let mut text = if self.waiting.has(attempt) {
+            format!(
+                "{attempt} waits on {worker} for a slot, for {running_ms} ms, until an attempt there ends"
+            )
+        } else {
+            let arrived = if watch.seen { "" } else { ", which has not confirmed it" };
+            let silent_ms = now.ms.saturating_sub(watch.progressed.ms);
+            format!(
+                "{attempt} runs on {worker}{arrived} for {running_ms} ms; its last progress was {silent_ms} ms ago, and it is taken away at {} ms",
+                watch.timeout_ms
+            )
         };
-        Ok(explain(text, self.next_look()))
+        if let Some(lost) = lost {
+            text.push_str(&format!(
+                "; {worker} was heard of {} ms ago, and is lost at {} ms",
+                self.silent_ms(lost, now),
+                self.settings.lease_ms
+            ));
+        }
+        Wait { text, deadline: lost.into_iter().chain([taken_away]).min() }
     }
 }
 
-fn deadline_of(watch: &Watch) -> Timestamp {
-    watch.progressed + Duration::from_millis(watch.timeout_ms)
+/// What something waits for, and when that wait ends whatever comes in.
+struct Wait {
+    text: String,
+    deadline: Option<Timestamp>,
 }
 
-fn text_of_watch(attempt: AttemptId, watch: &Watch, waits: bool, now: Timestamp) -> String {
-    let running_ms = now.ms.saturating_sub(watch.assigned.ms);
-    let silent_ms = now.ms.saturating_sub(watch.progressed.ms);
-    if waits {
-        return format!("{attempt} waits on {} for a slot, for {running_ms} ms", watch.worker);
+impl Wait {
+    fn without_deadline(text: String) -> Self {
+        Self { text, deadline: None }
     }
-    let arrived = if watch.seen { "" } else { ", which has not confirmed it" };
-    format!(
-        "{attempt} runs on {}{arrived} for {running_ms} ms; its last progress was {silent_ms} ms ago, and it is taken away at {} ms",
-        watch.worker, watch.timeout_ms
-    )
+}
+
+fn named(first: WorkerId, count: usize) -> String {
+    if count == 1 { first.to_string() } else { format!("{first}, like {} others,", count - 1) }
 }
 
 fn text_of_end(head: &JobHead) -> String {

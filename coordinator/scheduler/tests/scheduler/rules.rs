@@ -3,6 +3,7 @@
 mod ahead;
 mod clocks;
 mod drain;
+mod explain;
 mod failures;
 mod history;
 mod jobs;

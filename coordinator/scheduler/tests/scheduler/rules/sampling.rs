@@ -125,9 +125,9 @@ fn it_is_explained_what_samples_and_maps_wait_for() {
     };
     assert_eq!(text(&world, None), "0 of 2 sample tasks are done, 2 attempts run");
     assert!(text(&world, Some(sample(0, 0).task)).starts_with("j1.s0.a0 runs on w1"));
-    assert_eq!(text(&world, Some(map(0, 0).task)), "j1.m0 waits for 2 samples that are not taken");
+    assert_eq!(text(&world, Some(map(0, 0).task)), "waits until 2 more samples are taken");
     world.report(1, sampled(sample(0, 0), b"a", 1));
-    assert_eq!(text(&world, Some(sample(0, 0).task)), "nothing: j1.s0.a0 on w1 has won");
+    assert_eq!(text(&world, Some(sample(0, 0).task)), "waits for nothing: j1.s0.a0 on w1 has won");
     assert!(world.leader.explain(&world.state, world.now, JobId(1), Some(sample(2, 0).task)).is_err());
 }
 

@@ -75,7 +75,7 @@ impl Life {
     }
 }
 
-/// Each unfinished task is queued, or runs with a deadline that has not passed, and says so.
+/// Each unfinished task is queued, or runs with a deadline that has not passed, and says so; what has no deadline says what must happen.
 fn check_owners(leader: &Leader, state: &State, now: Timestamp, job: JobId, status: &JobStatus) {
     let of = |stage, total| (0..total).map(move |index| TaskId { job, stage, index });
     let samples = of(Stage::Sample, status.sample.total);
@@ -87,5 +87,10 @@ fn check_owners(leader: &Leader, state: &State, now: Timestamp, job: JobId, stat
             let deadline = explained[0].deadline.expect("a running attempt has a deadline");
             assert!(deadline > now, "{task} is overdue: {explained:?}");
         }
+        let text = &explained[0].text;
+        let owned = explained[0].deadline.is_some()
+            || text.contains(" until ")
+            || text.starts_with("waits for nothing: ");
+        assert!(owned, "{task} waits, and nobody knows for what: {explained:?}");
     }
 }

@@ -111,9 +111,9 @@ fn changes_are_watched_from_a_revision_on() {
 #[test]
 fn members_are_listed_and_changed() {
     let world = World::new();
-    let expected = "1 address=127.0.0.1:1 role=voter leader=yes behind=1\n\
-                    2 address=127.0.0.1:2 role=voter leader=no behind=2\n\
-                    3 address=127.0.0.1:3 role=learner leader=no behind=3\n";
+    let expected = "1 address=127.0.0.1:1 role=voter leader=yes behind=1 silent=0.000\n\
+                    2 address=127.0.0.1:2 role=voter leader=no behind=2 silent=1.100\n\
+                    3 address=127.0.0.1:3 role=learner leader=no behind=3 silent=2.200\n";
     assert_eq!(world.run(&["members"]).is(0).stdout, expected);
     assert_eq!(world.run(&["members", "add", "4=127.0.0.1:7074"]).is(0).stdout, expected);
     world.run(&["members", "remove", "2"]).is(0);

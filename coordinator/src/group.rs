@@ -84,6 +84,7 @@ impl Group {
             address: member.address.clone(),
             votes: member.voter,
             behind: member.behind,
+            silent_ms: member.silent.map(|silent| u64::try_from(silent.as_millis()).unwrap_or(u64::MAX)),
         };
         Ok(MembersStatus {
             leader: members.leader,

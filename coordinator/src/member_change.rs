@@ -70,8 +70,13 @@ mod tests {
 
     /// Led by member 1, with these members, of whom those above 5 do not vote.
     fn group(ids: &[u64], version: MembersVersion) -> MembersStatus {
-        let member =
-            |id: &u64| MemberStatus { id: *id, address: format!("a:{id}"), votes: *id <= 5, behind: None };
+        let member = |id: &u64| MemberStatus {
+            id: *id,
+            address: format!("a:{id}"),
+            votes: *id <= 5,
+            behind: None,
+            silent_ms: None,
+        };
         MembersStatus { leader: Some(1), members: ids.iter().map(member).collect(), version }
     }
 

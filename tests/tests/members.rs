@@ -76,6 +76,29 @@ fn members_are_listed_with_their_leader() {
 }
 
 #[test]
+fn dead_member_is_silent_until_it_is_back() {
+    let place = Place::new();
+    let mut group = place.steady_group(3);
+    let (leader, dead) = group.leader_and_follower();
+    let silent = |group: &Group<'_>, id: u64| {
+        let told = members(group).into_iter().find(|member| member["id"] == id).unwrap();
+        told["silent_seconds"].as_f64().unwrap()
+    };
+    group.kill(dead);
+    // Longer than any that lives is ever silent, and longer each time.
+    let first = until("it to be silent", || Some(silent(&group, dead)).filter(|silent| *silent > 3.0));
+    until("it to be silent for longer", || (silent(&group, dead) > first).then_some(()));
+    let text = group.ask(["members"]).done().stdout();
+    let line = text.lines().find(|line| line.starts_with(&format!("{dead} "))).unwrap();
+    let told: f64 = line.rsplit_once(" silent=").unwrap().1.parse().unwrap();
+    assert!(told > first, "{text}");
+    assert_eq!(silent(&group, leader).to_string(), "0", "it hears itself");
+    group.restart(dead);
+    until("it to be heard of", || (silent(&group, dead) < first).then_some(()));
+    group.end(vec![]);
+}
+
+#[test]
 fn group_grows_to_five_and_then_lives_without_two_while_a_job_runs() {
     job_goes_on_while(|group| {
         for id in [4, 5] {

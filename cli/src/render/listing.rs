@@ -68,12 +68,13 @@ pub(crate) fn worker(status: &WorkerStatus) -> Listed {
 pub(crate) fn member(status: &MemberStatus, leader: Option<u64>) -> Listed {
     let leads = leader == Some(status.id);
     let text = format!(
-        "{} address={} role={} leader={} behind={}\n",
+        "{} address={} role={} leader={} behind={} silent={}\n",
         status.id,
         one_line(&status.address),
         if status.votes { "voter" } else { "learner" },
         if leads { "yes" } else { "no" },
         status.behind.map_or_else(|| "-".to_owned(), |behind| behind.to_string()),
+        status.silent_ms.map_or_else(|| "-".to_owned(), human::seconds),
     );
     let json = json!({
         "id": status.id,
@@ -81,6 +82,7 @@ pub(crate) fn member(status: &MemberStatus, leader: Option<u64>) -> Listed {
         "votes": status.votes,
         "leads": leads,
         "behind": status.behind,
+        "silent_seconds": status.silent_ms.map(in_seconds),
     });
     Listed { text, json }
 }
@@ -172,16 +174,24 @@ mod tests {
 
     #[test]
     fn a_member_is_one_line() {
-        let status =
-            MemberStatus { id: 2, address: "127.0.0.1:7072".to_owned(), votes: false, behind: Some(17) };
+        let status = MemberStatus {
+            id: 2,
+            address: "127.0.0.1:7072".to_owned(),
+            votes: false,
+            behind: Some(17),
+            silent_ms: Some(65_300),
+        };
         let listed = member(&status, Some(1));
-        assert_eq!(listed.text, "2 address=127.0.0.1:7072 role=learner leader=no behind=17\n");
-        let leader = MemberStatus { votes: true, behind: None, ..status };
+        let text = "2 address=127.0.0.1:7072 role=learner leader=no behind=17 silent=65.300\n";
+        assert_eq!(listed.text, text);
+        assert_eq!(listed.json["silent_seconds"], 65.3);
+        let leader = MemberStatus { votes: true, behind: None, silent_ms: None, ..status };
         assert_eq!(
             member(&leader, Some(2)).text,
-            "2 address=127.0.0.1:7072 role=voter leader=yes behind=-\n"
+            "2 address=127.0.0.1:7072 role=voter leader=yes behind=- silent=-\n"
         );
         assert_eq!(member(&leader, Some(2)).json["leads"], true);
+        assert!(member(&leader, Some(2)).json["silent_seconds"].is_null());
     }
 
     #[test]

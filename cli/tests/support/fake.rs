@@ -130,8 +130,13 @@ impl State {
     }
 
     fn members(&self) -> MembersStatus {
-        let member =
-            |id| MemberStatus { id, address: format!("127.0.0.1:{id}"), votes: id != 3, behind: Some(id) };
+        let member = |id| MemberStatus {
+            id,
+            address: format!("127.0.0.1:{id}"),
+            votes: id != 3,
+            behind: Some(id),
+            silent_ms: Some((id - 1) * 1100),
+        };
         MembersStatus {
             leader: Some(1),
             members: vec![member(1), member(2), member(3)],

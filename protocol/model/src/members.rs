@@ -33,6 +33,8 @@ pub struct MemberStatus {
     pub votes: bool,
     /// How many entries of the log it has yet to get; known to the leader alone.
     pub behind: Option<u64>,
+    /// Milliseconds since the leader heard of it, or since that leads, if it never has; known to the leader alone.
+    pub silent_ms: Option<u64>,
 }
 
 /// A change of the members. A new member joins as a learner and votes when it has caught up.

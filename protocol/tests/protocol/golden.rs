@@ -146,7 +146,8 @@ fn events() -> KvServiceResponse {
 const VERSION: MembersVersion = MembersVersion { term: 300, since: (2, 9) };
 
 fn members() -> ClientServiceResponse {
-    let member = MemberStatus { id: 1, address: "a:1".to_owned(), votes: true, behind: Some(3) };
+    let member =
+        MemberStatus { id: 1, address: "a:1".to_owned(), votes: true, behind: Some(3), silent_ms: Some(300) };
     ClientServiceResponse::Members(Ok(MembersStatus {
         leader: Some(2),
         members: vec![member],
@@ -217,7 +218,7 @@ const GOLDEN: [&str; 15] = [
     "0401010101010101010101010101010101010101010101010101010101010101010301020909",
     "0002ac02ab0202016b070176",
     "0300000208016b0001760109016b010a",
-    "0d000102010103613a31010103ac020209",
+    "0d000102010103613a3101010301ac02ac020209",
     "0eac02020902010403613a34",
     "0802ac02ab0207",
     "0101ac0202020909",

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use openraft::ChangeMembers;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ClientWriteError, RaftError};
 use openraft::impls::BasicNode;
+use openraft::{ChangeMembers, Instant as _};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Node;
@@ -40,6 +40,8 @@ pub struct Member {
     pub voter: bool,
     /// How many entries it is behind, if this node leads and has heard of it.
     pub behind: Option<u64>,
+    /// For how long nothing was heard of it, if this node leads: since it leads, where it has not heard of it at all.
+    pub silent: Option<Duration>,
 }
 
 /// How long a new member is waited for while no message gets through to it. One that only takes long to answer is waited for longer.
@@ -63,6 +65,16 @@ impl<M: Machine> Node<M> {
             let matching = metrics.replication.as_ref()?.get(&id)?.as_ref()?;
             Some(last?.saturating_sub(matching.index))
         };
+        let leads_since = self.leads_since(metrics.current_term);
+        let silent = |id: NodeId| {
+            let heard = metrics.heartbeat.as_ref()?;
+            if id == self.0.id {
+                return Some(Duration::ZERO);
+            }
+            // When the message was sent that it answered last.
+            let answered = heard.get(&id).copied().flatten().map(|at| at.elapsed());
+            answered.or_else(|| leads_since.map(|since| since.elapsed()))
+        };
         let members = membership
             .nodes()
             .map(|(id, node)| Member {
@@ -70,6 +82,7 @@ impl<M: Machine> Node<M> {
                 address: node.addr.clone(),
                 voter: voters.contains(id),
                 behind: behind(*id),
+                silent: silent(*id),
             })
             .collect();
         Members { term: metrics.current_term, leader: metrics.current_leader, members, since }
@@ -177,6 +190,10 @@ impl<M: Machine> Node<M> {
             return Ok(());
         }
         Err(MembersError::Refused(format!("there is no member {id} in the group")))
+    }
+
+    fn leads_since(&self, term: u64) -> Option<Instant> {
+        self.0.led.borrow().filter(|(led, _)| *led == term).map(|(_, since)| since)
     }
 
     fn votes(&self, id: NodeId) -> bool {

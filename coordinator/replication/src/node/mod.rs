@@ -15,6 +15,7 @@ use openraft::Raft;
 use openraft::async_runtime::WatchReceiver;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 pub use members::{Member, Members};
 pub use role::Role;
@@ -49,6 +50,8 @@ struct Running<M: Machine> {
     log: LogStore,
     health: Arc<Health>,
     role: watch::Receiver<Role>,
+    /// The term in which it led last, and since when.
+    led: watch::Receiver<Option<(u64, Instant)>>,
     incoming: Arc<tokio::sync::Mutex<Option<Incoming>>>,
     /// The refusals, its own and those of its peers, that were told already.
     told: Arc<Told>,

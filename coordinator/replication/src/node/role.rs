@@ -7,6 +7,7 @@ use openraft::async_runtime::WatchReceiver;
 use openraft::type_config::alias::WatchReceiverOf;
 use openraft::{RaftMetrics, ServerState};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::error::Leader;
 use crate::health::Health;
@@ -104,12 +105,13 @@ pub(super) fn is_ready(metrics: &Metrics) -> bool {
     metrics.last_applied.as_ref().is_some_and(|last| *last.leader_id == metrics.current_term)
 }
 
-/// Tells every change, until the engine has ended.
+/// Tells every change, and in which term the node led last and since when, until the engine has ended.
 pub(super) async fn watch_role(
     mut metrics: WatchReceiverOf<Types, Metrics>,
     health: Arc<Health>,
     mut place: Place,
     told: watch::Sender<Role>,
+    led: watch::Sender<Option<(u64, Instant)>>,
 ) {
     loop {
         place.removed.mark_unchanged();
@@ -119,6 +121,15 @@ pub(super) async fn watch_role(
             role(&metrics, &health, &place)
         };
         let ended = matches!(now, Role::Failed { .. });
+        if let Role::Leading { term } = now {
+            led.send_if_modified(|led| {
+                let begins = led.is_none_or(|(before, _)| before != term);
+                if begins {
+                    *led = Some((term, Instant::now()));
+                }
+                begins
+            });
+        }
         told.send_if_modified(|before| {
             let changed = *before != now;
             *before = now;

@@ -91,8 +91,9 @@ impl<M: Machine> Node<M> {
             alone::lead(&engine, &config).await?;
         }
         let (told, role) = watch::channel(Role::Following { leader: None });
+        let (leads, led) = watch::channel(None);
         let tasks = vec![
-            tokio::spawn(watch_role(engine.metrics(), health.clone(), place, told)),
+            tokio::spawn(watch_role(engine.metrics(), health.clone(), place, told, leads)),
             tokio::spawn(take_snapshots(engine.clone(), applied.clone())),
         ];
         Ok(Self(Arc::new(Running {
@@ -106,6 +107,7 @@ impl<M: Machine> Node<M> {
             log,
             health,
             role,
+            led,
             incoming: Arc::default(),
             told: refusals,
             reach,

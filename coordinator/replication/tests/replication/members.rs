@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gristmill_replication::{Config, MembersError, Node, NodeId, Role, StartError, Store, repair};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::ledger::Ledger;
 use crate::world::World;
@@ -39,6 +39,39 @@ async fn a_new_member_learns_everything_and_then_votes() {
     // Three of four are needed now: with one founder and the leader gone, the new member counts.
     world.network.cut(world.others(&[leader])[0]);
     world.agree("with the new one", 2).await;
+}
+
+fn silent(node: &Node<Ledger>, id: NodeId) -> Option<Duration> {
+    node.members().members.iter().find(|member| member.id == id)?.silent
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_leader_tells_since_when_a_member_is_silent() {
+    const LONG: Duration = Duration::from_secs(20);
+    let mut world = World::new(3).await;
+    world.agree("before", 3).await;
+    let (leader, _) = world.leader().await;
+    let [lost, other] = world.others(&[leader])[..] else { panic!("a group of three") };
+    world.network.cut(lost);
+    sleep(LONG).await;
+    let node = world.node(leader);
+    assert!(
+        silent(&node, lost) >= Some(LONG) && silent(&node, lost) < Some(LONG * 2),
+        "{:?}",
+        node.members()
+    );
+    assert!(silent(&node, other) < Some(LONG / 2), "{:?}", node.members());
+    assert_eq!(silent(&node, leader), Some(Duration::ZERO));
+    assert_eq!(silent(&world.node(other), lost), None, "only the leader knows");
+    // The next leader has never heard of it, and counts from when it began to lead.
+    node.lead_with(other, PATIENCE).await.unwrap();
+    let node = world.node(other);
+    world.until("it to know", |_| silent(&node, lost)).await;
+    assert!(silent(&node, lost) < Some(LONG), "{:?}", node.members());
+    sleep(LONG).await;
+    assert!(silent(&node, lost) >= Some(LONG), "{:?}", node.members());
+    world.network.mend(lost);
+    world.until("it to be heard of", |_| (silent(&node, lost) < Some(LONG / 2)).then_some(())).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,14 +24,12 @@ pub(crate) async fn coordinator(arguments: CoordinatorArguments) -> Outcome {
         Some(data_dir) => {
             let here = listener.local_addr().map_err(Failure::usage)?;
             let membership = arguments.membership(here).map_err(Failure::wrong)?;
-            if let Some(listed) = arguments.reached_at(here) {
-                output::error(&format!(
-                    "gristmill: warning: listens at {here}, but by --peers the others look for member {} at {listed}, which \
-                     must lead here",
-                    membership.id
-                ));
-            }
-            Coordinator::start_member(Config::new(data_dir), membership).await
+            let started = Coordinator::start_member(Config::new(data_dir), membership).await;
+            started.inspect(|coordinator| {
+                for warning in arguments.warnings(here, coordinator.known_members()) {
+                    output::error(&format!("gristmill: warning: {warning}"));
+                }
+            })
         }
         None => {
             let made = temporary.insert(Place::make("gristmill-coordinator-").map_err(place::cannot_make)?);

@@ -37,6 +37,8 @@ pub struct Membership {
     pub id: u64,
     /// Where it and the others listen, itself included. Counts when the group is founded; later changes go through the group.
     pub members: BTreeMap<u64, String>,
+    /// Where it listens, if others may reach it: it is refused at the address of another member.
+    pub listens: Option<SocketAddr>,
     /// How fast a dead leader is replaced.
     pub timers: Timers,
     /// Whether it makes a group by itself: as long as nobody has joined it, it may listen somewhere else each time.
@@ -46,13 +48,14 @@ pub struct Membership {
 impl Membership {
     /// A group of one, which others can join at the address at which it listens.
     pub fn alone(address: SocketAddr, timers: Timers) -> Self {
-        Self { id: 1, members: BTreeMap::from([(1, address.to_string())]), timers, alone: true }
+        let members = BTreeMap::from([(1, address.to_string())]);
+        Self { id: 1, members, listens: Some(address), timers, alone: true }
     }
 
     /// A group of one that nobody can join, as it listens nowhere for others like it.
     pub fn closed() -> Self {
         let members = BTreeMap::from([(1, "alone".to_owned())]);
-        Self { id: 1, members, timers: Timers::ALONE, alone: true }
+        Self { id: 1, members, listens: None, timers: Timers::ALONE, alone: true }
     }
 }
 

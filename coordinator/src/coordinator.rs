@@ -1,6 +1,6 @@
 //! A running coordinator: started, served, finished.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
@@ -90,6 +90,7 @@ pub struct Coordinator {
     ended: watch::Receiver<bool>,
     main: Mutex<Option<JoinHandle<Result<(), Fault>>>>,
     servers: Mutex<Vec<JoinHandle<()>>>,
+    known: BTreeMap<u64, String>,
 }
 
 /// Its directory, and who writes there while it runs.
@@ -138,13 +139,18 @@ impl Coordinator {
     /// Starts a member of a group, which keeps its jobs on disk. Peers reach it once it [serves](Self::serve).
     pub async fn start_member(config: Config, membership: Membership) -> Result<Self, StartError> {
         let data_dir = DataDir::open(&config.data_dir)?;
-        let Membership { id, members, timers, alone } = membership;
+        let Membership { id, members, listens, timers, alone } = membership;
         let link = PeerLink::new();
         // It is there before blobs are.
         let was_here = data_dir.has_blobs();
         let store = Store::Directory(data_dir.subdirectory("replica")?);
-        let replication =
-            ReplicationConfig { timers, alone, was_here, ..ReplicationConfig::new(id, members, store) };
+        let replication = ReplicationConfig {
+            listens: listens.map(|address| address.to_string()),
+            timers,
+            alone,
+            was_here,
+            ..ReplicationConfig::new(id, members, store)
+        };
         let network = PeerNetwork(link.clone());
         let MemberParts { parts, node, standing } =
             assemble_member(config, data_dir, replication, link, network).await?;
@@ -163,6 +169,7 @@ impl Coordinator {
     where
         F: Future<Output = Result<(), Fault>> + Send + 'static,
     {
+        let known = node.as_ref().map(|node| node.known_members().clone()).unwrap_or_default();
         let (stop, stopped) = watch::channel(false);
         let (ended_sender, ended) = watch::channel(false);
         let main = main(stopped);
@@ -182,7 +189,12 @@ impl Coordinator {
         let desk = Arc::new(desk);
         let server = tokio::spawn(run_server(Listener::Memory(listener), desk.clone(), ended.clone()));
         let (main, servers) = (Mutex::new(Some(main)), Mutex::new(vec![server]));
-        Self { desk, connector, stop, ended, main, servers }
+        Self { desk, connector, stop, ended, main, servers, known }
+    }
+
+    /// The members of its group as it knew them when it started, with their addresses; none if it is no member yet.
+    pub fn known_members(&self) -> &BTreeMap<u64, String> {
+        &self.known
     }
 
     /// How clients and workers of this process reach it.

@@ -163,6 +163,60 @@ fn member_that_has_lost_its_directory_is_refused_also_after_a_restart_of_all_oth
 }
 
 #[test]
+fn member_of_a_group_that_has_changed_is_held_to_what_the_others_know() {
+    let place = Place::new();
+    let mut group = place.group(3);
+    group.leader();
+    let founded = group.command(1);
+    group.start_joining(4);
+    let joins = format!("4={}", group.address_of(4));
+    group.ask(["members", "add", &joins]).done();
+    group.ask(["members", "remove", "3"]).done();
+    group.forget(3).unwrap().kill();
+    // So that it knows of all that.
+    group.lead(1);
+
+    // A founder by the list of old: once it is said that the list counts no more.
+    group.kill(1);
+    group.restart_as(1, founded);
+    let now = format!("1={},2={},4={}", group.address_of(1), group.address_of(2), group.address_of(4));
+    let said = group.process(1).stderr().to_owned();
+    assert_eq!(said.matches("--peers counts no more").count(), 1, "{said}");
+    assert!(said.contains(&now) && !said.contains("listens at"), "{said}");
+
+    // One that is to be somewhere else by its list would be called by nobody.
+    group.kill(1);
+    let elsewhere = free_address();
+    let peers = group.peers().replace(group.address_of(1), &elsewhere);
+    run(&place, with(&place, &group, 1, &[("--listen", &elsewhere), ("--peers", &peers)])).refused().says(&[
+        "the others of its group reach at",
+        group.address_of(1),
+        &elsewhere,
+    ]);
+    group.restart(1);
+
+    // One that joined is in no list: only the group knows where it is.
+    group.kill(4);
+    group.kill(2);
+    let of_another = group.address_of(2).to_owned();
+    run(&place, with(&place, &group, 4, &[("--listen", &of_another)]))
+        .refused()
+        .says(&[&of_another, "has member 2 at"]);
+    let command = with(&place, &group, 4, &[("--listen", &elsewhere)]);
+    group.restart_as(4, command);
+    let warning = format!(
+        "listens at {elsewhere}, but by the members of the group the others look for member 4 at {}",
+        group.address_of(4)
+    );
+    let said = group.process(4).stderr().to_owned();
+    assert!(said.contains(&warning) && !said.contains("--peers counts no more"), "{said}");
+    group.kill(4);
+    group.restart_all();
+    put(&group, "k", "v").done();
+    group.end(vec![]);
+}
+
+#[test]
 fn new_member_with_another_directory_under_a_known_id_is_refused_and_it_is_said_why() {
     let place = Place::new();
     let mut group = place.group(3);

@@ -77,7 +77,9 @@ impl CoordinatorArguments {
             ));
         }
         match (self.join, members.contains_key(&id)) {
-            (true, false) | (false, true) => Ok(Membership { id, members, timers, alone: false }),
+            (true, false) | (false, true) => {
+                Ok(Membership { id, members, listens: Some(here), timers, alone: false })
+            }
             (true, true) => Err(format!("member {id} founded the group by --peers, so it cannot join it")),
             (false, false) if members.is_empty() => {
                 Err("--id needs --peers, the list of all members".to_owned())
@@ -90,11 +92,36 @@ impl CoordinatorArguments {
 }
 
 impl CoordinatorArguments {
-    /// Where the others believe a member to be that listens here, if that is somewhere else. Something may lie between, such as a tunnel,
-    /// but mostly it is a typing error, by which nobody reaches it.
-    pub(crate) fn reached_at(&self, here: SocketAddr) -> Option<SocketAddr> {
-        let listed = self.peers.iter().find(|(member, _)| Some(*member) == self.id);
-        listed.map(|(_, address)| *address).filter(|address| *address != here)
+    /// What is to be said to one that listens here, of whose group these members are known.
+    pub(crate) fn warnings(&self, here: SocketAddr, known: &BTreeMap<u64, String>) -> Vec<String> {
+        self.elsewhere(here, known).into_iter().chain(self.outdated(known)).collect()
+    }
+
+    /// The others may believe it to be somewhere else. Something may lie between, such as a tunnel, but mostly it is a typing error, by
+    /// which nobody reaches it.
+    fn elsewhere(&self, here: SocketAddr, known: &BTreeMap<u64, String>) -> Option<String> {
+        let id = self.id?;
+        let listed = self.peers.iter().find(|(member, _)| *member == id);
+        let listed = listed.map(|(_, address)| ("--peers", address.to_string()));
+        let known = known.get(&id).map(|address| ("the members of the group", address.clone()));
+        let (source, address) = listed.or(known).filter(|(_, address)| *address != here.to_string())?;
+        Some(format!(
+            "listens at {here}, but by {source} the others look for member {id} at {address}, which must lead here"
+        ))
+    }
+
+    /// What founded the group says nothing once its members have changed. One that joins gives that list all the same.
+    fn outdated(&self, known: &BTreeMap<u64, String>) -> Option<String> {
+        let given: BTreeMap<u64, String> =
+            self.peers.iter().map(|(member, address)| (*member, address.to_string())).collect();
+        if self.join || given.is_empty() || known.is_empty() || given == *known {
+            return None;
+        }
+        let known: Vec<String> = known.iter().map(|(id, address)| format!("{id}={address}")).collect();
+        Some(format!(
+            "--peers counts no more, as the members of the group have changed; it goes by its own list: {}",
+            known.join(",")
+        ))
     }
 }
 
@@ -149,15 +176,37 @@ mod tests {
     fn whoever_listens_elsewhere_than_the_list_says_is_noticed() {
         let here: SocketAddr = "127.0.0.1:7079".parse().unwrap();
         let peers = "1=127.0.0.1:7071,2=127.0.0.1:7079";
-        assert_eq!(arguments(2, peers, false).reached_at(here), None);
-        assert_eq!(arguments(0, "", false).reached_at(here), None);
-        assert_eq!(arguments(3, peers, true).reached_at(here), None);
+        let unknown = BTreeMap::new();
+        let none: [&str; 0] = [];
+        assert_eq!(arguments(2, peers, false).warnings(here, &unknown), none);
+        assert_eq!(arguments(0, "", false).warnings(here, &unknown), none);
+        assert_eq!(arguments(3, peers, true).warnings(here, &unknown), none);
         let relayed = arguments(1, "1=127.0.0.1:7071,2=127.0.0.1:7072", false);
-        assert_eq!(relayed.reached_at(here), Some("127.0.0.1:7071".parse().unwrap()));
+        let elsewhere = |source: &str, id: u64, address: &str| {
+            format!(
+                "listens at {here}, but by {source} the others look for member {id} at {address}, which must lead here"
+            )
+        };
+        assert_eq!(relayed.warnings(here, &unknown), [elsewhere("--peers", 1, "127.0.0.1:7071")]);
+        let known = BTreeMap::from([(2, here.to_string()), (3, "127.0.0.1:7073".to_owned())]);
+        let joined = [elsewhere("the members of the group", 3, "127.0.0.1:7073")];
+        assert_eq!(arguments(3, peers, true).warnings(here, &known), joined);
+        assert_eq!(arguments(3, peers, true).warnings("127.0.0.1:7073".parse().unwrap(), &known), none);
         assert!(relayed.membership(here).is_ok());
         let of_another = membership(1, peers, false).unwrap_err();
         assert_eq!(of_another, "--listen 127.0.0.1:7079 is where --peers has member 2, and this is member 1");
         assert!(membership(3, peers, true).is_ok(), "it may take the place of one that was removed");
+    }
+
+    #[test]
+    fn a_list_that_counts_no_more_is_noticed() {
+        let here: SocketAddr = "127.0.0.1:7071".parse().unwrap();
+        let member = |id: u64| (id, format!("127.0.0.1:707{id}"));
+        let founder = arguments(1, "1=127.0.0.1:7071,2=127.0.0.1:7072", false);
+        assert!(founder.warnings(here, &[1, 2].map(member).into()).is_empty());
+        let says = "--peers counts no more, as the members of the group have changed; it goes by its own list: \
+                    1=127.0.0.1:7071,3=127.0.0.1:7073";
+        assert_eq!(founder.warnings(here, &[1, 3].map(member).into()), [says]);
     }
 
     #[test]

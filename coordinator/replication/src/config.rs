@@ -18,6 +18,9 @@ pub struct Config {
     /// Whether the node makes a group by itself. `members` is then its own address, where others will reach it if they
     /// [join](crate::Node::add_member); as long as none has, that address may be another one at each start.
     pub alone: bool,
+    /// Where the node listens, if the others may call it there. Something may lie between, so it need not be the address by which they
+    /// reach it; but it is not that of another member.
+    pub listens: Option<String>,
     /// Where the log and the snapshots are kept.
     pub store: Store,
     /// Whether the store is known to have held this node, so that an empty one has lost it.
@@ -41,6 +44,7 @@ impl Config {
             id,
             members,
             alone: false,
+            listens: None,
             store,
             was_here: false,
             timers: Timers::LAN,

@@ -43,7 +43,7 @@ pub enum StartError {
         /// Who was given.
         given: String,
     },
-    /// The node made a group by itself, and others have joined it, who know it by another address.
+    /// The others of its group know it by another address.
     #[error("{} belongs to a member whom the others of its group reach at {known}, and it is to be at {given}: start it at {known}", path.display())]
     Moved {
         /// The directory.
@@ -52,6 +52,18 @@ pub enum StartError {
         known: String,
         /// Where it is to be.
         given: String,
+    },
+    /// It would listen where its group has another member.
+    #[error("{} belongs to member {id} of a group that has member {other} at {listens}: listen where the others reach member {id}", path.display())]
+    Taken {
+        /// The directory.
+        path: PathBuf,
+        /// Whose it is.
+        id: NodeId,
+        /// Where it would listen.
+        listens: String,
+        /// Whose address that is.
+        other: NodeId,
     },
     /// A later version has written there.
     #[error("{} is of version {found}, and this one knows version {known} at most: start a newer gristmill", path.display())]

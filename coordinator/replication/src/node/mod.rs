@@ -7,6 +7,7 @@ mod propose;
 mod role;
 mod start;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,6 +51,8 @@ struct Running<M: Machine> {
     log: LogStore,
     health: Arc<Health>,
     role: watch::Receiver<Role>,
+    /// The members as its store had them when it started.
+    known: BTreeMap<NodeId, String>,
     /// The term in which it led last, and since when.
     led: watch::Receiver<Option<(u64, Instant)>>,
     incoming: Arc<tokio::sync::Mutex<Option<Incoming>>>,
@@ -88,6 +91,11 @@ impl<M: Machine> Node<M> {
     /// Who this node is.
     pub fn id(&self) -> NodeId {
         self.0.id
+    }
+
+    /// The members as its store had them when it started, with their addresses; none if the group was not founded, or it has not joined.
+    pub fn known_members(&self) -> &BTreeMap<NodeId, String> {
+        &self.0.known
     }
 
     /// The state as it is applied here. Nothing is applied while the guard lives, and it cannot be held across an await. It may be

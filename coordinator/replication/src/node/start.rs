@@ -11,7 +11,7 @@ use openraft::impls::BasicNode;
 use openraft::{Raft, SnapshotPolicy, StorageHelper};
 use tokio::sync::watch;
 
-use super::role::{Place, Role, watch_role};
+use super::role::{Place, Role, addresses, watch_role};
 use super::{Engine, Node, Running, alone};
 use crate::config::{Config, Store};
 use crate::directory::{self, Identity, Opened};
@@ -58,9 +58,13 @@ impl<M: Machine> Node<M> {
         let members = StorageHelper::new(&mut log, &mut applied).get_membership().await;
         let members = members.map_err(|error| StartError::Engine(error.to_string()))?;
         let members = members.effective();
+        let known = addresses(members.membership());
         let alone = config.alone && alone::settle(&config, members.membership(), &mut identity).await?;
-        if !config.alone && identity.founders != config.members {
-            check_founders(&config, &identity, members)?;
+        if !config.alone {
+            if identity.founders != config.members {
+                check_founders(&config, &identity, members)?;
+            }
+            check_place(&config, &known)?;
         }
         let pristine = is_pristine(&log)?;
         let group = GroupId::of(&identity.founders);
@@ -108,6 +112,7 @@ impl<M: Machine> Node<M> {
             health,
             role,
             led,
+            known,
             incoming: Arc::default(),
             told: refusals,
             reach,
@@ -175,6 +180,26 @@ fn check_founders(
         return Ok(());
     }
     Err(other_group(config, identity))
+}
+
+/// Once the group is there, its members know each other by what its log says: a node at another address is called by nobody.
+fn check_place(config: &Config, known: &BTreeMap<NodeId, String>) -> Result<(), StartError> {
+    if let (Some(known), Some(given)) = (known.get(&config.id), config.members.get(&config.id))
+        && known != given
+    {
+        let (path, known, given) = (path(config), known.clone(), given.clone());
+        return Err(StartError::Moved { path, known, given });
+    }
+    let Some(listens) = &config.listens else { return Ok(()) };
+    match known.iter().find(|(id, address)| **id != config.id && *address == listens) {
+        Some((other, _)) => Err(StartError::Taken {
+            path: path(config),
+            id: config.id,
+            listens: listens.clone(),
+            other: *other,
+        }),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn other_group(config: &Config, identity: &Identity) -> StartError {

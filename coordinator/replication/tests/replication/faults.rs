@@ -420,7 +420,7 @@ async fn what_is_no_directory_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn the_list_of_members_is_not_compared_once_the_group_has_changed() {
+async fn of_the_list_of_members_only_its_own_address_counts_once_the_group_has_changed() {
     let place = TempDir::new().unwrap();
     let network = FaultyNetwork::new(1);
     let founders: BTreeMap<_, _> = [(1, "one".to_owned()), (2, "two".to_owned())].into();
@@ -448,8 +448,11 @@ async fn the_list_of_members_is_not_compared_once_the_group_has_changed() {
         node.shutdown().await;
     }
     let store = Store::Directory(place.path().join(alone.to_string()));
-    let config = Config::new(alone, [(alone, "moved".to_owned())].into(), store);
-    let node = Node::start(config, network.wire(alone), Ledger::default()).await.unwrap();
+    let config = |address: &str| Config::new(alone, [(alone, address.to_owned())].into(), store.clone());
+    let moved = Node::start(config("moved"), network.wire(alone), Ledger::default()).await.err();
+    assert!(matches!(moved, Some(StartError::Moved { .. })), "{moved:?}");
+    let node = Node::start(config(&founders[&alone]), network.wire(alone), Ledger::default()).await.unwrap();
+    assert_eq!(*node.known_members(), [(alone, founders[&alone].clone())].into());
     leading(&node).await;
     node.shutdown().await;
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::{fs, io};
 
-use gristmill_coordinator::repair::{self, Cut, Report};
+use gristmill_coordinator::repair::{self, Acknowledged, Cut, CutError, Report};
 
 use crate::arguments::RepairArguments;
 use crate::failure::{Exit, Failure, Outcome};
@@ -28,15 +28,24 @@ pub(crate) fn repair(arguments: &RepairArguments) -> Outcome {
     let Some(damage) = report.damage.iter().find(|damage| !damage.heals) else { return Ok(()) };
     if !arguments.cut {
         let damaged = anyhow::anyhow!("{} is damaged: {}", damage.path.display(), damage.what);
-        return Err(Failure { exit: Exit::Failed, error: damaged, hint: None }.hint(
-            "where other members of the group are sound, replace this one (see `gristmill members replace --help`); \
-             else --cut takes everything from the damage on away if something sound is left, and what was acknowledged \
-             there is lost",
-        ));
+        let hint = if report.has_others { REPLACE } else { CUT };
+        return Err(Failure { exit: Exit::Failed, error: damaged, hint: None }.hint(hint));
     }
-    let cut = repair::cut(&directory).map_err(Failure::failed)?;
+    let acknowledged = if arguments.forget_acknowledged { Acknowledged::Forget } else { Acknowledged::Keep };
+    let cut = repair::cut(&directory, acknowledged).map_err(|error| {
+        let needs_word = matches!(error, CutError::Acknowledged { .. });
+        let failure = Failure::failed(error);
+        if needs_word { failure.hint(REPLACE) } else { failure }
+    })?;
     output::result(&text_of_cut(&cut))
 }
+
+/// What to do about a coordinator that makes a group by itself.
+const CUT: &str = "--cut takes everything from the damage on away if something sound is left, and what was acknowledged there is lost";
+/// What to do about a member of a larger group.
+const REPLACE: &str = "replace this member by a new one with another id and an empty directory (see `gristmill members replace --help`); \
+     only where no majority without it is sound, `--cut --forget-acknowledged` takes everything from the damage on away, and what was \
+     acknowledged there is lost";
 
 fn text(report: &Report) -> String {
     let mut text = String::new();

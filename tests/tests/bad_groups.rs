@@ -440,6 +440,42 @@ fn damage_inside_the_log_is_refused_shown_and_cut_when_told() {
     group.end(vec![]);
 }
 
+#[test]
+fn damage_inside_the_log_of_one_member_of_several_is_cut_only_when_told_to_forget() {
+    let place = Place::new();
+    let mut group = place.group(3);
+    group.leader();
+    for number in 0..50 {
+        put(&group, &format!("k{number}"), &"value ".repeat(20)).done();
+    }
+    group.kill(2);
+    let log = log_files(&group, 2).pop().unwrap();
+    let mut bytes = fs::read(&log).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x20;
+    fs::write(&log, &bytes).unwrap();
+    let data_dir = group.data_dir(2).to_owned();
+    let repair = |more: &[&str]| {
+        let mut command = place.command(gristmill());
+        command.arg("repair").args(more).arg("--data-dir").arg(&data_dir);
+        place.start("repair", command).wait()
+    };
+    let cure = ["gristmill members replace", "--forget-acknowledged"];
+    repair(&[]).failed().says(&cure);
+    repair(&["--cut"]).failed().says(&["acknowledged to others of its group"]).says(&cure);
+    assert!(fs::read(&log).unwrap() == bytes, "a refusal has changed the log");
+    repair(&["--forget-acknowledged"]).refused();
+    // The cure that it names.
+    group.start_joining(4);
+    let by = format!("4={}", group.address_of(4));
+    group.ask(["members", "replace", "2", &by]).done();
+    group.forget(2);
+    assert_eq!(get(&group, "k49"), "value ".repeat(20));
+    assert!(repair(&["--cut", "--forget-acknowledged"]).done().stdout().contains("cut "));
+    repair(&[]).done();
+    group.end(vec![]);
+}
+
 /// Mounts a small disk for one member in a namespace of its own.
 const ON_A_SMALL_DISK: &str = r#"mount -t tmpfs -o size=6m gristmill-test "$0" && exec "$@""#;
 

@@ -90,7 +90,9 @@ Examples:
   gristmill repair --data-dir /var/lib/gristmill --cut
 
 Without --cut nothing is changed. A torn end, as a crash leaves one, needs no repair. Exit status 1: there is
-damage.";
+damage. A member of a group whose log is damaged is best replaced by a new one with another id and an empty
+directory (`gristmill members replace`): it may have forgotten votes and entries on which the others count. So
+its log is cut only with --forget-acknowledged, as the last resort.";
 
 pub(super) const DRAIN: &str = "\
 Examples:

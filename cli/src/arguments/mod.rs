@@ -302,6 +302,10 @@ pub(crate) struct RepairArguments {
     /// Take everything away from the first damage on; it is kept beside the log
     #[arg(long)]
     pub cut: bool,
+
+    /// Cut also what this member has acknowledged to others of its group: only where no majority without it is sound
+    #[arg(long, requires = "cut")]
+    pub forget_acknowledged: bool,
 }
 
 /// `gristmill new`.

@@ -79,6 +79,11 @@ impl Peers {
         Ok(true)
     }
 
+    /// Whether it has never heard of any.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.known().is_empty()
+    }
+
     fn of_peer(&self, id: NodeId) -> Option<u64> {
         self.known().get(&id).copied()
     }

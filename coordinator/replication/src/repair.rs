@@ -2,7 +2,8 @@
 //!
 //! Nothing here is needed after a crash: what a crash leaves unfinished, a node takes off by itself when it starts. This is for bytes
 //! that were whole once and no longer are. Cutting them off forgets entries, and perhaps a vote, that this node has acknowledged to
-//! others: in a group of several, a new node in its place is the safe cure, and this one the last resort.
+//! others: in a group of several it could then help to elect a leader that lacks what was agreed. There a new node in its place is the
+//! safe cure, and this one the last resort, which has to be asked for by name.
 
 use std::fs::{self, File};
 use std::io;
@@ -22,6 +23,8 @@ pub struct Report {
     pub node: Option<NodeId>,
     /// The members that founded its group.
     pub founders: Vec<(NodeId, String)>,
+    /// Whether others are, or were, members of its group with it, who count on what it has acknowledged.
+    pub has_others: bool,
     /// The files of the log, in order, up to the first that is damaged.
     pub files: Vec<LogFile>,
     /// The term of the last vote.
@@ -80,6 +83,15 @@ pub struct Cut {
     pub kept_in: Vec<(PathBuf, u64)>,
 }
 
+/// What becomes of what the node has acknowledged to others of its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acknowledged {
+    /// It is kept: nothing is cut that may hold any.
+    Keep,
+    /// It is forgotten: for when no majority without this node is sound.
+    Forget,
+}
+
 /// Why nothing was cut.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -87,6 +99,14 @@ pub enum CutError {
     /// The directory cannot be used.
     #[error(transparent)]
     Unusable(#[from] StartError),
+    /// The others of its group count on what would be cut.
+    #[error("{}: behind offset {offset} may stand votes and entries that this member has acknowledged to others of its group; without them it could help to elect a leader who lacks what was agreed", path.display())]
+    Acknowledged {
+        /// The file.
+        path: PathBuf,
+        /// Where the damage is.
+        offset: u64,
+    },
     /// Cutting would not make it usable.
     #[error("{}: {why}; replace this member by a new one", path.display())]
     Hopeless {
@@ -105,11 +125,14 @@ pub fn inspect(directory: &Path) -> Result<Report, StartError> {
 
 /// Cuts off what [`inspect`] shows as damaged: the log from the first damaged place on, or a damaged snapshot if the log still has
 /// every entry that was in it, or the list of the stores of its peers.
-pub fn cut(directory: &Path) -> Result<Cut, CutError> {
+pub fn cut(directory: &Path, acknowledged: Acknowledged) -> Result<Cut, CutError> {
     let _lock = existing(directory)?;
     let (report, found) = examine(directory)?;
     let mut cut = Cut::default();
     if let Some(damage) = &found.damage {
+        if report.has_others && !damage.torn && acknowledged == Acknowledged::Keep {
+            return Err(CutError::Acknowledged { path: damage.path.clone(), offset: damage.offset });
+        }
         cut_log(damage, directory, &mut cut)?;
     }
     let (snapshot, peers) = (directory.join(SNAPSHOT), directory.join(Peers::FILE.name));
@@ -184,9 +207,11 @@ fn examine(directory: &Path) -> Result<(Report, Scan), StartError> {
         Ok(identity) => identity,
         Err(error) => bad_file(&Identity::FILE, error).map(|()| None)?,
     };
-    let forgotten = match Peers::read(directory) {
-        Ok(peers) => peers.is_none(),
-        Err(error) => bad_file(&Peers::FILE, error).map(|()| false)?,
+    let (forgotten, has_met) = match Peers::read(directory) {
+        Ok(None) => (true, false),
+        Ok(Some(peers)) => (false, !peers.is_empty()),
+        // It was written when somebody was met.
+        Err(error) => bad_file(&Peers::FILE, error).map(|()| (false, true))?,
     };
     let log = directory.join("log");
     let found = scan::scan(&log).map_err(|source| io_error(&log, source))?;
@@ -208,14 +233,16 @@ fn examine(directory: &Path) -> Result<(Report, Scan), StartError> {
         }
     };
     let state = &found.state;
-    if forgotten && (state.has_met_others() || verified.as_ref().is_some_and(|snapshot| snapshot.has_several))
-    {
+    let snapshot_has_several = verified.as_ref().is_some_and(|snapshot| snapshot.has_several);
+    if forgotten && (state.has_met_others() || snapshot_has_several) {
         let path = directory.join(Peers::FILE.name);
         damage.push(Damage { path, offset: 0, what: FORGOTTEN.into(), heals: false });
     }
     let snapshot = verified.map(|Verified { bytes, last, .. }| SnapshotFile { bytes, last });
     damage.extend(missing(directory, identity.is_some(), &damage, &found, snapshot));
+    let founders = identity.as_ref().map_or(0, |identity| identity.founders.len());
     let report = Report {
+        has_others: has_met || founders > 1 || state.has_several || snapshot_has_several,
         node: identity.as_ref().map(|identity| identity.id),
         founders: identity.map(|identity| identity.founders.into_iter().collect()).unwrap_or_default(),
         files: found.files.iter().map(LogFile::from).collect(),

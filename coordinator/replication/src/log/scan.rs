@@ -55,7 +55,7 @@ pub(crate) struct Replayed {
     pub(crate) committed: Option<Position>,
     pub(crate) purged: Option<Position>,
     /// An entry made several nodes the voters.
-    has_several: bool,
+    pub(crate) has_several: bool,
     /// The indices of the entries that are there.
     entries: Option<(u64, u64)>,
 }

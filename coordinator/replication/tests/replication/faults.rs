@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use gristmill_replication::repair::Acknowledged;
 use gristmill_replication::testing::FaultyNetwork;
 use gristmill_replication::{Config, Node, Role, StartError, Store, repair};
 use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
@@ -278,7 +279,7 @@ async fn damage_in_the_middle_is_told_with_its_place_and_can_be_cut_off() {
     let [damage] = &report.damage[..] else { panic!("{report:?}") };
     assert_eq!((damage.offset, damage.heals), (*offset, false));
     assert!(report.entries > 40 && report.entries < 60);
-    let cut = repair::cut(one.path()).unwrap();
+    let cut = repair::cut(one.path(), Acknowledged::Keep).unwrap();
     let [(kept_in, bytes)] = &cut.kept_in[..] else { panic!("{cut:?}") };
     assert_eq!(fs::metadata(kept_in).unwrap().len(), *bytes);
     assert_eq!(repair::inspect(one.path()).unwrap().damage, []);
@@ -344,7 +345,7 @@ async fn a_damaged_snapshot_is_cut_off_only_where_the_log_has_it_all() {
     let hopeless = copied();
     fs::write(hopeless.path().join("snapshot"), b"GMSNAPSH\x01rubbish").unwrap();
     assert!(matches!(hopeless.found().await.unwrap_err(), StartError::Damaged { .. }));
-    let error = repair::cut(hopeless.path()).unwrap_err();
+    let error = repair::cut(hopeless.path(), Acknowledged::Keep).unwrap_err();
     assert!(matches!(error, repair::CutError::Hopeless { .. }), "{error}");
     let sound = One::with(60, |config| {
         config.snapshot_log_bytes = 500;
@@ -355,7 +356,7 @@ async fn a_damaged_snapshot_is_cut_off_only_where_the_log_has_it_all() {
     let len = fs::metadata(&snapshot).unwrap().len();
     File::options().write(true).open(&snapshot).unwrap().write_all_at(b"?", len / 2).unwrap();
     assert!(matches!(sound.found().await.unwrap_err(), StartError::Damaged { .. }));
-    repair::cut(sound.path()).unwrap();
+    repair::cut(sound.path(), Acknowledged::Keep).unwrap();
     assert_eq!(sound.found().await.unwrap(), 60);
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gristmill_replication::repair::{Acknowledged, CutError};
 use gristmill_replication::{Config, MembersError, Node, NodeId, Role, StartError, Store, repair};
 
 use tokio::time::{Instant, sleep};
@@ -295,10 +296,36 @@ async fn a_list_of_peers_that_was_removed_is_missed() {
     let report = repair::inspect(&directory).unwrap();
     let [damage] = &report.damage[..] else { panic!("{report:?}") };
     assert!(damage.path.ends_with("peers") && !damage.heals, "{damage:?}");
-    assert_eq!(repair::cut(&directory).unwrap().kept_in, []);
+    assert_eq!(repair::cut(&directory, Acknowledged::Keep).unwrap().kept_in, []);
     assert_eq!(repair::inspect(&directory).unwrap().damage, []);
     world.restart(1).await;
     world.agree("after", 3).await;
+    world.stop().await;
+}
+
+/// What it has voted and taken in, the others count on.
+#[tokio::test]
+async fn the_log_of_one_among_several_is_cut_only_when_what_it_acknowledged_may_be_forgotten() {
+    let mut world = World::on_disk(3, |_| {}).await;
+    for number in 0..20 {
+        world.agree(&format!("c{number}"), 3).await;
+    }
+    world.crash(1).await;
+    let Store::Directory(directory) = world.store(1) else { panic!("it is on disk") };
+    let mut files: Vec<_> =
+        std::fs::read_dir(directory.join("log")).unwrap().map(|file| file.unwrap()).collect();
+    files.retain(|file| file.path().extension().is_some_and(|ending| ending == "wal"));
+    let [file] = &files[..] else { panic!("{files:?}") };
+    let mut bytes = std::fs::read(file.path()).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x20;
+    std::fs::write(file.path(), &bytes).unwrap();
+    assert!(repair::inspect(&directory).unwrap().has_others);
+    let kept = repair::cut(&directory, Acknowledged::Keep);
+    assert!(matches!(kept, Err(CutError::Acknowledged { .. })), "{kept:?}");
+    assert!(std::fs::read(file.path()).unwrap() == bytes, "a refusal changes nothing");
+    assert_eq!(repair::cut(&directory, Acknowledged::Forget).unwrap().kept_in.len(), 1);
+    assert_eq!(repair::inspect(&directory).unwrap().damage, []);
     world.stop().await;
 }
 

@@ -55,18 +55,14 @@ fn store(ask: &AskArguments) -> Outcome<KvClient> {
 }
 
 fn tell(listed: Listed, as_json: bool) -> Outcome {
-    output::result(&shown(listed, as_json))
-}
-
-fn shown(listed: Listed, as_json: bool) -> String {
-    if as_json { render::json(&listed.json) } else { listed.text }
+    output::result(&if as_json { render::json(&listed.json) } else { listed.text })
 }
 
 async fn get(store: &KvClient, key: &[u8], as_json: bool) -> Outcome {
     let entry = store.get(key).await.map_err(call_failed)?;
     let entry = entry.ok_or_else(|| Failure::failed(anyhow!("there is no key `{}`", shown_key(key))))?;
     if as_json {
-        output::result(&render::json(&render::entry(&entry).json))
+        output::result(&render::json(&render::entry_json(&entry)))
     } else {
         output::bytes(&entry.value.0)
     }
@@ -95,12 +91,10 @@ async fn list(store: &KvClient, prefix: &[u8], as_json: bool) -> Outcome {
         let page = store.list_page(prefix, after.as_deref(), u32::MAX).await.map_err(call_failed)?;
         let Some(last) = page.last() else { break };
         after = Some(last.key.0.clone());
-        for listed in page.iter().map(render::entry) {
-            if as_json {
-                all.push(listed.json);
-            } else {
-                output::result(&listed.text)?;
-            }
+        if as_json {
+            all.extend(page.iter().map(render::entry_json));
+        } else {
+            output::result(&page.iter().map(render::entry_line).collect::<String>())?;
         }
     }
     if as_json { output::result(&render::json(&json!({ "entries": all }))) } else { Ok(()) }
@@ -119,7 +113,11 @@ async fn watch(
         match watch.next().await.map_err(call_failed)? {
             KvEvents::Events { events, .. } => {
                 for event in &events {
-                    if !output::wanted(shown(render::change(event), as_json).as_bytes())? {
+                    let told = match as_json {
+                        true => render::json(&render::change_json(event)),
+                        false => render::change_line(event),
+                    };
+                    if !output::wanted(told.as_bytes())? {
                         return Ok(());
                     }
                     left -= 1;

@@ -22,39 +22,49 @@ pub(crate) fn written(written: Written) -> Listed {
     }
 }
 
-/// A key, in one line; its value only as JSON.
-pub(crate) fn entry(entry: &KvEntry) -> Listed {
-    let KvEntry { key, value, version, revision } = entry;
+/// A key, in one line, without its value.
+pub(crate) fn entry_line(KvEntry { key, value, version, revision }: &KvEntry) -> String {
     let bytes = value.0.len();
-    let text = format!("{} version={version} revision={revision} bytes={bytes}\n", shown_key(&key.0));
+    format!("{} version={version} revision={revision} bytes={bytes}\n", shown_key(&key.0))
+}
+
+/// A key and its value. Costs a copy of the value, which may be large.
+pub(crate) fn entry_json(KvEntry { key, value, version, revision }: &KvEntry) -> Value {
     let mut json = Map::new();
     put_bytes(&mut json, "key", key);
     json.insert("version".to_owned(), json!(version));
     json.insert("revision".to_owned(), json!(revision));
     put_bytes(&mut json, "value", value);
-    Listed { text, json: Value::Object(json) }
+    Value::Object(json)
 }
 
-/// A change of a key, in one line; the value only as JSON.
-pub(crate) fn change(event: &KvEvent) -> Listed {
-    let KvEvent { revision, key, change } = event;
+/// A change of a key, in one line, without the value.
+pub(crate) fn change_line(KvEvent { revision, key, change }: &KvEvent) -> String {
     let shown = shown_key(&key.0);
+    match change {
+        KvChange::Put { value, version } => {
+            format!("{shown} put version={version} revision={revision} bytes={}\n", value.0.len())
+        }
+        KvChange::Deleted => format!("{shown} deleted revision={revision}\n"),
+    }
+}
+
+/// A change of a key, with the value. Costs a copy of that, which may be large.
+pub(crate) fn change_json(KvEvent { revision, key, change }: &KvEvent) -> Value {
     let mut json = Map::new();
     put_bytes(&mut json, "key", key);
     json.insert("revision".to_owned(), json!(revision));
-    let text = match change {
+    match change {
         KvChange::Put { value, version } => {
             json.insert("change".to_owned(), json!("put"));
             json.insert("version".to_owned(), json!(version));
             put_bytes(&mut json, "value", value);
-            format!("{shown} put version={version} revision={revision} bytes={}\n", value.0.len())
         }
         KvChange::Deleted => {
             json.insert("change".to_owned(), json!("deleted"));
-            format!("{shown} deleted revision={revision}\n")
         }
-    };
-    Listed { text, json: Value::Object(json) }
+    }
+    Value::Object(json)
 }
 
 fn put_bytes(json: &mut Map<String, Value>, name: &str, Blob(bytes): &Blob) {
@@ -78,24 +88,24 @@ mod tests {
 
     #[test]
     fn a_key_is_one_line() {
-        let listed = entry(&some(b"a\nb\xff", b"value"));
-        assert_eq!(listed.text, "a\\nb\\xff version=3 revision=17 bytes=5\n");
+        let one = some(b"a\nb\xff", b"value");
+        assert_eq!(entry_line(&one), "a\\nb\\xff version=3 revision=17 bytes=5\n");
         assert_eq!(
-            listed.json.to_string(),
+            entry_json(&one).to_string(),
             r#"{"key_hex":"610a62ff","revision":17,"value":"value","version":3}"#
         );
-        assert_eq!(entry(&some(b"k", b"\xff\0")).json["value_hex"], "ff00");
+        assert_eq!(entry_json(&some(b"k", b"\xff\0"))["value_hex"], "ff00");
     }
 
     #[test]
     fn a_change_is_one_line() {
         let put = KvChange::Put { value: Blob(b"v".to_vec()), version: 2 };
         let event = |change| KvEvent { revision: 9, key: Blob(b"k".to_vec()), change };
-        let listed = change(&event(put));
-        assert_eq!(listed.text, "k put version=2 revision=9 bytes=1\n");
-        assert_eq!(listed.json["change"], "put");
-        let listed = change(&event(KvChange::Deleted));
-        assert_eq!(listed.text, "k deleted revision=9\n");
-        assert_eq!(listed.json.to_string(), r#"{"change":"deleted","key":"k","revision":9}"#);
+        let put = event(put);
+        assert_eq!(change_line(&put), "k put version=2 revision=9 bytes=1\n");
+        assert_eq!(change_json(&put)["change"], "put");
+        let deleted = event(KvChange::Deleted);
+        assert_eq!(change_line(&deleted), "k deleted revision=9\n");
+        assert_eq!(change_json(&deleted).to_string(), r#"{"change":"deleted","key":"k","revision":9}"#);
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::support::{at_once, in_memory, info, never, preamble, says_info, start, worker_in_memory};
+use crate::support::{
+    SteppedClock, at_once, in_memory, info, never, preamble, says_info, start, worker_in_memory,
+};
 use futures::FutureExt;
 use gristmill_model::{Incarnation, JobId, NotFound, Refusal, TaskId, WorkerId};
 use gristmill_protocol::limits::{
@@ -97,6 +99,7 @@ async fn rubbish_and_probes_are_dropped_and_harm_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_says_nothing_is_dropped() {
+    let _clock = SteppedClock::start();
     let tcp = listen(local()).await.unwrap();
     let address = tcp.local_addr().unwrap();
     let _running = start(Listener::Tcp(tcp), says_info, never);

@@ -1,6 +1,7 @@
 //! A coordinator made of two closures, and what it saw.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use gristmill_model::{ClusterId, JobId, JobPhase, JobStatus, PathBytes, Timestamp};
@@ -17,6 +18,34 @@ pub(crate) type WorkerCalls = dyn Fn(WorkerServiceRequest) -> Answer<WorkerServi
 
 pub(crate) type KvCalls = dyn Fn(KvServiceRequest) -> Answer<KvServiceResponse> + Send + Sync;
 pub(crate) type PeerCalls = dyn Fn(Lane, PeerServiceRequest) -> Answer<PeerServiceResponse> + Send + Sync;
+
+/// How far a paused clock goes on at a time.
+pub(crate) const STEP: Duration = Duration::from_millis(5);
+/// How long it stands still before that.
+const STANDSTILL: Duration = Duration::from_millis(1);
+
+/// Lets a paused clock go on by small steps, for as long as it lives. By itself, the clock of an idle runtime jumps to the next time-out at
+/// once, also where bytes are on their way through a real socket and the system has only not got round to them.
+pub(crate) struct SteppedClock(JoinHandle<()>);
+
+impl SteppedClock {
+    pub(crate) fn start() -> Self {
+        Self(tokio::spawn(async {
+            loop {
+                // As long as something blocks, the clock does not jump.
+                let stood = tokio::task::spawn_blocking(|| std::thread::sleep(STANDSTILL));
+                stood.await.unwrap();
+                tokio::time::advance(STEP).await;
+            }
+        }))
+    }
+}
+
+impl Drop for SteppedClock {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
 
 pub(crate) struct Fake {
     client: Box<ClientCalls>,

@@ -46,6 +46,10 @@ struct Mark {
 impl StateDir {
     /// Takes a directory: an empty or new one, or with `resume` one that a run has left.
     pub(crate) fn take(path: &Path, resume: bool) -> Outcome<Self> {
+        Self::take_within(path, resume, LOCK_PATIENCE)
+    }
+
+    fn take_within(path: &Path, resume: bool, lock_patience: Duration) -> Outcome<Self> {
         let cannot = |error: io::Error| {
             let context = format!("use {} as the directory of a run's state", path.display());
             Failure::usage(anyhow::Error::new(error).context(context))
@@ -69,7 +73,7 @@ impl StateDir {
         loop {
             match lock.try_lock() {
                 Ok(()) => break,
-                Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => sleep(LOCK_PAUSE),
+                Err(TryLockError::WouldBlock) if begun.elapsed() < lock_patience => sleep(LOCK_PAUSE),
                 Err(TryLockError::WouldBlock) => {
                     return Err(Failure::wrong(format!("another run is using {}", path.display())));
                 }
@@ -162,22 +166,30 @@ impl StateDir {
 mod tests {
     use super::*;
 
+    /// A process that another test is just starting may have the lock of one that is gone, for as long as the machine likes.
+    const LONG: Duration = Duration::from_secs(180);
+
+    fn take(path: &Path, resume: bool) -> Outcome<StateDir> {
+        StateDir::take_within(path, resume, LONG)
+    }
+
     fn refusal(path: &Path, resume: bool) -> String {
-        StateDir::take(path, resume).unwrap_err().to_string()
+        take(path, resume).unwrap_err().to_string()
     }
 
     #[test]
     fn only_what_a_run_has_left_is_taken_up_and_only_when_asked() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("state");
-        let mut first = StateDir::take(&path, true).unwrap();
+        let mut first = take(&path, true).unwrap();
         assert!(!first.resumes());
-        assert!(refusal(&path, true).contains("another run"));
+        let used = StateDir::take_within(&path, true, Duration::ZERO).unwrap_err();
+        assert!(used.to_string().contains("another run"), "{used}");
         assert_eq!(first.begin("one").unwrap(), None);
         fs::create_dir(first.coordinator()).unwrap();
         drop(first);
         assert!(refusal(&path, false).contains("not ended"));
-        let mut again = StateDir::take(&path, true).unwrap();
+        let mut again = take(&path, true).unwrap();
         assert!(again.resumes());
         assert!(again.begin("another").unwrap_err().to_string().contains("another job"));
         assert_eq!(again.begin("one").unwrap(), None);

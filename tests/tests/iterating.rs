@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gristmill_protocol::{Client, Endpoint};
 use gristmill_tests::{
-    Ended, Group, Output, Place, Process, Random, assert_undisturbed, plugin, program, until,
+    Ended, Group, Output, Place, Process, Random, Worker, assert_undisturbed, plugin, program, until,
 };
 use tokio::runtime::Runtime;
 
@@ -40,31 +40,35 @@ impl<'p> Run<'p> {
         self.place.start("kmeans-driver", command)
     }
 
-    /// What the driver has done that others can see: how often it has written down how far it is, and how many jobs there are.
-    fn done(&self) -> (u64, usize) {
+    /// What the driver has done that others can see: how often it has written down how far it is, and whether a job waits.
+    fn done(&self) -> (u64, bool) {
         let key = format!("kmeans/{}", self.name);
         self.runtime.block_on(async {
             let entry = self.client.kv().get(key.as_bytes()).await.unwrap();
-            (entry.map_or(0, |entry| entry.version), self.client.jobs().await.unwrap().len())
+            let jobs = self.client.jobs().await.unwrap();
+            (entry.map_or(0, |entry| entry.version), jobs.iter().any(|job| !job.phase.is_final()))
         })
     }
 
-    /// Kills the driver whenever it has done something, and starts it again, until it is at its end. `befall` hears of every death.
-    fn through_deaths(&self, mut befall: impl FnMut(usize)) -> Ended {
+    /// Kills the driver whenever it has done something, and starts it again, until it is at its end. Nobody works while it lives: so it
+    /// cannot get past a job that it submits, and dies at least once in each iteration. `befall` hears of every death.
+    fn through_deaths(&self, group: &mut Group<'_>, mut befall: impl FnMut(&mut Group<'_>, usize)) -> Ended {
         for deaths in 1.. {
-            let before = self.done();
+            let (before, _) = self.done();
             let mut driver = self.start();
             let ended = until("the driver to do something", || {
                 if !driver.is_running() {
                     return Some(true);
                 }
-                (self.done() != before).then_some(false)
+                let (written, waits) = self.done();
+                (written != before || waits).then_some(false)
             });
             if ended {
                 return driver.wait().done();
             }
             driver.kill();
-            befall(deaths);
+            befall(group, deaths);
+            work(group);
         }
         unreachable!("a driver that gets on with each life");
     }
@@ -86,6 +90,14 @@ fn points(place: &Place) -> Vec<PathBuf> {
     vec![file("one"), file("two")]
 }
 
+/// Has all jobs worked off.
+fn work(group: &Group<'_>) {
+    let workers = group.workers(2, 1);
+    jobs(group).iter().for_each(|job| drop(group.until_done(job)));
+    workers.iter().for_each(Worker::until_jobs_are_forgotten);
+    workers.into_iter().for_each(Worker::end);
+}
+
 /// The ids of all jobs that the coordinators know.
 fn jobs(group: &Group<'_>) -> Vec<String> {
     let listed = group.ask(["jobs"]).done().stdout();
@@ -96,15 +108,17 @@ fn jobs(group: &Group<'_>) -> Vec<String> {
 fn driver_that_is_killed_after_each_step_runs_each_iteration_once() {
     let place = Place::new();
     let mut group = place.group(3);
-    let workers = group.workers(2, 1);
     let points = points(&place);
     let calm = Run::new(&place, &group, "calm", &points);
+    let workers = group.workers(2, 1);
     let expected = calm.start().wait().done();
+    workers.iter().for_each(Worker::until_jobs_are_forgotten);
+    workers.into_iter().for_each(Worker::end);
     assert_eq!(jobs(&group).len(), ITERATIONS);
 
     let hunted = Run::new(&place, &group, "hunted", &points);
     let mut killed = 0;
-    let ended = hunted.through_deaths(|deaths| {
+    let ended = hunted.through_deaths(&mut group, |group, deaths| {
         killed = deaths;
         if deaths == ITERATIONS {
             let leader = group.leader();
@@ -123,5 +137,5 @@ fn driver_that_is_killed_after_each_step_runs_each_iteration_once() {
     jobs.iter().for_each(|job| assert_undisturbed(&group.until_done(job)));
     let history = group.ask(["history"]).done().stdout();
     assert_eq!(history.lines().count(), 2 * ITERATIONS, "{history}");
-    group.end(workers);
+    group.end(vec![]);
 }

@@ -33,6 +33,9 @@ const FASTER: [(&str, &str, f64); 7] = [
 /// Milliseconds a whole process may take.
 const MILLISECONDS: [(&str, f64); 2] = [("tiny", 40.0), ("books", 60.0)];
 
+/// Processor seconds that a yardstick may take for each GiB: a slow one would flatter what is beside it.
+const HONEST: [(&str, f64); 1] = [("wordcount", 2.0)];
+
 /// By how much more than ten times the bytes may take longer, and than the disk's two passes.
 const BIG_RATIO: f64 = 1.3;
 
@@ -71,6 +74,16 @@ pub(crate) fn verdicts(all: &[Results]) -> Vec<Verdict> {
             });
         }
     }
+    for (name, limit) in HONEST {
+        if let Some((cpu, case)) = case(name).and_then(|case| Some((case.series("yardstick")?.cpu(), case))) {
+            let per_gibibyte = cpu / (case.input_bytes as f64 / (1_u64 << 30) as f64);
+            verdicts.push(Verdict {
+                aim: format!("{}: yardstick at most {limit} CPU s per GiB", case.title),
+                measured: format!("{per_gibibyte:.2} s"),
+                reached: per_gibibyte <= limit,
+            });
+        }
+    }
     verdicts.extend(big(all));
     verdicts.extend(
         all.iter()
@@ -86,13 +99,12 @@ fn ratio(aim: String, found: f64, limit: f64) -> Verdict {
 
 fn big(all: &[Results]) -> Vec<Verdict> {
     let case = |name: &str| all.iter().find(|results| results.case == name);
-    let per_byte =
-        |name: &str| case(name).and_then(|case| Some(case.wall("Gristmill")? / case.input_bytes as f64));
     let mut verdicts = Vec::new();
-    if let (Some(small), Some(large), Some(case)) =
-        (per_byte("wordcount"), per_byte("big-wordcount"), case("big-wordcount"))
-    {
-        let aim = format!("{}: time per byte at most {BIG_RATIO} × that of the smaller one", case.title);
+    let count = case("big-wordcount");
+    let count = count.and_then(|case| Some((case.wall("Gristmill")?, case.smaller.as_ref()?, case)));
+    if let Some((wall, smaller, case)) = count {
+        let aim = format!("{}: time per byte at most {BIG_RATIO} × that of a tenth", case.title);
+        let (small, large) = (smaller.seconds_per_byte(), wall / case.input_bytes as f64);
         verdicts.push(ratio(aim, large / small, BIG_RATIO));
     }
     let sort = case("big-sort").and_then(|case| Some((case.wall("Gristmill")?, case.disk_s?, case)));

@@ -44,6 +44,21 @@ pub(crate) struct Results {
     pub(crate) notes: Vec<String>,
     /// Seconds that two passes of writing, syncing and reading as many bytes took.
     pub(crate) disk_s: Option<f64>,
+    /// The same job on less, in the same turns.
+    pub(crate) smaller: Option<Smaller>,
+}
+
+/// A program on an input of another size than that of its case.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Smaller {
+    pub(crate) input_bytes: u64,
+    pub(crate) series: Series,
+}
+
+impl Smaller {
+    pub(crate) fn seconds_per_byte(&self) -> f64 {
+        self.series.wall() / self.input_bytes as f64
+    }
 }
 
 impl Series {
@@ -73,8 +88,12 @@ impl Series {
 }
 
 impl Results {
+    pub(crate) fn series(&self, name: &str) -> Option<&Series> {
+        self.series.iter().find(|series| series.name == name && !series.runs.is_empty())
+    }
+
     pub(crate) fn wall(&self, name: &str) -> Option<f64> {
-        self.series.iter().find(|series| series.name == name && !series.runs.is_empty()).map(Series::wall)
+        self.series(name).map(Series::wall)
     }
 
     pub(crate) fn save(&self, directory: &Path) -> Result<()> {

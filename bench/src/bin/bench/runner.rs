@@ -2,22 +2,23 @@
 
 use std::fs::File;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use gristmill_bench::programs::disk;
 
-use crate::cases::Case;
+use crate::cases::{Case, Smaller};
 use crate::fingerprint::{self, Fingerprint, Found};
 use crate::machine::{self, Machine};
 use crate::measure;
 use crate::program::{Kind, Order, Program};
-use crate::results::{Results, Run, Series};
+use crate::results::{self, Results, Run, Series};
 use crate::setting::Setting;
 
 pub(crate) fn run(case: Case, setting: &Setting) -> Result<Results> {
     crate::say(&format!("\n{}", case.title));
-    let input_bytes = read(&case)?;
+    let input_bytes = read(&case.input)?;
     let mut expected = match case.keeps_records {
         Some(form) => Some(fingerprint::of(&case.input, form)?.print),
         None => None,
@@ -33,9 +34,16 @@ pub(crate) fn run(case: Case, setting: &Setting) -> Result<Results> {
         series: case.programs.iter().map(empty_series).collect(),
         notes: case.notes,
         disk_s: if case.disk { Some(disk_seconds(setting, input_bytes)?) } else { None },
+        smaller: case.smaller.as_ref().map(empty_smaller).transpose()?,
     };
+    let mut expected_smaller = None;
     let mut failed = vec![false; case.programs.len()];
     for round in 0..case.rounds {
+        if let (Some(Smaller { program, .. }), Some(smaller)) = (&case.smaller, &mut results.smaller) {
+            let run = measured(program, &mut expected_smaller)?;
+            show(program, &run);
+            smaller.series.runs.push(run);
+        }
         for ((program, series), failed) in case.programs.iter().zip(&mut results.series).zip(&mut failed) {
             if *failed || (round > 0 && spent(series) > setting.patience) {
                 continue;
@@ -65,14 +73,18 @@ fn empty_series(program: &Program) -> Series {
     Series { name: program.name.clone(), kind: program.kind, budget_bytes, runs: Vec::new() }
 }
 
+fn empty_smaller(smaller: &Smaller) -> Result<results::Smaller> {
+    Ok(results::Smaller { input_bytes: read(&smaller.input)?, series: empty_series(&smaller.program) })
+}
+
 fn spent(series: &Series) -> Duration {
     Duration::from_secs_f64(series.runs.iter().map(|run| run.wall_s).sum())
 }
 
 /// Reads the whole input, so that it is in the page cache; how large it is.
-fn read(case: &Case) -> Result<u64> {
+fn read(inputs: &[PathBuf]) -> Result<u64> {
     let mut bytes = 0;
-    for input in &case.input {
+    for input in inputs {
         let files = if input.is_dir() { fingerprint::result_files(input)? } else { vec![input.clone()] };
         for file in files {
             let mut open = File::open(&file).with_context(|| format!("open {}", file.display()))?;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Case, argument};
+use super::{Case, Smaller, argument};
 use crate::data;
 use crate::fingerprint::Form;
 use crate::program::{Order, Program};
@@ -10,7 +10,7 @@ use crate::setting::{Setting, bytes};
 
 const TIMES: u64 = 10;
 const MEMORY: u64 = 256 << 20;
-const ROUNDS: usize = 1;
+const ROUNDS: usize = 3;
 
 pub(super) fn cases(setting: &Setting) -> Result<Vec<Case>> {
     let size = setting.size * TIMES;
@@ -27,6 +27,12 @@ pub(super) fn cases(setting: &Setting) -> Result<Vec<Case>> {
     ];
     count.input = vec![text];
     count.rounds = ROUNDS;
+    let tenth = data::text(setting, setting.size)?;
+    count.smaller = Some(Smaller {
+        program: Program::gristmill(setting, "Gristmill, a tenth", "wc", at, &[argument(&tenth)])
+            .within(MEMORY),
+        input: vec![tenth],
+    });
 
     let lines = data::lines(setting, size)?;
     let inputs = [argument(&lines)];

@@ -83,9 +83,17 @@ pub(crate) struct Case {
     pub(crate) rounds: usize,
     /// Of a job whose result has the records of its input: how to read that.
     pub(crate) keeps_records: Option<Form>,
+    /// The same job on less, to be run in the same turns.
+    pub(crate) smaller: Option<Smaller>,
     /// Whether the disk is to be measured beside it.
     pub(crate) disk: bool,
     pub(crate) notes: Vec<String>,
+}
+
+/// A program on an input of its own.
+pub(crate) struct Smaller {
+    pub(crate) program: Program,
+    pub(crate) input: Vec<PathBuf>,
 }
 
 impl Case {
@@ -98,6 +106,7 @@ impl Case {
             programs: Vec::new(),
             rounds: setting.rounds,
             keeps_records: None,
+            smaller: None,
             disk: false,
             notes: Vec::new(),
         }

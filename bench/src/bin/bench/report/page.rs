@@ -28,13 +28,14 @@ and directory synced. Rivals sync nothing of their own accord, and are not made 
 
 pub(super) fn page(all: &[Results], missed: &str, control_plane: &str) -> String {
     let mut page = "# Benchmarks\n\n".to_owned();
-    if let Some(last) = all.last() {
-        machine(&mut page, &last.machine);
+    let usual = all.last().map(|last| &last.machine);
+    if let Some(usual) = usual {
+        line(&mut page, format_args!("Measured on {}.\n", machine(usual)));
     }
     verdicts(&mut page, all);
     by_hand(&mut page, missed);
     for results in all {
-        case(&mut page, results);
+        case(&mut page, results, usual);
     }
     by_hand(&mut page, control_plane);
     page.push_str(METHOD);
@@ -66,18 +67,15 @@ fn by_hand(page: &mut String, section: &str) {
     }
 }
 
-fn machine(page: &mut String, machine: &Machine) {
-    line(
-        page,
-        format_args!(
-            "Measured on {} × {}, {}, Linux {}, {}.\n",
-            machine.processors,
-            machine.processor,
-            bytes(machine.memory_bytes),
-            machine.kernel,
-            machine.compiler
-        ),
-    );
+fn machine(machine: &Machine) -> String {
+    format!(
+        "{} × {}, {}, Linux {}, {}",
+        machine.processors,
+        machine.processor,
+        bytes(machine.memory_bytes),
+        machine.kernel,
+        machine.compiler
+    )
 }
 
 fn verdicts(page: &mut String, all: &[Results]) {
@@ -93,9 +91,14 @@ fn verdicts(page: &mut String, all: &[Results]) {
     page.push('\n');
 }
 
-fn case(page: &mut String, results: &Results) {
+fn case(page: &mut String, results: &Results, usual: Option<&Machine>) {
     line(page, format_args!("## {}\n", results.title));
-    line(page, format_args!("{} Measured {} at {}.\n", results.about, results.date, results.commit));
+    let elsewhere = match usual == Some(&results.machine) {
+        true => String::new(),
+        false => format!(" on {}", machine(&results.machine)),
+    };
+    let Results { about, date, commit, .. } = results;
+    line(page, format_args!("{about} Measured {date} at {commit}{elsewhere}.\n"));
     line(page, format_args!("![{}](benchmarks/{}.svg)\n", results.title, results.case));
     page.push_str(
         "| program | wall s | range s | runs | CPU s | memory | slot | × yardstick | × Gristmill |\n",
@@ -111,6 +114,18 @@ fn case(page: &mut String, results: &Results) {
         line(
             page,
             format_args!("Two passes of writing, syncing and reading as much took {} s.\n", seconds(disk)),
+        );
+    }
+    if let Some(smaller) = &results.smaller {
+        line(
+            page,
+            format_args!(
+                "{}, {} in the same turns: {} s, the median of {}.\n",
+                smaller.series.name,
+                bytes(smaller.input_bytes),
+                seconds(smaller.series.wall()),
+                smaller.series.runs.len()
+            ),
         );
     }
     for note in &results.notes {
@@ -149,7 +164,7 @@ fn row(page: &mut String, series: &Series, yardstick: Option<f64>, gristmill: Op
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::Run;
+    use crate::results::{Run, Smaller};
 
     fn series(name: &str, kind: Kind, walls: &[f64]) -> Series {
         let peak_slot_bytes = (kind == Kind::Gristmill).then_some(7 << 20);
@@ -186,6 +201,7 @@ mod tests {
             ],
             notes: vec!["DuckDB was skipped: it is not there.".to_owned()],
             disk_s: None,
+            smaller: None,
         }
     }
 
@@ -199,7 +215,8 @@ mod tests {
             "# Benchmarks\n\nMeasured on 2 × Mill, 4 GiB, Linux 6.1, rustc 1.\n\n\
              ## Aims\n\n| aim | measured | |\n|---|---:|---|\n\
              | Word count: Gristmill at most 1.7 × the wall of yardstick | 1.50 × | reached |\n\
-             | Word count: at least 8 × faster than Polars | 10.00 × | reached |\n\n\
+             | Word count: at least 8 × faster than Polars | 10.00 × | reached |\n\
+             | Word count: yardstick at most 2 CPU s per GiB | 2.00 s | reached |\n\n\
              ## What is missed\n\n\
              ## Word count\n\nOf words. Measured 2026-01-02 at abc.\n\n![Word count](benchmarks/wordcount.svg)\n\n\
              | program | wall s | range s | runs | CPU s | memory | slot | × yardstick | × Gristmill |\n\
@@ -208,6 +225,31 @@ mod tests {
              | Gristmill | 1.50 | 1.50–1.50 | 1 | 3.00 | 3 MiB | 7 MiB | 1.50 | 1.00 |\n\
              | Polars | 15.0 | 15.0–15.0 | 1 | 30.0 | 3 MiB | – | 15.00 | 10.00 |\n\n\
              - DuckDB was skipped: it is not there.\n\n"
+        );
+    }
+
+    #[test]
+    fn a_case_that_was_measured_elsewhere_says_so() {
+        let mut other = results();
+        other.machine.processors = 8;
+        let page = page(&[other, results()], "", "");
+        assert!(page.starts_with("# Benchmarks\n\nMeasured on 2 × Mill,"), "{page}");
+        assert_eq!(page.matches("at abc on 8 × Mill, 4 GiB, Linux 6.1, rustc 1.\n").count(), 1, "{page}");
+        assert_eq!(page.matches("at abc.\n").count(), 1, "{page}");
+    }
+
+    #[test]
+    fn a_tenth_in_the_same_turns_is_what_ten_times_as_much_is_compared_with() {
+        let mut big = results();
+        big.case = "big-wordcount".to_owned();
+        big.input_bytes = 10 << 30;
+        let series = series("Gristmill, a tenth", Kind::Gristmill, &[0.1, 0.125, 0.2]);
+        big.smaller = Some(Smaller { input_bytes: 1 << 30, series });
+        let page = page(&[big], "", "");
+        assert!(page.contains("time per byte at most 1.3 × that of a tenth | 1.20 × | reached |"), "{page}");
+        assert!(
+            page.contains("Gristmill, a tenth, 1 GiB in the same turns: 0.125 s, the median of 3.\n"),
+            "{page}"
         );
     }
 

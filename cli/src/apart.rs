@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use gristmill_dataplane::{MapTask, Plugin, ProgressCell, run_map};
-use gristmill_model::{InputFile, JobId, MapWork, Params, PathBytes, PluginInfo, Split, TaskId};
+use gristmill_model::{InputFile, JobId, MapWork, Params, PathBytes, PluginInfo, TaskId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
@@ -69,16 +69,9 @@ fn digest_here(
     place: &Path,
 ) -> Result<u64, String> {
     let plugin = Plugin::load(library).map_err(|error| error.to_string())?;
-    let whole = |input: &InputFile| Split {
-        document: input.name.clone(),
-        path: input.path.clone(),
-        offset: 0,
-        bytes: input.bytes,
-        file_bytes: input.bytes,
-    };
     let task = MapTask {
         attempt: TaskId::map(JobId(1), 0).attempt(0),
-        work: MapWork { splits: inputs.iter().map(whole).collect(), bounds: Default::default() },
+        work: MapWork { splits: inputs.iter().map(InputFile::whole).collect(), bounds: Default::default() },
         params,
         partitions,
         memory_bytes: MEMORY_BYTES,

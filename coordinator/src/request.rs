@@ -143,7 +143,13 @@ mod tests {
                 total_order: false,
             },
             params: Default::default(),
-            inputs: vec![InputFile { name: "a".into(), path: "/in/a".into(), bytes: 5, splittable: true }],
+            inputs: vec![InputFile {
+                name: "a".into(),
+                path: "/in/a".into(),
+                bytes: 5,
+                modified_ns: 0,
+                splittable: true,
+            }],
             output: "/out".into(),
             options: JobOptions::default(),
         }

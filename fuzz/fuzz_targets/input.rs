@@ -6,7 +6,7 @@ use std::fs;
 
 use gristmill_dataplane::bench::read_split;
 use gristmill_model::{InputMode, PathBytes, Split};
-use gristmill_storage::Compression;
+use gristmill_storage::{Compression, Local, Storage};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 
@@ -36,6 +36,7 @@ fuzz_target!(|case: Case| {
         offset: 0,
         bytes: length,
         file_bytes: length,
+        file_modified_ns: Local.open(file.path()).unwrap().opened().modified_ns,
     };
     let mode = match case.mode {
         Mode::Text => InputMode::Text,

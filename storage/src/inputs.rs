@@ -5,7 +5,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
-use crate::{Compression, Kind, Storage, StorageError};
+use crate::{Compression, Kind, Storage, StorageError, Version};
 
 /// An input file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,8 +14,8 @@ pub struct Input {
     pub name: PathBuf,
     /// The same, absolute.
     pub path: PathBuf,
-    /// Size in bytes as stored.
-    pub bytes: u64,
+    /// Its size as stored, and when it was last modified.
+    pub version: Version,
     /// Whether it may be read from the middle: it is not compressed.
     pub splittable: bool,
 }
@@ -101,7 +101,7 @@ fn look_at(storage: &dyn Storage, named: &Path) -> Result<Input, StorageError> {
     let climbs = named.components().any(|component| component == Component::ParentDir);
     let path = if climbs { named.canonicalize() } else { std::path::absolute(named) };
     let path = path.map_err(StorageError::io(crate::Operation::Stat, named))?;
-    Ok(Input { name: named.to_owned(), path, bytes: file.bytes(), splittable })
+    Ok(Input { name: named.to_owned(), path, version: file.opened(), splittable })
 }
 
 fn is_pattern(argument: &OsStr) -> bool {

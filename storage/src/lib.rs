@@ -44,10 +44,30 @@ pub struct Stat {
     pub bytes: u64,
 }
 
+/// What a file is at one moment, as far as that can be told without reading it: when its content changes, so does this.
+///
+/// Not where somebody sets the time back, nor where the change before came within the same tick of the file system's clock (some
+/// milliseconds at most).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// When it was last modified, in nanoseconds since 1970.
+    pub modified_ns: i64,
+}
+
 /// An open file. Reading moves no position, so it may be shared.
 pub trait ReadAt: Send + Sync {
+    /// What it was when it was opened.
+    fn opened(&self) -> Version;
+
+    /// What it is now.
+    fn version(&self) -> Result<Version, StorageError>;
+
     /// Size in bytes when it was opened.
-    fn bytes(&self) -> u64;
+    fn bytes(&self) -> u64 {
+        self.opened().bytes
+    }
 
     /// Reads up to `into.len()` bytes at `offset`. Zero means that the file ends there; fewer than asked for means nothing.
     fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize, StorageError>;

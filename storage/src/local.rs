@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::fs::{self, File, FileType, TryLockError};
 use std::io::{self, ErrorKind, IoSliceMut, Write};
 use std::num::NonZeroU64;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Advice;
 use rustix::io::{ReadWriteFlags, preadv2};
 
-use crate::{DirectoryLock, Kind, Operation, ReadAt, Stat, Storage, StorageError};
+use crate::{DirectoryLock, Kind, Operation, ReadAt, Stat, Storage, StorageError, Version};
 
 /// The files of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,10 +19,17 @@ pub struct Local;
 struct LocalFile {
     file: File,
     path: PathBuf,
-    bytes: u64,
+    opened: Version,
 }
 
 impl LocalFile {
+    fn version_of(file: &File, path: &Path) -> Result<Version, StorageError> {
+        let metadata = file.metadata().map_err(StorageError::io(Operation::Stat, path))?;
+        let modified_ns =
+            metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec());
+        Ok(Version { bytes: metadata.len(), modified_ns })
+    }
+
     /// Whether the byte at `offset` can be had without waiting for the disk.
     fn is_at_hand(&self, offset: u64) -> bool {
         let mut byte = [0];
@@ -31,8 +38,12 @@ impl LocalFile {
 }
 
 impl ReadAt for LocalFile {
-    fn bytes(&self) -> u64 {
-        self.bytes
+    fn opened(&self) -> Version {
+        self.opened
+    }
+
+    fn version(&self) -> Result<Version, StorageError> {
+        Self::version_of(&self.file, &self.path)
     }
 
     fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize, StorageError> {
@@ -107,8 +118,8 @@ impl Storage for Local {
 
     fn open(&self, path: &Path) -> Result<Box<dyn ReadAt>, StorageError> {
         let file = File::open(path).map_err(StorageError::io(Operation::Open, path))?;
-        let bytes = file.metadata().map_err(StorageError::io(Operation::Stat, path))?.len();
-        Ok(Box::new(LocalFile { file, path: path.to_owned(), bytes }))
+        let opened = LocalFile::version_of(&file, path)?;
+        Ok(Box::new(LocalFile { file, path: path.to_owned(), opened }))
     }
 
     fn create_directory(&self, path: &Path) -> Result<(), StorageError> {

@@ -33,7 +33,7 @@ fn a_directory_stands_for_its_files_and_those_below_in_order() {
     let inputs = list(&[&root.path().join("d")]).unwrap();
     assert_eq!(names(root.path(), &inputs), ["d/a", "d/b", "d/sub/c"]);
     assert!(inputs.iter().all(|input| input.path.is_absolute() && input.splittable));
-    assert_eq!(inputs[2].bytes, 7);
+    assert_eq!(inputs[2].version.bytes, 7);
 }
 
 #[test]

@@ -75,7 +75,7 @@ impl Submitters {
             total_order: false,
         };
         let path = PathBytes::from(self.input.as_path());
-        let input = InputFile { name: path.clone(), path, bytes: 7, splittable: true };
+        let input = InputFile { name: path.clone(), path, bytes: 7, modified_ns: 0, splittable: true };
         JobRequest {
             key,
             plugin,

@@ -272,3 +272,25 @@ fn input_that_changed_after_it_was_submitted_is_an_error() {
     assert!(!output.join("_SUCCESS").exists());
     cluster.end(vec![worker]);
 }
+
+#[test]
+fn input_overwritten_with_as_many_bytes_after_it_was_submitted_is_an_error() {
+    let place = Place::new();
+    let input = place.input("moving.txt", "one two three\n");
+    let modified = || fs::metadata(&input).unwrap().modified().unwrap();
+    let before = modified();
+    let cluster = place.cluster();
+    let (job, output) = place.job("wc").input(&input).hand_in(&cluster);
+    while modified() == before {
+        fs::write(&input, "six ten seven\n").unwrap();
+    }
+    let worker = cluster.worker(1);
+    cluster.until_state(&job, "failed");
+    let ended = cluster.ask(["job", &job]).failed();
+    assert!(
+        ended.stdout().contains("moving.txt") && ended.stdout().contains("still has 14 bytes"),
+        "{ended}"
+    );
+    assert!(!output.join("_SUCCESS").exists());
+    cluster.end(vec![worker]);
+}

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use gristmill_model::{InputFile, JobId, JobOptions, JobPhase, Params, PathBytes, PluginInfo};
+use gristmill_storage::{Local, Storage};
 
 use crate::embedded::Embedded;
 use crate::failure::{Failure, Outcome};
@@ -120,6 +121,7 @@ impl Bench {
                     name: PathBytes::from(*name),
                     path: PathBytes::from(path.as_path()),
                     bytes: bytes.len() as u64,
+                    modified_ns: Local.open(&path)?.opened().modified_ns,
                     splittable: true,
                 });
             }

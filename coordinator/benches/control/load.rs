@@ -120,6 +120,7 @@ fn request(place: &Place, tasks: u32) -> JobRequest {
             name: "a.txt".into(),
             path: "/in/a.txt".into(),
             bytes: u64::from(tasks) * 100,
+            modified_ns: 0,
             splittable: true,
         }],
         output: place.directory.path().join("out").as_path().into(),

@@ -17,7 +17,7 @@ use crate::sampler::Sampler;
 use crate::state::Refused;
 
 /// Grows with every change of what facts look like in the log.
-pub const FACT_VERSION: u16 = 6;
+pub const FACT_VERSION: u16 = 7;
 
 /// Something that was decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -85,6 +85,7 @@ impl World {
                 name: "a.txt".into(),
                 path: "/in/a.txt".into(),
                 bytes: maps * 100,
+                modified_ns: 0,
                 splittable: true,
             }],
             output: self.output().as_path().into(),

@@ -178,6 +178,7 @@ fn job() -> JobRequest {
             name: PathBytes::from("a.txt"),
             path: PathBytes::from("/a.txt"),
             bytes: 1000,
+            modified_ns: 1_700_000_000_123_456_789,
             splittable: true,
         }],
         output: PathBytes::from("/out"),

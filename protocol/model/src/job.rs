@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{PathBytes, PluginInfo, RequestKey};
+use crate::{PathBytes, PluginInfo, RequestKey, Split};
 
 /// Parameters of the app (`--arg key=value`).
 pub type Params = BTreeMap<String, String>;
@@ -18,8 +18,29 @@ pub struct InputFile {
     pub path: PathBytes,
     /// Size in bytes as stored.
     pub bytes: u64,
+    /// When it was last modified, in nanoseconds since 1970: what a map reads must still have this time.
+    pub modified_ns: i64,
     /// Whether it may be read from the middle (compressed files may not).
     pub splittable: bool,
+}
+
+impl InputFile {
+    /// A part of it, as a map task names it.
+    pub fn split(&self, offset: u64, bytes: u64) -> Split {
+        Split {
+            document: self.name.clone(),
+            path: self.path.clone(),
+            offset,
+            bytes,
+            file_bytes: self.bytes,
+            file_modified_ns: self.modified_ns,
+        }
+    }
+
+    /// All of it.
+    pub fn whole(&self) -> Split {
+        self.split(0, self.bytes)
+    }
 }
 
 /// What the user may choose about a job. `None` lets the coordinator choose.

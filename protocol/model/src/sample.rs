@@ -55,14 +55,7 @@ impl SamplePiece {
     pub fn to_split(self, inputs: &[InputFile], mode: InputMode) -> Option<SampleSplit> {
         let file = inputs.get(usize::try_from(self.file).ok()?)?;
         let (offset, bytes) = if is_split(file, mode) { (self.offset, self.bytes) } else { (0, file.bytes) };
-        let split = Split {
-            document: file.name.clone(),
-            path: file.path.clone(),
-            offset,
-            bytes,
-            file_bytes: file.bytes,
-        };
-        Some(SampleSplit { split, bytes_max: self.bytes })
+        Some(SampleSplit { split: file.split(offset, bytes), bytes_max: self.bytes })
     }
 }
 
@@ -167,6 +160,7 @@ mod tests {
             name: "a".into(),
             path: "/a".into(),
             bytes,
+            modified_ns: 0,
             splittable,
         };
         sizes.iter().map(file).collect()

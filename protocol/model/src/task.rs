@@ -19,6 +19,8 @@ pub struct Split {
     pub bytes: u64,
     /// The file's size when the job was submitted: it must not have changed.
     pub file_bytes: u64,
+    /// Nor must the time of its last modification, in nanoseconds since 1970.
+    pub file_modified_ns: i64,
 }
 
 /// One attempt, handed to a worker.

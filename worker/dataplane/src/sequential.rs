@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gristmill_model::{
-    AttemptStats, Bounds, InputFile, MapWork, Params, SamplePiece, SampleWork, Split, TaskFailure,
+    AttemptStats, Bounds, InputFile, MapWork, Params, SamplePiece, SampleWork, TaskFailure,
 };
 use gristmill_sdk::wire;
 use gristmill_storage::{Local, Output, Staged, StorageError, output_name};
@@ -117,7 +117,7 @@ fn stage(
     let map_only = plugin.info().map_only || job.reduces == 0;
     let partitions = if map_only { 0 } else { job.reduces };
     let bounds = Arc::new(bounds(plugin, job, partitions, progress)?);
-    let work = MapWork { splits: job.inputs.iter().map(whole).collect(), bounds };
+    let work = MapWork { splits: job.inputs.iter().map(InputFile::whole).collect(), bounds };
     let budget = budget_for(job.memory_bytes, &work);
     let blocks = MapBlocks { mode: plugin.info().input_mode, work: &work, partitions, budget };
     let mut instance = Instance::create(plugin, &job.params, progress)?;
@@ -162,16 +162,6 @@ fn bounds(
         keys.append(&mut run_sample(plugin, &task, progress)?.keys);
     }
     Ok(Bounds::choose(&keys, partitions))
-}
-
-fn whole(input: &InputFile) -> Split {
-    Split {
-        document: input.name.clone(),
-        path: input.path.clone(),
-        offset: 0,
-        bytes: input.bytes,
-        file_bytes: input.bytes,
-    }
 }
 
 fn reduce_partition(

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -121,13 +122,14 @@ impl World {
         let (library, info) = plugin("plain");
         self.coordinator.add_blob(info.sha256, library.to_vec());
         let input = self.path("input");
-        let bytes = fs::metadata(&input).unwrap().len();
+        let metadata = fs::metadata(&input).unwrap();
         let split = Split {
             document: PathBytes::from("input"),
             path: PathBytes::from(input.as_path()),
             offset: 0,
-            bytes,
-            file_bytes: bytes,
+            bytes: metadata.len(),
+            file_bytes: metadata.len(),
+            file_modified_ns: metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec(),
         };
         let attempt = TaskId::map(JOB, index).attempt(0);
         let at = self.path(&format!("at-{index}"));

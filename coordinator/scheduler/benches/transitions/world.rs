@@ -159,7 +159,13 @@ fn spec(job: u64, tasks: u64, reduces: u32) -> JobSpec {
         combines: true,
         total_order: false,
     };
-    let file = InputFile { name: "a".into(), path: "/in/a".into(), bytes: tasks << 20, splittable: true };
+    let file = InputFile {
+        name: "a".into(),
+        path: "/in/a".into(),
+        bytes: tasks << 20,
+        modified_ns: 0,
+        splittable: true,
+    };
     JobSpec {
         key: RequestKey { client: ClientId(1), request: RequestId(job) },
         plugin,

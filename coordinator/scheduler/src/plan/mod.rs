@@ -203,13 +203,7 @@ impl Piece {
     /// With its names.
     pub(crate) fn to_split(self, spec: &JobSpec) -> Option<Split> {
         let file = spec.inputs.get(usize::try_from(self.file).ok()?)?;
-        Some(Split {
-            document: file.name.clone(),
-            path: file.path.clone(),
-            offset: self.offset,
-            bytes: self.bytes,
-            file_bytes: file.bytes,
-        })
+        Some(file.split(self.offset, self.bytes))
     }
 
     fn names_bytes(self, spec: &JobSpec) -> usize {

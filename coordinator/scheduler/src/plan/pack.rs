@@ -17,7 +17,7 @@ const PIECES_MAX: u32 = 8192;
 /// Names of one task: they go out with its assignment, which has to fit a frame of the protocol many times.
 const NAMES_BYTES_MAX: usize = 1 << 20;
 /// What a split has in an assignment beside its names.
-const SPLIT_BYTES: usize = 48;
+const SPLIT_BYTES: usize = 56;
 
 /// The rule, and the task that is being filled.
 #[derive(Clone, Debug)]

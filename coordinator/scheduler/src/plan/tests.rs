@@ -38,7 +38,7 @@ fn spec(inputs: Vec<InputFile>, split_bytes: u64, input_mode: InputMode) -> JobS
 }
 
 fn file(bytes: u64) -> InputFile {
-    InputFile { name: "name".into(), path: "/in/name".into(), bytes, splittable: true }
+    InputFile { name: "name".into(), path: "/in/name".into(), bytes, modified_ns: 0, splittable: true }
 }
 
 /// The tasks, each with its pieces.

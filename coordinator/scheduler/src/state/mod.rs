@@ -40,7 +40,7 @@ use crate::fact::Fact;
 use crate::kv::Kv;
 
 /// Grows with every change of what a serialized state looks like. Whoever writes one down writes this beside it, and reads no other.
-pub const STATE_VERSION: u16 = 2;
+pub const STATE_VERSION: u16 = 3;
 
 /// Everything that must survive a coordinator's death.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

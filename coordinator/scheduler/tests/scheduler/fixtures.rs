@@ -54,7 +54,8 @@ pub(crate) fn delete(key: &str, version: Option<u64>) -> KvOp {
 }
 
 pub(crate) fn file(name: &str, bytes: u64) -> InputFile {
-    InputFile { name: name.into(), path: format!("/in/{name}").as_str().into(), bytes, splittable: true }
+    let path = format!("/in/{name}").as_str().into();
+    InputFile { name: name.into(), path, bytes, modified_ns: 1_000_000_000, splittable: true }
 }
 
 /// `maps` splits of 100 bytes.

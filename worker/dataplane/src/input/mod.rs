@@ -10,9 +10,10 @@ mod whole;
 mod window;
 
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use gristmill_model::{InputMode, PathBytes, Split, TaskFailure};
-use gristmill_storage::{Compression, Local, ReadAt, Storage};
+use gristmill_storage::{Compression, Local, ReadAt, Storage, Version};
 
 use crate::budget::Budget;
 use crate::failure;
@@ -31,10 +32,24 @@ pub(crate) struct InputBlock<'r> {
 }
 
 /// A split being read.
-pub(crate) enum SplitReader {
+pub(crate) struct SplitReader {
+    blocks: Blocks,
+    submitted: Submitted,
+    file: Rc<dyn ReadAt>,
+}
+
+enum Blocks {
     Lines(Lines),
     Records(Records),
     Whole(Whole),
+}
+
+/// What the file of a split was when its job was submitted.
+struct Submitted {
+    document: Document,
+    version: Version,
+    /// Where the split begins, for messages.
+    offset: u64,
 }
 
 /// What a reader may hold, and a buffer that an earlier reader no longer needs.
@@ -112,16 +127,11 @@ impl SplitReader {
         buffer: InputBuffer,
         progress: &ProgressCell,
     ) -> Result<Self, TaskFailure> {
-        let document = Document { name: split.document.clone(), path: split.path.to_path() };
+        let submitted = Submitted::of(split);
+        let document = &submitted.document;
         let file = Local.open(&document.path).map_err(|error| document.failure(split.offset, error))?;
-        if file.bytes() != split.file_bytes {
-            let message = format!(
-                "it has changed since the job was submitted: it had {} bytes and now has {}",
-                split.file_bytes,
-                file.bytes()
-            );
-            return Err(document.failure(split.offset, message));
-        }
+        let file: Rc<dyn ReadAt> = Rc::from(file);
+        submitted.must_be(file.opened())?;
         let compression = detect(file.as_ref()).map_err(|error| document.failure(0, error))?;
         if let (None, Some(named), 1..) = (compression, Compression::named(&document.path), file.bytes()) {
             let name = named.name();
@@ -138,45 +148,91 @@ impl SplitReader {
         let end = split.offset.saturating_add(split.bytes);
         let progress = progress.clone();
         let open = |from: u64, end: u64| match compression {
-            None => Ok(Stream::plain(document.clone(), file, from, end, progress)),
+            None => Ok(Stream::plain(document.clone(), Rc::clone(&file), from, end, progress)),
             Some(compression) => {
-                Stream::compressed(document.clone(), file, compression, buffer.window_bytes_max, progress)
+                let window_bytes_max = buffer.window_bytes_max;
+                Stream::compressed(
+                    document.clone(),
+                    Rc::clone(&file),
+                    compression,
+                    window_bytes_max,
+                    progress,
+                )
             }
         };
         // The size of a compressed document is not known before its end.
         let content_end = if compression.is_some() { u64::MAX } else { end.min(split.file_bytes) };
-        Ok(match mode {
+        let blocks = match mode {
             InputMode::Text => {
                 let from = split.offset.saturating_sub(1);
-                Self::Lines(Lines::new(open(from, content_end)?, buffer, split.offset, content_end))
+                Blocks::Lines(Lines::new(open(from, content_end)?, buffer, split.offset, content_end))
             }
             InputMode::Records(bytes) => {
                 let (from, to) = records::covered(split.offset, content_end, bytes);
-                Self::Records(Records::new(open(from, to)?, buffer, bytes, from, to)?)
+                Blocks::Records(Records::new(open(from, to)?, buffer, bytes, from, to)?)
             }
             InputMode::File => {
                 let size = compression.is_none().then_some(split.file_bytes);
-                Self::Whole(Whole::new(open(0, content_end)?, buffer, size)?)
+                Blocks::Whole(Whole::new(open(0, content_end)?, buffer, size)?)
             }
-        })
+        };
+        Ok(Self { blocks, submitted, file })
     }
 
-    /// The next block, until there is none.
+    /// The next block, until there is none. When there is none, all that was read is what was submitted.
     pub(crate) fn next(&mut self) -> Result<Option<InputBlock<'_>>, TaskFailure> {
-        match self {
-            Self::Lines(lines) => lines.next(),
-            Self::Records(records) => records.next(),
-            Self::Whole(whole) => whole.next(),
+        let next = match &mut self.blocks {
+            Blocks::Lines(lines) => lines.next(),
+            Blocks::Records(records) => records.next(),
+            Blocks::Whole(whole) => whole.next(),
+        };
+        // Where a change makes the reading fail, it is the change that the user wants to hear of.
+        if !matches!(next, Ok(Some(_))) {
+            let now = self.file.version();
+            let now = now.map_err(|error| self.submitted.document.failure(self.submitted.offset, error))?;
+            self.submitted.must_be(now)?;
         }
+        next
     }
 
     /// The buffer, for the next split.
     pub(crate) fn into_buffer(self) -> InputBuffer {
-        match self {
-            Self::Lines(lines) => lines.buffer,
-            Self::Records(records) => records.buffer,
-            Self::Whole(whole) => whole.buffer,
+        match self.blocks {
+            Blocks::Lines(lines) => lines.buffer,
+            Blocks::Records(records) => records.buffer,
+            Blocks::Whole(whole) => whole.buffer,
         }
+    }
+}
+
+impl Submitted {
+    fn of(split: &Split) -> Self {
+        Self {
+            document: Document { name: split.document.clone(), path: split.path.to_path() },
+            version: Version { bytes: split.file_bytes, modified_ns: split.file_modified_ns },
+            offset: split.offset,
+        }
+    }
+
+    fn must_be(&self, now: Version) -> Result<(), TaskFailure> {
+        let before = self.version;
+        if now == before {
+            return Ok(());
+        }
+        let change = if now.bytes == before.bytes {
+            let (millis, sense) = match i128::from(now.modified_ns) - i128::from(before.modified_ns) {
+                later @ 0.. => (later, "later"),
+                earlier => (-earlier, "earlier"),
+            };
+            let millis = millis as f64 / 1e6;
+            format!("it still has {} bytes, but was modified {millis} ms {sense}", now.bytes)
+        } else {
+            format!("it had {} bytes and now has {}", before.bytes, now.bytes)
+        };
+        let message = format!(
+            "it has changed since the job was submitted: {change}; submit the job again when nobody writes to it"
+        );
+        Err(self.document.failure(self.offset, message))
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct Stream {
 
 enum Source {
     Plain {
-        file: Box<dyn ReadAt>,
+        file: Rc<dyn ReadAt>,
         split_end: u64,
         announced_to: u64,
     },
@@ -78,7 +78,7 @@ fn wants_window(error: &io::Error) -> bool {
 
 /// A file as a stream that tells how far it has been read.
 struct Stored {
-    file: Box<dyn ReadAt>,
+    file: Rc<dyn ReadAt>,
     offset: Rc<Cell<u64>>,
 }
 
@@ -94,7 +94,7 @@ impl Stream {
     /// An uncompressed file from byte `from` on. Bytes before `split_end` count as progress.
     pub(super) fn plain(
         document: Document,
-        file: Box<dyn ReadAt>,
+        file: Rc<dyn ReadAt>,
         from: u64,
         split_end: u64,
         progress: ProgressCell,
@@ -111,7 +111,7 @@ impl Stream {
     /// always granted: the format asks decoders for so much.
     pub(super) fn compressed(
         document: Document,
-        file: Box<dyn ReadAt>,
+        file: Rc<dyn ReadAt>,
         compression: Compression,
         window_bytes_max: u64,
         progress: ProgressCell,

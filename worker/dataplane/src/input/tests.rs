@@ -3,10 +3,11 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use gristmill_model::{InputMode, PathBytes, Split, TaskFailure};
-use gristmill_storage::{ReadAt, StorageError};
+use gristmill_storage::{Local, ReadAt, Storage, StorageError, Version};
 use proptest::prelude::*;
 
 use super::stream::Stream;
@@ -21,8 +22,9 @@ struct Sizes {
 const ROOMY: Sizes = Sizes { block: 1 << 20, record: 1 << 20 };
 
 fn split(path: &Path, offset: u64, bytes: u64) -> Split {
-    let file_bytes = fs::metadata(path).unwrap().len();
-    Split { document: PathBytes::from("document"), path: PathBytes::from(path), offset, bytes, file_bytes }
+    let Version { bytes: file_bytes, modified_ns: file_modified_ns } = Local.open(path).unwrap().opened();
+    let (document, path) = (PathBytes::from("document"), PathBytes::from(path));
+    Split { document, path, offset, bytes, file_bytes, file_modified_ns }
 }
 
 /// The blocks of a split, with their offsets.
@@ -267,8 +269,12 @@ fn progress_counts_the_stored_bytes_of_the_splits_once() {
 struct Announced(Arc<Mutex<Vec<(u64, u64)>>>);
 
 impl ReadAt for Announced {
-    fn bytes(&self) -> u64 {
-        1 << 40
+    fn opened(&self) -> Version {
+        Version { bytes: 1 << 40, modified_ns: 0 }
+    }
+
+    fn version(&self) -> Result<Version, StorageError> {
+        Ok(self.opened())
     }
 
     fn read_at(&self, into: &mut [u8], _offset: u64) -> Result<usize, StorageError> {
@@ -286,7 +292,7 @@ fn a_plain_file_is_announced_once_some_megabytes_ahead_and_not_beyond_the_split(
     let file = Announced::default();
     let (from, end) = (3 * MIB, 30 * MIB + 5);
     let document = Document { name: "document".into(), path: "/document".into() };
-    let mut stream = Stream::plain(document, Box::new(file.clone()), from, end, ProgressCell::new());
+    let mut stream = Stream::plain(document, Rc::new(file.clone()), from, end, ProgressCell::new());
     let mut block = vec![0; MIB as usize / 2];
     let (mut position, mut next) = (from, from);
     while position < end + MIB {
@@ -300,7 +306,7 @@ fn a_plain_file_is_announced_once_some_megabytes_ahead_and_not_beyond_the_split(
     }
     let mut small = Stream::plain(
         Document { name: "small".into(), path: "/small".into() },
-        Box::new(file.clone()),
+        Rc::new(file.clone()),
         0,
         4_000,
         ProgressCell::new(),
@@ -333,4 +339,36 @@ fn a_window_beyond_the_memory_is_no_damage() {
     );
     let cut = packed(23);
     assert!(message(&cut[..cut.len() - 2]).contains("cut off or corrupt"));
+}
+
+/// Writes the same number of other bytes until the clock of the file system has gone on.
+fn overwrite(path: &Path, content: &[u8]) {
+    let modified = || Local.open(path).unwrap().opened().modified_ns;
+    let before = modified();
+    while modified() == before {
+        fs::write(path, content).unwrap();
+    }
+}
+
+#[test]
+fn a_file_overwritten_with_as_many_bytes_is_refused_before_and_while_it_is_read() {
+    let text = FABLE.repeat(100);
+    let other = text.to_ascii_uppercase();
+    assert_eq!(text.len(), other.len());
+    for mode in [InputMode::Text, InputMode::Records(1), InputMode::File] {
+        let path = file(text.as_bytes());
+        let part = split(&path, 0, text.len() as u64);
+        let open = || {
+            SplitReader::open(&part, mode, InputBuffer::with_sizes(1 << 20, 1 << 20), &ProgressCell::new())
+        };
+        let mut reader = open().unwrap();
+        assert!(reader.next().unwrap().is_some());
+        overwrite(&path, other.as_bytes());
+        let failures = [reader.next().map(|_| ()).unwrap_err(), open().map(|_| ()).unwrap_err()];
+        for failure in failures {
+            let message = failure.message;
+            assert!(message.contains("has changed since the job was submitted"), "{message}");
+            assert!(message.contains(path.to_str().unwrap()) && message.contains("ms later"), "{message}");
+        }
+    }
 }

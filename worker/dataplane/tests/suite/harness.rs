@@ -15,6 +15,7 @@ use gristmill_model::{
     Bounds, InputFile, JobId, MapResult, MapWork, Params, PathBytes, ReduceResult, SamplePiece, SampleResult,
     SampleSplit, SampleWork, Segment, Split, TaskFailure, TaskId, WorkerId,
 };
+use gristmill_storage::{Local, Storage};
 
 /// The directories of a test, with the libraries and jobs in them.
 pub(crate) struct Bench {
@@ -111,6 +112,7 @@ impl Bench {
             name: PathBytes::from(name),
             path: PathBytes::from(path.as_path()),
             bytes: content.len() as u64,
+            modified_ns: Local.open(&path).unwrap().opened().modified_ns,
             splittable: true,
         }
     }
@@ -266,13 +268,7 @@ pub(crate) fn splits(input: &InputFile, split_bytes: u64) -> Vec<Split> {
     let split = |index| {
         let offset = index * split_bytes;
         let bytes = if input.splittable { split_bytes.min(input.bytes - offset) } else { input.bytes };
-        Split {
-            document: input.name.clone(),
-            path: input.path.clone(),
-            offset,
-            bytes,
-            file_bytes: input.bytes,
-        }
+        input.split(offset, bytes)
     };
     (0..count).map(split).collect()
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gristmill_storage::{DirectoryLock, Kind, Operation, ReadAt, Stat, Storage, StorageError};
+use gristmill_storage::{DirectoryLock, Kind, Operation, ReadAt, Stat, Storage, StorageError, Version};
 
 use super::rng::Rng;
 use super::visible::Found;
@@ -192,8 +192,12 @@ fn within(directory: &Path, path: &Path) -> bool {
 struct Content(Vec<u8>);
 
 impl ReadAt for Content {
-    fn bytes(&self) -> u64 {
-        self.0.len() as u64
+    fn opened(&self) -> Version {
+        Version { bytes: self.0.len() as u64, modified_ns: 0 }
+    }
+
+    fn version(&self) -> Result<Version, StorageError> {
+        Ok(self.opened())
     }
 
     fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize, StorageError> {

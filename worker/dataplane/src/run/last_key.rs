@@ -37,6 +37,11 @@ impl LastKey {
         self.rest = written_at + front.len() as u64..written_at + key.len() as u64;
     }
 
+    /// Whether some of it must be read there.
+    pub(super) fn is_in_file(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
     /// Whether a key would come before it.
     pub(super) fn is_above(&self, key: &[u8], file: &File) -> io::Result<bool> {
         let Some((front, rest)) = key.split_at_checked(self.front.len()) else {

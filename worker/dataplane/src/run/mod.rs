@@ -31,6 +31,7 @@ mod choice;
 mod codec;
 mod index;
 mod last_key;
+mod pages;
 pub(crate) mod pair;
 mod reader;
 mod writer;

@@ -2,7 +2,7 @@
 //!
 //! The pairs may come from a plugin, so their order is checked: a run that is not sorted would give wrong answers much later.
 
-use std::io::Write;
+use std::io;
 use std::path::Path;
 use std::time::Instant;
 
@@ -14,6 +14,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::choice::Choice;
 use super::codec::Codec;
 use super::last_key::LastKey;
+use super::pages::Pages;
 use super::pair::{PairAt, pair_at, put_pair};
 use super::{
     BLOCK_HEADER_BYTES, FOOTER_BYTES, FOOTER_MAGIC, HEADER_MAGIC, INDEX_ENTRY_BYTES, IndexEntry, VERSION,
@@ -25,6 +26,7 @@ use crate::output::temporary_in;
 /// A run being written. Dropping it removes the file.
 pub(crate) struct RunWriter {
     file: NamedTempFile,
+    pages: Pages,
     header: Vec<u8>,
     /// Room for a header, and the payload so far.
     block: Vec<u8>,
@@ -65,6 +67,7 @@ impl RunWriter {
         block.resize(BLOCK_HEADER_BYTES, 0);
         let mut writer = Self {
             file,
+            pages: Pages::default(),
             header: Vec::new(),
             block,
             block_pairs: 0,
@@ -131,8 +134,11 @@ impl RunWriter {
     }
 
     /// Compares the first of some pairs with the last one before them.
-    fn check_begin(&self, partition: u32, bytes: &[u8]) -> Result<(), TaskFailure> {
+    fn check_begin(&mut self, partition: u32, bytes: &[u8]) -> Result<(), TaskFailure> {
         let Some(first) = pair_at(bytes, 0) else { return Ok(()) };
+        if self.last_key.is_in_file() {
+            self.settle()?;
+        }
         let descends = self.last_key.is_above(first.key_in(bytes), self.file.as_file());
         match descends.map_err(|error| failure::machine("read run file", self.file.path(), &error))? {
             true => Err(descended(partition)),
@@ -210,6 +216,7 @@ impl RunWriter {
         tail.extend_from_slice(&crc.to_le_bytes());
         tail.extend_from_slice(&FOOTER_MAGIC);
         self.put(&tail)?;
+        self.settle()?;
         Ok(FinishedRun { file: self.file.into_temp_path(), bytes: self.offset, pairs, digest })
     }
 
@@ -350,10 +357,20 @@ impl RunWriter {
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), TaskFailure> {
-        let written = self.file.as_file_mut().write_all(bytes);
-        written.map_err(|error| failure::machine("write run file", self.file.path(), &error))?;
+        let written = self.pages.write(self.file.as_file_mut(), bytes);
+        written.map_err(|error| self.unwritten(&error))?;
         self.offset += bytes.len() as u64;
         Ok(())
+    }
+
+    /// What was put is in the file then, and can be read there.
+    fn settle(&mut self) -> Result<(), TaskFailure> {
+        let written = self.pages.settle(self.file.as_file_mut());
+        written.map_err(|error| self.unwritten(&error))
+    }
+
+    fn unwritten(&self, error: &io::Error) -> TaskFailure {
+        failure::machine("write run file", self.file.path(), error)
     }
 }
 

@@ -10,6 +10,15 @@ pub(super) const BATCH_PAIRS: usize = 128;
 /// Bytes outside of the slots (long keys, what values hold) from which on a batch is full.
 pub(super) const OUTSIDE_BYTES_MAX: usize = 64 << 10;
 
+/// How many pairs are gathered that take so many bytes each: fewer where values are large by themselves.
+pub(super) const fn pairs_max(pair_bytes: usize) -> usize {
+    match OUTSIDE_BYTES_MAX / pair_bytes {
+        0 => 1,
+        fit if fit < BATCH_PAIRS => fit,
+        _ => BATCH_PAIRS,
+    }
+}
+
 /// Pairs in emission order. They are taken out in the same order.
 pub(super) struct Batch<V> {
     slots: Box<[Wide<V>]>,
@@ -21,9 +30,11 @@ pub(super) struct Batch<V> {
 }
 
 impl<V> Batch<V> {
+    const PAIRS_MAX: usize = pairs_max(size_of::<Wide<V>>());
+
     pub(super) fn new() -> Self {
         let free = || <Wide<V> as Slot>::free();
-        let slots = std::iter::repeat_with(free).take(BATCH_PAIRS).collect();
+        let slots = std::iter::repeat_with(free).take(Self::PAIRS_MAX).collect();
         Self { slots, begin: 0, end: 0, keys: Vec::new(), values_heap_bytes: 0 }
     }
 
@@ -37,7 +48,7 @@ impl<V> Batch<V> {
             *slot = Wide::new(front, tag, value);
             self.end += 1;
         }
-        self.end >= BATCH_PAIRS || self.keys.len() + self.values_heap_bytes >= OUTSIDE_BYTES_MAX
+        self.end >= Self::PAIRS_MAX || self.keys.len() + self.values_heap_bytes >= OUTSIDE_BYTES_MAX
     }
 
     #[cold]

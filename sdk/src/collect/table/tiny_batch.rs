@@ -1,6 +1,6 @@
 //! Pairs of tiny keys on their way into the table, as few bytes each as possible: most pairs of a text pass here.
 
-use super::super::batch::{BATCH_PAIRS, OUTSIDE_BYTES_MAX};
+use super::super::batch::{BATCH_PAIRS, OUTSIDE_BYTES_MAX, pairs_max};
 use super::tiny::Word;
 use std::mem::MaybeUninit;
 
@@ -12,7 +12,7 @@ struct Pending<V> {
 
 /// Pairs in emission order. They are taken out in the same order.
 pub(in crate::collect) struct TinyBatch<V> {
-    /// Those from `begin` to before `end` are there.
+    /// Those from `begin` to before `end` are there. Places beyond the most that it takes are never touched.
     pairs: Box<[MaybeUninit<Pending<V>>; BATCH_PAIRS]>,
     begin: usize,
     end: usize,
@@ -20,9 +20,12 @@ pub(in crate::collect) struct TinyBatch<V> {
 }
 
 impl<V> TinyBatch<V> {
+    const PAIRS_MAX: usize = pairs_max(size_of::<Pending<V>>());
+
     pub(in crate::collect) fn new() -> Self {
         Self {
-            pairs: Box::new([const { MaybeUninit::uninit() }; BATCH_PAIRS]),
+            // SAFETY: places that may be uninitialized are there as soon as their memory is.
+            pairs: unsafe { Box::new_uninit().assume_init() },
             begin: 0,
             end: 0,
             values_heap_bytes: 0,
@@ -43,7 +46,7 @@ impl<V> TinyBatch<V> {
                 return true;
             }
         }
-        self.end >= BATCH_PAIRS
+        self.end >= Self::PAIRS_MAX
     }
 
     /// The next pair's key and hash.
@@ -91,7 +94,7 @@ impl<V> TinyBatch<V> {
 
     #[cfg(test)]
     pub(in crate::collect) fn held_bytes(&self) -> usize {
-        size_of_val(&*self.pairs) + self.values_heap_bytes
+        Self::PAIRS_MAX * size_of::<Pending<V>>() + self.values_heap_bytes
     }
 }
 

@@ -88,6 +88,60 @@ fn values_that_are_large_by_themselves_are_folded_too() {
     assert_eq!(runs.sums().into_values().collect::<Vec<_>>(), [200; 10]);
 }
 
+/// A list that does not say what it holds.
+struct Silent(Vec<String>);
+
+impl Encode<Self> for Silent {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.0.encode(out);
+    }
+}
+
+impl Codec for Silent {
+    fn decode(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Codec::decode(from).map(Self)
+    }
+}
+
+#[test]
+fn what_values_hold_is_counted_also_where_they_do_not_say_it() {
+    let (mut runs, mut collector) = (Runs::new(1), TypedCollector::new(1 << 20));
+    let join = |total: &mut Silent, next: Silent| total.0.extend(next.0);
+    for n in 0..100_000_u32 {
+        let value = Silent(vec!["x".repeat(100)]);
+        collector.fold(&(n % 10).to_be_bytes(), value, join, &mut runs).unwrap();
+    }
+    collector.finish(Some(join), &mut runs).unwrap();
+    assert!(runs.runs.len() >= 10, "{} runs for ten times the memory", runs.runs.len());
+}
+
+/// Larger than all that a batch is to hold.
+struct Huge([u64; 8_000]);
+
+impl Encode<Self> for Huge {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.0[0].encode(out);
+    }
+}
+
+impl Codec for Huge {
+    fn decode(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self([u64::decode(from)?; 8_000]))
+    }
+}
+
+#[test]
+fn few_pairs_are_gathered_where_values_are_large_by_themselves() {
+    let (mut runs, mut collector) = (Runs::new(1), TypedCollector::new(4 << 20));
+    let join = |total: &mut Huge, next: Huge| total.0[0] += next.0[0];
+    for n in 0..1_000_u32 {
+        collector.fold(&(n % 10).to_be_bytes(), Huge([1; 8_000]), join, &mut runs).unwrap();
+        assert!(collector.held_bytes() <= 5 << 20, "{} bytes", collector.held_bytes());
+    }
+    collector.finish(Some(join), &mut runs).unwrap();
+    assert_eq!(runs.sums().into_values().collect::<Vec<_>>(), [100; 10]);
+}
+
 #[test]
 fn what_a_list_really_holds_shows_in_time() {
     let (mut runs, mut collector) = (Runs::new(1), TypedCollector::new(1 << 20));

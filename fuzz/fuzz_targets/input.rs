@@ -37,6 +37,7 @@ fuzz_target!(|case: Case| {
         bytes: length,
         file_bytes: length,
         file_modified_ns: Local.open(file.path()).unwrap().opened().modified_ns,
+        compressed: false,
     };
     let mode = match case.mode {
         Mode::Text => InputMode::Text,

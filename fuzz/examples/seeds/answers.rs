@@ -245,6 +245,7 @@ fn reply() -> PollReply {
         bytes: 128,
         file_bytes: 1000,
         file_modified_ns: 1_700_000_000_123_456_789,
+        compressed: false,
     };
     let piece = SampleSplit { split: split.clone(), bytes_max: 7 };
     let works = [

@@ -34,6 +34,7 @@ impl InputFile {
             bytes,
             file_bytes: self.bytes,
             file_modified_ns: self.modified_ns,
+            compressed: !self.splittable,
         }
     }
 

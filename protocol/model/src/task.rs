@@ -21,6 +21,8 @@ pub struct Split {
     pub file_bytes: u64,
     /// Nor must the time of its last modification, in nanoseconds since 1970.
     pub file_modified_ns: i64,
+    /// Whether it is compressed, as far as the submitter could see. Decoding it takes memory.
+    pub compressed: bool,
 }
 
 /// One attempt, handed to a worker.

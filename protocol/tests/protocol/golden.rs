@@ -94,6 +94,7 @@ fn reply() -> WorkerServiceResponse {
         bytes: 128,
         file_bytes: 1000,
         file_modified_ns: -5,
+        compressed: true,
     };
     let bounds = Arc::new(Bounds(vec![Blob(b"k".to_vec())]));
     let piece = SampleSplit { split: split.clone(), bytes_max: 7 };

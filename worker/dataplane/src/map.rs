@@ -47,9 +47,8 @@ pub fn run_map(plugin: &Plugin, task: &MapTask, progress: &ProgressCell) -> Resu
 /// What there is for a map of this input.
 pub(crate) fn budget_for(memory_bytes: u64, work: &MapWork) -> Budget {
     let budget = Budget::new(memory_bytes);
-    // Only whole files are compressed.
-    let whole = work.splits.iter().filter(|split| split.offset == 0 && split.bytes >= split.file_bytes);
-    match whole.filter_map(window_bytes).max() {
+    let compressed = work.splits.iter().filter(|split| split.compressed);
+    match compressed.filter_map(window_bytes).max() {
         Some(window_bytes) => budget.beside_decoder(window_bytes),
         None => budget,
     }

@@ -130,6 +130,7 @@ impl World {
             bytes: metadata.len(),
             file_bytes: metadata.len(),
             file_modified_ns: metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec(),
+            compressed: false,
         };
         let attempt = TaskId::map(JOB, index).attempt(0);
         let at = self.path(&format!("at-{index}"));

@@ -24,7 +24,7 @@ const ROOMY: Sizes = Sizes { block: 1 << 20, record: 1 << 20 };
 fn split(path: &Path, offset: u64, bytes: u64) -> Split {
     let Version { bytes: file_bytes, modified_ns: file_modified_ns } = Local.open(path).unwrap().opened();
     let (document, path) = (PathBytes::from("document"), PathBytes::from(path));
-    Split { document, path, offset, bytes, file_bytes, file_modified_ns }
+    Split { document, path, offset, bytes, file_bytes, file_modified_ns, compressed: false }
 }
 
 /// The blocks of a split, with their offsets.

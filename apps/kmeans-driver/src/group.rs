@@ -70,7 +70,8 @@ fn input_file(input: &Input) -> InputFile {
     InputFile {
         name: PathBytes::from(input.name.as_path()),
         path: PathBytes::from(input.path.as_path()),
-        bytes: input.bytes,
+        bytes: input.version.bytes,
+        modified_ns: input.version.modified_ns,
         splittable: input.splittable,
     }
 }

@@ -30,8 +30,8 @@ impl Place {
         let mut coordinators = Vec::new();
         for (id, listener) in (1..).zip(listeners) {
             let config = Config::new(directory.path().join(id.to_string()));
-            let (members, listens) = (named.clone(), Some(listener.local_addr()?));
-            let membership = Membership { id, members, listens, timers: Timers::LAN, alone: false };
+            let (listed, listens) = (named.clone(), Some(listener.local_addr()?));
+            let membership = Membership { id, members: listed, listens, timers: Timers::LAN, alone: false };
             let coordinator = match members {
                 0 => Coordinator::start(config).await?,
                 _ => Coordinator::start_member(config, membership).await?,

@@ -168,7 +168,7 @@ async fn a_member_is_replaced_in_one_step_under_load() {
         for number in 0..100 {
             let command = format!("load-{number}");
             while roster.propose(&command, Duration::from_secs(5)).await.is_none() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                sleep(Duration::from_millis(20)).await;
             }
         }
     });

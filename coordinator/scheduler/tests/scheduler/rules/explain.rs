@@ -7,8 +7,8 @@ use crate::world::{World, map, reduce};
 
 /// The text, and in how many milliseconds the wait ends.
 fn told(world: &World, task: Option<TaskId>) -> (String, Option<u64>) {
-    let explained = world.leader.explain(&world.state, world.now, JobId(1), task).unwrap();
-    let Explanation { task: about, text, deadline } = explained.into_iter().next().unwrap();
+    let explained = world.leader.explain(&world.state, world.now, JobId(1), task).expect("the job");
+    let Explanation { task: about, text, deadline } = explained.into_iter().next().expect("a line");
     assert_eq!(about, task);
     (text, deadline.map(|deadline| deadline.ms - world.now.ms))
 }

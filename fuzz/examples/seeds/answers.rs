@@ -194,13 +194,8 @@ fn worker_status() -> WorkerStatus {
 }
 
 fn members() -> MembersStatus {
-    let member = MemberStatus {
-        id: 1,
-        address: "a:1".to_owned(),
-        votes: true,
-        behind: Some(3),
-        silent_ms: Some(300),
-    };
+    let member =
+        MemberStatus { id: 1, address: "a:1".to_owned(), votes: true, behind: Some(3), silent_ms: Some(300) };
     let version = MembersVersion { term: 300, since: (2, 9) };
     MembersStatus { leader: Some(2), members: vec![member], version }
 }

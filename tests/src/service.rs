@@ -39,6 +39,16 @@ impl<'p> Service<'p> {
         self.place.start("ask", command).wait()
     }
 
+    /// Writes a key of the store.
+    pub fn put(&self, key: &str, value: &str) -> Ended {
+        self.ask(["kv", "put", key, value])
+    }
+
+    /// The value of a key of the store, which must be there.
+    pub fn get(&self, key: &str) -> String {
+        self.ask(["kv", "get", key]).done().stdout()
+    }
+
     /// The status of a job, as its JSON document.
     pub fn job(&self, id: &str) -> serde_json::Value {
         self.ask(["job", id, "--json"]).json()

@@ -1,11 +1,10 @@
-//! Groups that are set up wrongly, and disks that fail them: a clear error or no effect.
+//! Groups that are set up wrongly: a clear error or no effect.
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "what helps a test is as strict as the test")]
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 
-use gristmill_tests::{Ended, Group, Place, Service, Worker, free_address, gristmill, permit, until};
+use gristmill_tests::{Ended, Group, Place, Worker, free_address, gristmill, permit, until};
 
 /// Runs the coordinator that a command starts to its end, which must come by itself.
 fn run(place: &Place, command: Command) -> Ended {
@@ -22,23 +21,6 @@ fn with(place: &Place, group: &Group<'_>, id: u64, changes: &[(&str, &str)]) -> 
     let mut command = place.command(gristmill());
     command.args(words);
     command
-}
-
-fn put(service: &Service<'_>, key: &str, value: &str) -> Ended {
-    service.ask(["kv", "put", key, value])
-}
-
-fn get(service: &Service<'_>, key: &str) -> String {
-    service.ask(["kv", "get", key]).done().stdout()
-}
-
-/// The files of a member's log, the oldest first.
-fn log_files(group: &Group<'_>, id: u64) -> Vec<PathBuf> {
-    let entries = fs::read_dir(group.data_dir(id).join("replica/log")).unwrap();
-    let mut files: Vec<_> =
-        entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect();
-    files.sort();
-    files
 }
 
 #[test]
@@ -62,7 +44,7 @@ fn second_process_in_a_data_directory_is_refused() {
     run(&place, with(&place, &group, 2, &[("--listen", &free_address())]))
         .refused()
         .says(&["another coordinator is using", "member-2"]);
-    put(&group, "k", "v").done();
+    group.put("k", "v").done();
     group.end(vec![]);
 }
 
@@ -94,7 +76,7 @@ fn member_that_listens_elsewhere_than_the_others_believe_is_told_so() {
     // It may lead, but nobody finds it.
     group.kill(1);
     group.restart(1);
-    put(&group, "k", "v").done();
+    group.put("k", "v").done();
     group.end(vec![]);
 }
 
@@ -103,7 +85,7 @@ fn second_member_with_the_same_id_has_no_effect() {
     let place = Place::new();
     let group = place.steady_group(3);
     let leader = group.leader();
-    put(&group, "k", "before").done();
+    group.put("k", "before").done();
     let elsewhere = place.folder("data").join("impostor");
     let command = with(
         &place,
@@ -118,10 +100,10 @@ fn second_member_with_the_same_id_has_no_effect() {
             .then(|| assert!(told.contains("another process runs with --id")))
     });
     for number in 0..20 {
-        put(&group, "k", &number.to_string()).done();
+        group.put("k", &number.to_string()).done();
     }
     assert_eq!(group.leader(), leader, "an impostor has made the leader go");
-    assert_eq!(get(&group, "k"), "19");
+    assert_eq!(group.get("k"), "19");
     impostor.kill();
     group.end(vec![]);
 }
@@ -144,7 +126,7 @@ fn member_that_has_lost_its_directory_is_refused_also_after_a_restart_of_all_oth
     let place = Place::new();
     let mut group = place.group(3);
     group.lead(1);
-    put(&group, "k", "v").done();
+    group.put("k", "v").done();
     group.kill_all();
     fs::remove_dir_all(group.data_dir(3)).unwrap();
     group.restart_all();
@@ -153,12 +135,12 @@ fn member_that_has_lost_its_directory_is_refused_also_after_a_restart_of_all_oth
         let says = |id| group.process(id).stderr().contains("refused member 3 with another store");
         (says(1) || says(2)).then_some(())
     });
-    assert_eq!(get(&group, "k"), "v");
+    assert_eq!(group.get("k"), "v");
     group.start_joining(4);
     let by = format!("4={}", group.address_of(4));
     group.ask(["members", "replace", "3", &by]).done();
     group.forget(3).unwrap().kill();
-    assert_eq!(get(&group, "k"), "v");
+    assert_eq!(group.get("k"), "v");
     group.end(vec![]);
 }
 
@@ -212,7 +194,7 @@ fn member_of_a_group_that_has_changed_is_held_to_what_the_others_know() {
     assert!(said.contains(&warning) && !said.contains("--peers counts no more"), "{said}");
     group.kill(4);
     group.restart_all();
-    put(&group, "k", "v").done();
+    group.put("k", "v").done();
     group.end(vec![]);
 }
 
@@ -283,7 +265,7 @@ fn peer_list_that_disagrees_is_refused() {
         .refused()
         .says(&["founded by", group.address_of(1)]);
     group.restart(3);
-    put(&group, "k", "v").done();
+    group.put("k", "v").done();
     group.end(vec![]);
 }
 
@@ -292,7 +274,7 @@ fn newcomer_with_another_list_has_no_effect_on_a_group() {
     let place = Place::new();
     let group = place.steady_group(3);
     let leader = group.leader();
-    put(&group, "k", "v").done();
+    group.put("k", "v").done();
     // It takes itself for the fourth of four founders.
     let listed = free_address();
     let peers = format!("{},4={listed}", group.peers());
@@ -303,7 +285,7 @@ fn newcomer_with_another_list_has_no_effect_on_a_group() {
     until("the members to say that they refuse it", || {
         group.process(leader).stderr().contains("member 4 of another group").then_some(())
     });
-    assert_eq!((group.leader(), get(&group, "k").as_str()), (leader, "v"));
+    assert_eq!((group.leader(), group.get("k").as_str()), (leader, "v"));
     stranger.kill();
     group.end(vec![]);
 }
@@ -356,170 +338,6 @@ fn data_directory_without_permission_is_refused() {
         return;
     }
     run(&place, command).refused().says(&["permission denied", "sealed"]);
-}
-
-#[test]
-fn end_of_the_log_that_a_crash_tore_off_is_no_reason_to_stop() {
-    let place = Place::new();
-    let mut group = place.group(1);
-    group.leader();
-    for number in 0..50 {
-        put(&group, &format!("k{number}"), "v").done();
-    }
-    // What a write leaves that was under way: the beginning of a record, or room that was never written.
-    for torn in [[1, 2, 3].as_slice(), &[0; 300]] {
-        group.kill_all();
-        let last = log_files(&group, 1).pop().unwrap();
-        let mut bytes = fs::read(&last).unwrap();
-        let begin = bytes[..torn.len()].to_vec();
-        bytes.extend(if torn[0] == 0 { torn } else { &begin });
-        fs::write(&last, bytes).unwrap();
-        group.restart_all();
-        for number in 0..50 {
-            assert_eq!(get(&group, &format!("k{number}")), "v");
-        }
-    }
-    group.end(vec![]);
-}
-
-#[test]
-fn empty_file_of_the_log_is_told_as_what_it_is() {
-    let place = Place::new();
-    let mut group = place.group(1);
-    group.leader();
-    put(&group, "k", "v").done();
-    group.kill_all();
-    // As if a crash had come just when the next file was made.
-    let log = group.data_dir(1).join("replica/log");
-    fs::write(log.join("r-10_000_000_000_000_000_000.wal"), []).unwrap();
-    group.restart_all();
-    let said = group.process(1).stderr();
-    assert!(said.contains("removed an empty file, which was only begun, from the log"), "{said}");
-    assert!(!said.contains("cut "), "{said}");
-    assert_eq!(get(&group, "k"), "v");
-    group.kill_all();
-    log_files(&group, 1).iter().for_each(|log| fs::write(log, []).unwrap());
-    let ended = run(&place, group.command(1)).refused().says(&["holds no log, but the member had one"]);
-    assert!(!ended.stderr().contains("unfinished") && !ended.stderr().contains("begun"), "{ended}");
-}
-
-#[test]
-fn damage_inside_the_log_is_refused_shown_and_cut_when_told() {
-    let place = Place::new();
-    let mut group = place.group(1);
-    group.leader();
-    for number in 0..50 {
-        put(&group, &format!("k{number}"), &"value ".repeat(20)).done();
-    }
-    group.kill_all();
-    let log = log_files(&group, 1).pop().unwrap();
-    let mut bytes = fs::read(&log).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 0x20;
-    fs::write(&log, &bytes).unwrap();
-    let name = log.file_name().unwrap().to_str().unwrap().to_owned();
-    run(&place, group.command(1)).refused().says(&["damaged", &name, "gristmill repair"]);
-
-    let data_dir = group.data_dir(1).to_owned();
-    let repair = |more: &[&str]| {
-        let mut command = place.command(gristmill());
-        command.arg("repair").args(more).arg("--data-dir").arg(&data_dir);
-        place.start("repair", command).wait()
-    };
-    let shown = repair(&[]).failed();
-    assert!(shown.stdout().contains(&format!("damage {}", log.display())), "{shown}");
-    assert_eq!(fs::read(&log).unwrap(), bytes, "showing has changed the log");
-    let cut = repair(&["--cut"]).done();
-    assert!(cut.stdout().contains("cut "), "{cut}");
-    repair(&[]).done();
-    group.restart_all();
-    // What lies before the damage is there; what was behind it is lost, as was said.
-    assert_eq!(get(&group, "k0"), "value ".repeat(20));
-    group.ask(["kv", "get", "k49"]).failed();
-    put(&group, "again", "v").done();
-    group.end(vec![]);
-}
-
-#[test]
-fn damage_inside_the_log_of_one_member_of_several_is_cut_only_when_told_to_forget() {
-    let place = Place::new();
-    let mut group = place.group(3);
-    group.leader();
-    for number in 0..50 {
-        put(&group, &format!("k{number}"), &"value ".repeat(20)).done();
-    }
-    group.kill(2);
-    let log = log_files(&group, 2).pop().unwrap();
-    let mut bytes = fs::read(&log).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 0x20;
-    fs::write(&log, &bytes).unwrap();
-    let data_dir = group.data_dir(2).to_owned();
-    let repair = |more: &[&str]| {
-        let mut command = place.command(gristmill());
-        command.arg("repair").args(more).arg("--data-dir").arg(&data_dir);
-        place.start("repair", command).wait()
-    };
-    let cure = ["gristmill members replace", "--forget-acknowledged"];
-    repair(&[]).failed().says(&cure);
-    repair(&["--cut"]).failed().says(&["acknowledged to others of its group"]).says(&cure);
-    assert!(fs::read(&log).unwrap() == bytes, "a refusal has changed the log");
-    repair(&["--forget-acknowledged"]).refused();
-    // The cure that it names.
-    group.start_joining(4);
-    let by = format!("4={}", group.address_of(4));
-    group.ask(["members", "replace", "2", &by]).done();
-    group.forget(2);
-    assert_eq!(get(&group, "k49"), "value ".repeat(20));
-    assert!(repair(&["--cut", "--forget-acknowledged"]).done().stdout().contains("cut "));
-    repair(&[]).done();
-    group.end(vec![]);
-}
-
-/// Mounts a small disk for one member in a namespace of its own.
-const ON_A_SMALL_DISK: &str = r#"mount -t tmpfs -o size=6m gristmill-test "$0" && exec "$@""#;
-
-#[test]
-fn member_whose_disk_is_full_steps_down_and_nothing_acknowledged_is_lost() {
-    let place = Place::new();
-    let mut group = place.group(3);
-    let small = group.leader();
-    let works = Command::new("unshare").args(["-m", "true"]).status().is_ok_and(|status| status.success());
-    if !works {
-        eprintln!("skipped: this user may not mount a tmpfs in a namespace of its own");
-        return;
-    }
-    group.kill_all();
-    // Founded anew, one of them on a small disk.
-    for id in group.ids() {
-        fs::remove_dir_all(group.data_dir(id)).unwrap();
-    }
-    fs::create_dir_all(group.data_dir(small)).unwrap();
-    let plain = group.command(small);
-    let mut command = place.command("unshare");
-    command.args(["-m", "sh", "-c", ON_A_SMALL_DISK]).arg(group.data_dir(small));
-    command.arg(plain.get_program()).args(plain.get_args());
-    group.restart_as(small, command);
-    group.restart_all();
-    group.lead(small);
-    let value = "x".repeat(100_000);
-    let file = place.input("value.txt", &value);
-    let mut acknowledged = Vec::new();
-    for number in 0..120 {
-        let key = format!("k{number}");
-        let put = group.ask(["kv", "put", &key, "--from", file.to_str().unwrap()]);
-        if put.is_success() {
-            acknowledged.push(key);
-        }
-    }
-    assert!(acknowledged.len() > 60, "the group did not go on without the full one: {}", acknowledged.len());
-    assert_ne!(group.leader(), small);
-    let said = group.process(small).stderr().to_lowercase();
-    assert!(said.contains("no space left"), "{said}");
-    for key in acknowledged {
-        assert_eq!(get(&group, &key), value, "{key}");
-    }
-    group.kill_all();
 }
 
 #[test]

@@ -113,7 +113,7 @@ impl StateDir {
             Some(_) if self.mark.ended.is_none() => {
                 let other = format!("{} holds the state of another job", self.path.display());
                 return Err(Failure::wrong(other).hint(
-                    "give the same command as then, with the same inputs and options, and --resume; or remove the directory",
+                    "give the same command as then, with the same options and unchanged inputs, and --resume; or remove the directory",
                 ));
             }
             _ => {}

@@ -1,14 +1,22 @@
 //! `gristmill run --state-dir DIR` that is killed goes on with `--resume`.
 #![expect(clippy::print_stderr, reason = "a test tells how much it has seen")]
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use gristmill_tests::{Gate, Job, Place, Random, TROUBLE, Worker, free_address, until};
 
-fn job(place: &Place) -> Job<'_> {
+fn inputs(place: &Place) -> [PathBuf; 4] {
     let text = |seed| [Random::new(seed).text(40_000), TROUBLE.to_vec()].concat();
-    let inputs = [1, 2, 3, 4].map(|seed| place.input(format!("{seed}.txt"), text(seed)));
+    [1, 2, 3, 4].map(|seed| place.input(format!("{seed}.txt"), text(seed)))
+}
+
+fn job(place: &Place) -> Job<'_> {
+    job_over(place, &inputs(place))
+}
+
+fn job_over<'a>(place: &'a Place, inputs: &[PathBuf]) -> Job<'a> {
     place.job("misbehave").reduces(3).slots(2).split_size("1MiB").inputs(inputs)
 }
 
@@ -72,7 +80,7 @@ fn run_that_is_killed_at_any_moment_ends_with_the_same_bytes() {
         let mut kills = 0;
         let ended = loop {
             let mut running = resumable.start();
-            let limit = std::time::Instant::now() + std::time::Duration::from_millis(20 + random.below(300));
+            let limit = std::time::Instant::now() + Duration::from_millis(20 + random.below(300));
             while running.is_running() && (kills >= 8 || std::time::Instant::now() < limit) {
                 std::thread::yield_now();
             }
@@ -94,16 +102,23 @@ fn state_of_a_run_is_neither_overwritten_nor_taken_for_another_job() {
     let gate = Gate::new(&place);
     let state = state_dir(&place);
     let output = place.new_output();
+    let inputs = inputs(&place);
+    let job = || job_over(&place, &inputs);
     let with_state = |job: Job<'_>| job.option("--state-dir").option(&state).output(&output).start();
-    let first = with_state(gate.holds(job(&place), "map"));
+    let first = with_state(gate.holds(job(), "map"));
     gate.until_waiting(1);
-    with_state(job(&place).option("--resume")).wait().refused().says(&["another run"]);
+    with_state(job().option("--resume")).wait().refused().says(&["another run"]);
     first.kill();
-    with_state(job(&place)).wait().refused().says(&["--resume"]);
+    with_state(job()).wait().refused().says(&["--resume"]);
     let other = place.job("misbehave").reduces(1).slots(1).input(place.input("other.txt", "other\n"));
     with_state(other.option("--resume")).wait().unsuccessful();
+    let written = fs::metadata(&inputs[2]).unwrap().modified().unwrap();
+    let touch = |at| File::options().write(true).open(&inputs[2]).unwrap().set_modified(at).unwrap();
+    touch(written + Duration::from_nanos(1));
+    with_state(job().option("--resume")).wait().refused().says(&["another job", "unchanged"]);
+    touch(written);
     gate.open();
-    with_state(gate.holds(job(&place), "map").option("--resume")).wait().done();
+    with_state(gate.holds(job(), "map").option("--resume")).wait().done();
     until("the state to go", || is_empty(&state).then_some(()));
 }
 

@@ -46,7 +46,13 @@ fn what_runs_is_given_up_with_its_worker_or_without_progress() {
     assert!(text.ends_with("w1 was heard of 0 ms ago, and is lost at 5000 ms"), "{text}");
     assert_eq!(deadline, Some(1_500));
     assert_eq!(told(&world, None), ("0 of 1 map tasks are done, 1 attempts run".to_owned(), None));
-    world.wait_alive(1_500, &[1], &[]);
+    // What gets on has its time anew.
+    world.wait_alive(1_000, &[1], &[map(0, 0)]);
+    let (text, deadline) = told(&world, Some(map(0, 0).task));
+    assert!(text.contains("its last progress was 0 ms ago"), "{text}");
+    assert_eq!(deadline, Some(5_000));
+    // The first of these heartbeats tells of other ticks once more.
+    world.wait_alive(10_500, &[1], &[]);
     assert!(!told(&world, Some(map(0, 0).task)).0.contains(" runs on "), "it was taken away");
 }
 

@@ -3,6 +3,7 @@
 //! An app that fails everywhere must not bring all workers under suspicion: only one that fails more than twice as often as the mean of
 //! the others is avoided. That can never be all of them.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -22,20 +23,34 @@ impl Decision<'_> {
 }
 
 impl Leader {
-    /// Workers that get nothing now, and when the first failure of each is forgiven.
+    /// Workers that get nothing now, and when each is forgiven if nothing fails until then.
     pub(crate) fn avoided(&self, now: Timestamp) -> BTreeMap<WorkerId, Timestamp> {
         let window = self.failure_window();
         let settings = &self.settings.avoid;
+        let others = self.contacts.len().saturating_sub(1);
+        let is_bad = |count: usize, total: usize| {
+            count >= settings.failures as usize && count * others > 2 * (total - count)
+        };
         let recent = self.failures.iter().map(|(worker, failures)| {
             let ends = failures.iter().map(|at| *at + window).filter(|end| *end > now);
-            (*worker, ends.clone().count(), ends.min())
+            (*worker, ends.clone().count(), ends)
         });
         let total: usize = recent.clone().map(|(_, count, _)| count).sum();
-        let others = self.contacts.len().saturating_sub(1);
-        let bad = |count: usize| count >= settings.failures as usize && count * others > 2 * (total - count);
+        // Sorted only where somebody is avoided.
+        let all = LazyCell::new(|| {
+            let mut all: Vec<Timestamp> = recent.clone().flat_map(|(_, _, ends)| ends).collect();
+            all.sort_unstable();
+            all
+        });
+        let total_at = |time: Timestamp| all.len() - all.partition_point(|end| *end <= time);
         recent
-            .filter(|(_, count, _)| others > 0 && bad(*count))
-            .filter_map(|(worker, _, forgiven)| Some((worker, forgiven?)))
+            .clone()
+            .filter(|(_, count, _)| is_bad(*count, total))
+            .filter_map(|(worker, _, ends)| {
+                let count_at = |time: Timestamp| ends.clone().filter(|end| *end > time).count();
+                let forgiven = ends.clone().find(|end| !is_bad(count_at(*end), total_at(*end)))?;
+                Some((worker, forgiven))
+            })
             .collect()
     }
 

@@ -71,6 +71,11 @@ async fn the_leader_tells_since_when_a_member_is_silent() {
     assert!(silent(&node, lost) < Some(LONG), "{:?}", node.members());
     sleep(LONG).await;
     assert!(silent(&node, lost) >= Some(LONG), "{:?}", node.members());
+    // One that leads once more begins anew as well.
+    node.lead_with(leader, PATIENCE).await.unwrap();
+    let node = world.node(leader);
+    world.until("it to know again", |_| silent(&node, lost)).await;
+    assert!(silent(&node, lost) < Some(LONG), "{:?}", node.members());
     world.network.mend(lost);
     world.until("it to be heard of", |_| (silent(&node, lost) < Some(LONG / 2)).then_some(())).await;
 }

@@ -98,12 +98,22 @@ mod tests {
     }
 
     #[test]
+    fn what_was_written_is_told_by_version_and_revision() {
+        let Listed { text, json } = written(Written { version: 3, revision: 17 });
+        assert_eq!(text, "version 3\nrevision 17\n");
+        assert_eq!(json.to_string(), r#"{"revision":17,"version":3}"#);
+    }
+
+    #[test]
     fn a_change_is_one_line() {
         let put = KvChange::Put { value: Blob(b"v".to_vec()), version: 2 };
         let event = |change| KvEvent { revision: 9, key: Blob(b"k".to_vec()), change };
         let put = event(put);
         assert_eq!(change_line(&put), "k put version=2 revision=9 bytes=1\n");
-        assert_eq!(change_json(&put)["change"], "put");
+        assert_eq!(
+            change_json(&put).to_string(),
+            r#"{"change":"put","key":"k","revision":9,"value":"v","version":2}"#
+        );
         let deleted = event(KvChange::Deleted);
         assert_eq!(change_line(&deleted), "k deleted revision=9\n");
         assert_eq!(change_json(&deleted).to_string(), r#"{"change":"deleted","key":"k","revision":9}"#);

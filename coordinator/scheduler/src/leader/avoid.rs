@@ -42,14 +42,14 @@ impl Leader {
             all.sort_unstable();
             all
         });
-        let total_at = |time: Timestamp| all.len() - all.partition_point(|end| *end <= time);
+        let after = |ends: &[Timestamp], time| ends.len() - ends.partition_point(|end| *end <= time);
         recent
             .clone()
             .filter(|(_, count, _)| is_bad(*count, total))
             .filter_map(|(worker, _, ends)| {
-                let count_at = |time: Timestamp| ends.clone().filter(|end| *end > time).count();
-                let forgiven = ends.clone().find(|end| !is_bad(count_at(*end), total_at(*end)))?;
-                Some((worker, forgiven))
+                let own: Vec<Timestamp> = ends.collect();
+                let forgiven = own.iter().find(|end| !is_bad(after(&own, **end), after(&all, **end)))?;
+                Some((worker, *forgiven))
             })
             .collect()
     }

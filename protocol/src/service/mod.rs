@@ -21,4 +21,4 @@ pub use worker::{
 };
 
 /// Grows with every incompatible change of a message.
-pub const PROTOCOL_VERSION: u32 = 7;
+pub const PROTOCOL_VERSION: u32 = 8;

@@ -207,7 +207,7 @@ fn the_bytes_of_messages_change_only_with_the_version() {
         hex(&no_member),
         hex(&not_done),
     ];
-    assert_eq!(PROTOCOL_VERSION, 7);
+    assert_eq!(PROTOCOL_VERSION, 8);
     assert_eq!(got, GOLDEN);
 }
 

@@ -372,3 +372,20 @@ fn a_file_overwritten_with_as_many_bytes_is_refused_before_and_while_it_is_read(
         }
     }
 }
+
+#[test]
+fn a_change_that_makes_reading_fail_is_told_rather_than_how_it_failed() {
+    // So much that what was read when it was opened is not all of it.
+    let content: Vec<u8> =
+        (0..100_000_u32).flat_map(|n| n.wrapping_mul(n).wrapping_mul(0x9e37_79b9).to_be_bytes()).collect();
+    for compress in [gzip, zstd, bzip2] {
+        let packed = compress(&content);
+        let path = file(&packed);
+        let part = split(&path, 0, packed.len() as u64);
+        let buffer = InputBuffer::with_sizes(1 << 20, 1 << 20);
+        let mut reader = SplitReader::open(&part, InputMode::Text, buffer, &ProgressCell::new()).unwrap();
+        overwrite(&path, &vec![0xff; packed.len()]);
+        let message = reader.next().map(|_| ()).unwrap_err().message;
+        assert!(message.contains("has changed since the job was submitted"), "{message}");
+    }
+}

@@ -261,6 +261,29 @@ fn a_long_pair_stands_in_a_block_of_its_own_and_is_read_when_it_is_wanted() {
 }
 
 #[test]
+fn a_key_longer_than_a_block_is_compared_with_the_next_one_to_its_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let encoded = |end: u8| {
+        let mut encoded = Vec::new();
+        super::pair::put_pair(&mut encoded, &[&b"k".repeat(200)[..], &[end]].concat(), b"");
+        encoded
+    };
+    for (next, is_sorted) in [(b'a', false), (b'b', true), (b'c', true)] {
+        let mut writer = RunWriter::create(directory.path(), 1, 100, Choice::measured()).unwrap();
+        writer.pairs(0, 1, &encoded(b'b')).unwrap();
+        match writer.pairs(0, 1, &encoded(next)) {
+            Ok(()) => assert!(is_sorted),
+            Err(failure) => {
+                assert!(
+                    !is_sorted && failure.message.contains("a key came after a greater one"),
+                    "{failure:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn a_block_beyond_memory_is_named_and_its_run_is_not_lost() {
     let directory = tempfile::tempdir().unwrap();
     let run = write(directory.path(), &vec![vec![(b"k".to_vec(), vec![0; (1 << 20) + 1])]], 100);

@@ -151,7 +151,55 @@ impl Services for DirectOutput {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
+    use gristmill_model::Split;
+    use gristmill_storage::{Local, Storage, Version};
+
     use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn the_longest_window_of_what_is_compressed_is_taken_off_the_memory() {
+        let directory = tempfile::tempdir().unwrap();
+        let split = |window_log: u32| {
+            let path = directory.path().join(window_log.to_string());
+            let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.window_log(window_log).unwrap();
+            encoder.write_all(b"a sound file\n").unwrap();
+            std::fs::write(&path, encoder.finish().unwrap()).unwrap();
+            let Version { bytes, modified_ns } = Local.open(&path).unwrap().opened();
+            let (document, path) = (PathBytes::from("document"), PathBytes::from(path.as_path()));
+            Split {
+                document,
+                path,
+                offset: 0,
+                bytes,
+                file_bytes: bytes,
+                file_modified_ns: modified_ns,
+                compressed: true,
+            }
+        };
+        let budget = |splits: &[Split]| {
+            let work = MapWork { splits: splits.to_vec(), bounds: Default::default() };
+            budget_for(64 * MIB, &work)
+        };
+        let long = split(24);
+        let beside = budget(&[split(10), long.clone(), split(23)]);
+        assert_eq!(beside.window_bytes_max(), 16 * MIB);
+        let plain = budget(&[Split { compressed: false, ..long.clone() }]);
+        assert_eq!(plain.window_bytes_max(), 8 * MIB);
+        assert!(beside.record_bytes_max() as u64 + 16 * MIB < plain.record_bytes_max() as u64);
+        let read = |budget| {
+            let buffer = InputBuffer::new(budget);
+            let mut reader = SplitReader::open(&long, InputMode::Text, buffer, &ProgressCell::new())?;
+            reader.next().map(|block| block.map(|block| block.bytes.len()))
+        };
+        assert_eq!(read(beside).unwrap(), Some(13));
+        let message = read(plain).unwrap_err().message;
+        assert!(message.contains("a slot with this memory grants 8388608 bytes"), "{message}");
+    }
 
     #[test]
     fn records_are_what_the_app_wants_its_input_in() {

@@ -115,7 +115,7 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "sequential")]
     pub state_dir: Option<PathBuf>,
 
-    /// Go on with the job in --state-dir if there is one: give the same command again with this option
+    /// Go on with the job in --state-dir if there is one: give the same command again with this option, and unchanged inputs
     #[arg(long, requires = "state_dir")]
     pub resume: bool,
 
